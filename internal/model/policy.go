@@ -1,0 +1,32 @@
+package model
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Policy is what an operator allows Masugata to do. The control plane reads
+// it from YAML (internal/decide/policy), signs it and sends it to every part.
+type Policy struct {
+	Version      uint64                   `json:"version"`
+	FloodMode    Mode                     `json:"flood_mode"`              // blocks against floods
+	KillMode     Mode                     `json:"kill_mode"`               // ending a flooding process on its device
+	BlockTTL     time.Duration            `json:"block_ttl"`               // longest life of a block that is not renewed
+	Protected    []netip.Prefix           `json:"protected"`               // never blocked as a destination
+	AntiSpoof    bool                     `json:"anti_spoof"`              // gates drop sources that are not of the inside
+	Limits       FloodLimits              `json:"limits"`                  // hard ceilings of every device
+	DeviceLimits map[DeviceID]FloodLimits `json:"device_limits,omitempty"` // of named devices; a zero field falls back to Limits
+	WatchPaths   []string                 `json:"watch_paths,omitempty"`   // trees that agents watch, beside their own configuration
+}
+
+// FloodLimits are hard ceilings, per second and device, towards the outside.
+// 0 leaves the part's own default.
+type FloodLimits struct {
+	UDP     uint32 `json:"udp_pps" yaml:"udp_pps"`         // UDP packets to one destination without answers in proportion
+	SYN     uint32 `json:"syn_pps" yaml:"syn_pps"`         // connection attempts
+	ACK     uint32 `json:"ack_pps" yaml:"ack_pps"`         // TCP segments outside any connection
+	ICMP    uint32 `json:"icmp_pps" yaml:"icmp_pps"`       // ICMP and ICMPv6
+	DNS     uint32 `json:"dns_qps" yaml:"dns_qps"`         // DNS queries
+	HTTP    uint32 `json:"http_rps" yaml:"http_rps"`       // HTTP requests to one destination
+	Spoofed uint32 `json:"spoofed_pps" yaml:"spoofed_pps"` // packets with a source that is not the device's
+}
