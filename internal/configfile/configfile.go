@@ -75,8 +75,14 @@ func Read(name string, data []byte, sets []string, v any) *File {
 	// A file of comments alone is no document to the loader: read it through
 	// the decoder, whose io.EOF says so.
 	var root yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&root); err != nil && !errors.Is(err, io.EOF) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		f.addLoad(err)
+		return f
+	}
+	var more yaml.Node
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		f.add(more.Line, "", "want one document; remove what follows the second `---`")
 		return f
 	}
 	f.root = mapping(&root)

@@ -34,6 +34,7 @@ func TestRead(t *testing.T) {
 		{name: "wrong type", text: "ports: 3\n", want: []string{"f.yaml:1: "}},
 		{name: "repeated key", text: "data: a\ndata: b\n", want: []string{"data"}},
 		{name: "not a mapping", text: "- a\n", want: []string{"want keys and values"}},
+		{name: "two documents", text: "data: a\n---\ndata: b\n", want: []string{"one document"}},
 		{name: "broken", text: "data: [\n", want: []string{"f.yaml"}},
 		{name: "set without value", sets: []string{"data"}, want: []string{"--set data: want KEY=VALUE"}},
 		{name: "too large", text: strings.Repeat("#", MaxSize+1), want: []string{"at most"}},

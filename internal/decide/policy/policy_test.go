@@ -1,0 +1,94 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/masugata/masugata/internal/model"
+)
+
+func TestDefaultText(t *testing.T) {
+	p, err := Parse("default", []byte(DefaultText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModePropose, BlockTTL: 10 * time.Minute,
+		AntiSpoof: true, Protected: []netip.Prefix{}, WatchPaths: []string{}}
+	if d := cmp.Diff(want, p); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestParseTellsAllProblems(t *testing.T) {
+	_, err := Parse("p.yaml", []byte(`flood:
+  mode: enforced
+  block_ttl: 1s
+  protected: [192.0.2.0/24, nonsense]
+process:
+  kill_mode: never
+devices:
+  camera: {limits: {udp_pps: 5}}
+files:
+  watch: [etc]
+`))
+	if err == nil {
+		t.Fatal("a broken policy was taken")
+	}
+	for _, want := range []string{
+		"p.yaml:2: flood.mode: \"enforced\" is not one of observe, propose, enforce",
+		"p.yaml:3: flood.block_ttl", "p.yaml:4: flood.protected: \"nonsense\"", "p.yaml:6: process.kill_mode",
+		"p.yaml:8: devices.camera: device id", "p.yaml:10: files.watch",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in:\n%v", want, err)
+		}
+	}
+}
+
+func TestModeOf(t *testing.T) {
+	p := model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModeObserve,
+		Protected: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	shape := func(dst string) model.Shape { return model.Shape{Dst: netip.MustParsePrefix(dst)} }
+	tests := []struct {
+		name string
+		a    model.Action
+		want model.Mode
+	}{
+		{"drop elsewhere", model.Action{Kind: model.ActionDrop, Shape: shape("198.51.100.1/32")}, model.ModeEnforce},
+		{"drop inside a protected prefix", model.Action{Kind: model.ActionDrop, Shape: shape("192.0.2.7/32")}, model.ModeObserve},
+		{"drop around a protected prefix", model.Action{Kind: model.ActionRateLimit, Shape: shape("192.0.0.0/16")}, model.ModeObserve},
+		{"drop to anywhere", model.Action{Kind: model.ActionDrop}, model.ModeObserve},
+		{"kill", model.Action{Kind: model.ActionKillProcess}, model.ModeObserve},
+		{"a kind of a later version", model.Action{Kind: "reboot"}, model.ModePropose},
+	}
+	for _, tt := range tests {
+		if got := ModeOf(&p, &tt.a); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestLimitsOf(t *testing.T) {
+	p := model.Policy{Limits: model.FloodLimits{UDP: 100, SYN: 10},
+		DeviceLimits: map[model.DeviceID]model.FloodLimits{"mac-020000000a01": {UDP: 500}}}
+	if got := LimitsOf(&p, "mac-020000000a01"); got.UDP != 500 || got.SYN != 10 {
+		t.Errorf("own ceilings: %+v", got)
+	}
+	if got := LimitsOf(&p, "mac-020000000a02"); got != p.Limits {
+		t.Errorf("ceilings of all: %+v", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(DefaultText))
+	f.Add([]byte("flood: {protected: [::/0]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Parse("f", data)
+		if err == nil && (p.BlockTTL < MinBlockTTL || p.BlockTTL > MaxBlockTTL) {
+			t.Errorf("taken with a life of %v", p.BlockTTL)
+		}
+	})
+}
