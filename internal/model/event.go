@@ -113,6 +113,9 @@ type FloodEvidence struct {
 	Packets     uint64           `json:"packets"`      // since the flood began
 	Sources     uint32           `json:"sources"`      // distinct source addresses seen, 1 when not spoofed
 	Process     *ProcessEvidence `json:"process,omitempty"`
+	// OtherDevices is how many devices beside this one use the same target,
+	// protocol and port in an ordinary way. Only gates know; agents leave 0.
+	OtherDevices uint32 `json:"other_devices"`
 }
 
 // Vector names the way a flood is made.

@@ -1504,6 +1504,7 @@ type FloodEvidence struct {
 	Packets       uint64                 `protobuf:"varint,6,opt,name=packets,proto3" json:"packets,omitempty"`
 	Sources       uint32                 `protobuf:"varint,7,opt,name=sources,proto3" json:"sources,omitempty"`
 	Process       *ProcessEvidence       `protobuf:"bytes,8,opt,name=process,proto3" json:"process,omitempty"`
+	OtherDevices  uint32                 `protobuf:"varint,9,opt,name=other_devices,json=otherDevices,proto3" json:"other_devices,omitempty"` // gates: devices that use the same target, protocol and port in an ordinary way
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1592,6 +1593,13 @@ func (x *FloodEvidence) GetProcess() *ProcessEvidence {
 		return x.Process
 	}
 	return nil
+}
+
+func (x *FloodEvidence) GetOtherDevices() uint32 {
+	if x != nil {
+		return x.OtherDevices
+	}
+	return 0
 }
 
 type ProcessEvidence struct {
@@ -1796,8 +1804,11 @@ func (x *FileEvidence) GetBy() string {
 
 // Payload of the set "actions".
 type ActionSet struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Actions       []*Action              `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Actions []*Action              `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
+	// Blocks that gates made by themselves and that a person took back: the gate
+	// removes them and makes none alike until that flood has ended.
+	Undone        [][]byte `protobuf:"bytes,2,rep,name=undone,proto3" json:"undone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1835,6 +1846,13 @@ func (*ActionSet) Descriptor() ([]byte, []int) {
 func (x *ActionSet) GetActions() []*Action {
 	if x != nil {
 		return x.Actions
+	}
+	return nil
+}
+
+func (x *ActionSet) GetUndone() [][]byte {
+	if x != nil {
+		return x.Undone
 	}
 	return nil
 }
@@ -2356,7 +2374,7 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\ttcp_flags\x18\b \x01(\rR\btcpFlags\x12\x19\n" +
 	"\btcp_mask\x18\t \x01(\rR\atcpMask\x12\x18\n" +
 	"\aspoofed\x18\n" +
-	" \x01(\bR\aspoofed\"\x8e\x02\n" +
+	" \x01(\bR\aspoofed\"\xb3\x02\n" +
 	"\rFloodEvidence\x12\x16\n" +
 	"\x06vector\x18\x01 \x01(\tR\x06vector\x12-\n" +
 	"\x05shape\x18\x02 \x01(\v2\x17.masugata.link.v1.ShapeR\x05shape\x12\x10\n" +
@@ -2365,7 +2383,8 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\fbaseline_pps\x18\x05 \x01(\x01R\vbaselinePps\x12\x18\n" +
 	"\apackets\x18\x06 \x01(\x04R\apackets\x12\x18\n" +
 	"\asources\x18\a \x01(\rR\asources\x12;\n" +
-	"\aprocess\x18\b \x01(\v2!.masugata.link.v1.ProcessEvidenceR\aprocess\"\xe5\x01\n" +
+	"\aprocess\x18\b \x01(\v2!.masugata.link.v1.ProcessEvidenceR\aprocess\x12#\n" +
+	"\rother_devices\x18\t \x01(\rR\fotherDevices\"\xe5\x01\n" +
 	"\x0fProcessEvidence\x12\x10\n" +
 	"\x03pid\x18\x01 \x01(\rR\x03pid\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x04R\x05start\x12\x12\n" +
@@ -2385,9 +2404,10 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\x03was\x18\x04 \x01(\tR\x03was\x12\x12\n" +
 	"\x04size\x18\x05 \x01(\x03R\x04size\x12\x10\n" +
 	"\x03pid\x18\x06 \x01(\rR\x03pid\x12\x0e\n" +
-	"\x02by\x18\a \x01(\tR\x02by\"?\n" +
+	"\x02by\x18\a \x01(\tR\x02by\"W\n" +
 	"\tActionSet\x122\n" +
-	"\aactions\x18\x01 \x03(\v2\x18.masugata.link.v1.ActionR\aactions\"\xf4\x02\n" +
+	"\aactions\x18\x01 \x03(\v2\x18.masugata.link.v1.ActionR\aactions\x12\x16\n" +
+	"\x06undone\x18\x02 \x03(\fR\x06undone\"\xf4\x02\n" +
 	"\x06Action\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
