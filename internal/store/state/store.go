@@ -23,13 +23,6 @@ type Store struct{}
 
 var errPending = errors.New("state: being written")
 
-// Page asks for one page of a list, newest first. Before is the Next of the page before it,
-// empty for the first. Limit 0 means 100; more than 1000 is cut to 1000.
-type Page struct {
-	Limit  int
-	Before string
-}
-
 // Open opens or makes the store and brings its tables to this version.
 func Open(ctx context.Context, c Config) (*Store, error) { return nil, errPending }
 
@@ -77,15 +70,8 @@ func (s *Store) Action(ctx context.Context, id model.ID) (model.Action, error) {
 // LiveActions gives all actions that parts should hold now, oldest first.
 func (s *Store) LiveActions(ctx context.Context) ([]model.Action, error) { return nil, errPending }
 
-// ActionFilter picks actions; empty fields pick all.
-type ActionFilter struct {
-	State    model.ActionState
-	Incident model.ID
-	Device   model.DeviceID // in their scope
-}
-
 // Actions gives a page of actions, newest first.
-func (s *Store) Actions(ctx context.Context, f ActionFilter, p Page) (list []model.Action, next string, err error) {
+func (s *Store) Actions(ctx context.Context, f model.ActionFilter, p model.Page) (list []model.Action, next string, err error) {
 	return nil, "", errPending
 }
 
@@ -107,14 +93,8 @@ func (s *Store) Incident(ctx context.Context, id model.ID) (model.Incident, erro
 // OpenIncidents gives all that are neither ended nor closed, oldest first: what correlation goes on with after a restart.
 func (s *Store) OpenIncidents(ctx context.Context) ([]model.Incident, error) { return nil, errPending }
 
-// IncidentFilter picks incidents; empty fields pick all.
-type IncidentFilter struct {
-	State  model.IncidentState
-	Device model.DeviceID
-}
-
 // Incidents gives a page of incidents, newest first.
-func (s *Store) Incidents(ctx context.Context, f IncidentFilter, p Page) (list []model.Incident, next string, err error) {
+func (s *Store) Incidents(ctx context.Context, f model.IncidentFilter, p model.Page) (list []model.Incident, next string, err error) {
 	return nil, "", errPending
 }
 
@@ -140,17 +120,12 @@ func (s *Store) Device(ctx context.Context, id model.DeviceID) (model.Device, er
 }
 
 // Devices gives a page of devices in the order of their IDs; words are all looked for in id, name, kind, addresses, vendor, hostname and state.
-func (s *Store) Devices(ctx context.Context, words string, p Page) (list []model.Device, next string, err error) {
+func (s *Store) Devices(ctx context.Context, words string, p model.Page) (list []model.Device, next string, err error) {
 	return nil, "", errPending
 }
 
-// DeviceCounts counts devices for the overview.
-func (s *Store) DeviceCounts(ctx context.Context) (DeviceCounts, error) {
-	return DeviceCounts{}, errPending
-}
-
-// DeviceCounts are numbers of devices.
-type DeviceCounts struct{ Total, WithAgent, Attacking, Contained int }
+// Counts gives the numbers of an overview.
+func (s *Store) Counts(ctx context.Context) (model.Counts, error) { return model.Counts{}, errPending }
 
 // --- parts, certificates, enrolment
 
@@ -227,7 +202,7 @@ func (s *Store) Policy(ctx context.Context) (model.PolicyText, error) {
 }
 
 // Policies gives former policy texts, newest first.
-func (s *Store) Policies(ctx context.Context, p Page) (list []model.PolicyText, next string, err error) {
+func (s *Store) Policies(ctx context.Context, p model.Page) (list []model.PolicyText, next string, err error) {
 	return nil, "", errPending
 }
 
@@ -294,7 +269,7 @@ func (s *Store) AppendAudit(ctx context.Context, e model.AuditEntry) (model.Audi
 }
 
 // Audit gives a page of the trail, newest first.
-func (s *Store) Audit(ctx context.Context, p Page) (list []model.AuditEntry, next string, err error) {
+func (s *Store) Audit(ctx context.Context, p model.Page) (list []model.AuditEntry, next string, err error) {
 	return nil, "", errPending
 }
 
