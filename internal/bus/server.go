@@ -1,0 +1,208 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/masugata/masugata/internal/model"
+)
+
+// Config says where the bus keeps its stream and how much.
+type Config struct {
+	Dir      string // folder of the stream; made when missing
+	Shards   int    // streams of work that are consumed side by side; default 1, do not lower it while messages wait
+	MaxBytes int64  // on disk; default 4 GiB; when reached, Publish fails with ErrFull
+	Log      *slog.Logger
+}
+
+// Bus is the running bus.
+type Bus struct {
+	cfg    Config
+	server *server.Server
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	agg    *Aggregator
+	cons   []*Consumer
+}
+
+const (
+	streamName = "EV"
+	// maxMessage bounds one message of the bus: a batch, compressed, which
+	// zstd makes larger by a few bytes at worst, or several joined up to
+	// joinBytes.
+	maxMessage   = MaxBatch + joinBytes + 1<<16
+	startTimeout = 30 * time.Second
+	// ackWait is how long a message may be unacknowledged before it is
+	// delivered again within one run. Consumers keep their messages until
+	// their block is committed, so it must be longer than the slowest commit;
+	// after a crash the restart delivers at once.
+	ackWait = 10 * time.Minute
+)
+
+// Open starts the bus in this process; it listens on no socket. Messages that
+// were published and not acknowledged before are delivered again. Close it to
+// end it; killing the process at any moment loses nothing that Publish
+// confirmed.
+func Open(ctx context.Context, cfg Config) (*Bus, error) {
+	if cfg.Dir == "" || cfg.Log == nil {
+		return nil, errors.New("bus: open: Dir and Log must be set")
+	}
+	if cfg.Shards == 0 {
+		cfg.Shards = 1
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 4 << 30
+	}
+	b := &Bus{cfg: cfg}
+	if err := b.start(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bus) start(ctx context.Context) error {
+	if err := b.startServer(); err != nil {
+		return err
+	}
+	conn, err := nats.Connect("", nats.InProcessServer(b.server), nats.Name("masugata"), nats.MaxReconnects(-1))
+	if err != nil {
+		return fmt.Errorf("bus: connect in process: %w", err)
+	}
+	b.conn = conn
+	if b.js, err = jetstream.New(conn); err != nil {
+		return fmt.Errorf("bus: jetstream: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := b.openStream(ctx); err != nil {
+		return err
+	}
+	b.agg, err = newAggregator(b)
+	return err
+}
+
+func (b *Bus) startServer() error {
+	opts := &server.Options{
+		ServerName:        "masugata",
+		DontListen:        true,
+		JetStream:         true,
+		StoreDir:          b.cfg.Dir,
+		SyncAlways:        true,
+		MaxPayload:        maxMessage,
+		MaxPending:        16 * maxMessage,
+		JetStreamMaxStore: b.cfg.MaxBytes + 64<<20, // the stream's own bound comes first
+		NoSigs:            true,
+		NoLog:             true,
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("bus: %s: %w", b.cfg.Dir, err)
+	}
+	b.server = s
+	go s.Start()
+	if !s.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("bus: %s: the embedded server did not start within %s; see that the folder is writable and no other process uses it", b.cfg.Dir, startTimeout)
+	}
+	if !s.JetStreamEnabled() {
+		return fmt.Errorf("bus: %s: the stream store could not be opened; see that the folder is writable", b.cfg.Dir)
+	}
+	return nil
+}
+
+// openStream makes the stream and, before anything can be published, its
+// consumers: with interest retention a message without a consumer is lost.
+func (b *Bus) openStream(ctx context.Context) error {
+	stream, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:       streamName,
+		Subjects:   []string{"ev.*"},
+		Retention:  jetstream.InterestPolicy,
+		Storage:    jetstream.FileStorage,
+		Discard:    jetstream.DiscardNew,
+		MaxBytes:   b.cfg.MaxBytes,
+		MaxMsgSize: maxMessage,
+		Duplicates: time.Second, // publishes carry no message id; marks find what is sent twice
+	})
+	if err != nil {
+		return fmt.Errorf("bus: stream in %s: %w", b.cfg.Dir, err)
+	}
+	b.stream = stream
+	for shard := range b.cfg.Shards {
+		c, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable:       fmt.Sprintf("store-%d", shard),
+			FilterSubject: subject(shard),
+			AckPolicy:     jetstream.AckAllPolicy,
+			AckWait:       ackWait,
+			MaxAckPending: maxAckPending,
+			MaxDeliver:    -1,
+		})
+		if err != nil {
+			return fmt.Errorf("bus: consumer of shard %d: %w", shard, err)
+		}
+		b.cons = append(b.cons, &Consumer{shard: shard, c: c, stream: stream})
+	}
+	return nil
+}
+
+func subject(shard int) string { return fmt.Sprintf("ev.%d", shard) }
+
+// Aggregator gives the way in.
+func (b *Bus) Aggregator() *Aggregator { return b.agg }
+
+// Shards says how many consumers there are.
+func (b *Bus) Shards() int { return len(b.cons) }
+
+// Consumer gives the way out of one shard, 0 to Shards()-1.
+func (b *Bus) Consumer(shard int) *Consumer { return b.cons[shard] }
+
+// shardOf keeps all batches of a part in one shard, so that their order is
+// kept (FNV-1a).
+func shardOf(part model.PartID, shards int) int {
+	h := uint32(2166136261)
+	for i := range len(part) {
+		h = (h ^ uint32(part[i])) * 16777619
+	}
+	return int(h % uint32(shards))
+}
+
+// Usage says what waits on the bus.
+type Usage struct {
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+	MaxBytes int64  `json:"max_bytes"`
+}
+
+// Usage asks the stream.
+func (b *Bus) Usage(ctx context.Context) (Usage, error) {
+	info, err := b.stream.Info(ctx)
+	if err != nil {
+		return Usage{}, fmt.Errorf("bus: usage: %w", err)
+	}
+	return Usage{Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: b.cfg.MaxBytes}, nil
+}
+
+// Close ends the bus: publishes under way are finished first, later ones fail
+// with ErrClosed. Consumers' Fetch fails with ErrClosed.
+func (b *Bus) Close() {
+	if b.agg != nil {
+		b.agg.close()
+	}
+	for _, c := range b.cons {
+		c.close()
+	}
+	if b.conn != nil {
+		b.conn.Close()
+	}
+	if b.server != nil {
+		b.server.Shutdown()
+		b.server.WaitForShutdown()
+	}
+}
