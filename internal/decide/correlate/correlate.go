@@ -124,13 +124,7 @@ func (c *Correlator) SetPolicy(p model.Policy) { c.policy = p }
 
 // Event takes one event. An event that was taken before changes nothing.
 func (c *Correlator) Event(e *model.Event, now time.Time) {
-	switch e.Kind {
-	case model.KindFloodOutbound, model.KindSpoofedSource, model.KindFloodEnded,
-		model.KindActionApplied, model.KindActionFailed, model.KindProcessKilled, model.KindFileChanged:
-	default:
-		return
-	}
-	if !c.remember(e.ID) {
+	if !Wants(e.Kind) || !c.remember(e.ID) {
 		return
 	}
 	switch e.Kind {
@@ -213,11 +207,21 @@ func (c *Correlator) Live() (actions []model.Action, undone []model.ID) {
 	return actions, undone
 }
 
-// Open gives the incidents that are open or contained.
-func (c *Correlator) Open() []model.Incident {
-	var out []model.Incident
+// Standing gives each device named by an open incident and how it stands:
+// contained when an action holds every incident it is in, attacking otherwise.
+func (c *Correlator) Standing() map[model.DeviceID]model.DeviceState {
+	out := make(map[model.DeviceID]model.DeviceState)
 	for _, i := range c.incidents {
-		out = append(out, cloneIncident(&i.Incident))
+		if i.Kind != model.IncidentDDoSOutbound || !goesOn(i) {
+			continue
+		}
+		for d := range i.sources {
+			if i.State == model.IncidentContained && out[d] != model.DeviceAttacking {
+				out[d] = model.DeviceContained
+			} else {
+				out[d] = model.DeviceAttacking
+			}
+		}
 	}
 	return out
 }
@@ -233,4 +237,15 @@ func cloneAction(a *model.Action) model.Action {
 	v := *a
 	v.Events, v.Parts = slices.Clone(a.Events), slices.Clone(a.Parts)
 	return v
+}
+
+// Wants says whether events of this kind can change anything, so that a caller
+// with very many events need not hand on the rest.
+func Wants(k model.Kind) bool {
+	switch k {
+	case model.KindFloodOutbound, model.KindSpoofedSource, model.KindFloodEnded,
+		model.KindActionApplied, model.KindActionFailed, model.KindProcessKilled, model.KindFileChanged:
+		return true
+	}
+	return false
 }

@@ -20,12 +20,16 @@ const (
 	SetReputation = "reputation"
 )
 
-// EncodeActions gives the payload of the set "actions" for the given actions.
-// The same actions in the same order give the same bytes.
-func EncodeActions(actions []model.Action) ([]byte, error) {
+// EncodeActions gives the payload of the set "actions": the actions in force
+// and the ids of gates' own blocks that a person took back. The same arguments
+// in the same order give the same bytes.
+func EncodeActions(actions []model.Action, undone []model.ID) ([]byte, error) {
 	set := &linkv1.ActionSet{Actions: make([]*linkv1.Action, len(actions))}
 	for i := range actions {
 		set.Actions[i] = actionTo(&actions[i])
+	}
+	for i := range undone {
+		set.Undone = append(set.Undone, undone[i][:])
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
 	if err != nil {
@@ -59,22 +63,29 @@ func processTo(p *model.ProcessEvidence) *linkv1.ProcessEvidence {
 
 // DecodeActions reads the payload of the set "actions". Only the fields that
 // parts need are in it: id, kind, mode, scope, shape, rate, process, expiry,
-// author, reason and incident. One bad action refuses the whole set.
-func DecodeActions(payload []byte) ([]model.Action, error) {
+// author, reason and incident. undone are blocks that the gate made by itself
+// and must take back. One bad action refuses the whole set.
+func DecodeActions(payload []byte) (actions []model.Action, undone []model.ID, err error) {
 	set := new(linkv1.ActionSet)
 	if err := proto.Unmarshal(payload, set); err != nil {
-		return nil, fmt.Errorf("set actions: %w", err)
+		return nil, nil, fmt.Errorf("set actions: %w", err)
 	}
-	if len(set.Actions) > MaxActions {
-		return nil, fmt.Errorf("set actions: %d actions, at most %d are taken", len(set.Actions), MaxActions)
+	if len(set.Actions) > MaxActions || len(set.Undone) > MaxActions {
+		return nil, nil, fmt.Errorf("set actions: %d actions and %d undone, at most %d each are taken", len(set.Actions), len(set.Undone), MaxActions)
 	}
-	out := make([]model.Action, len(set.Actions))
+	actions = make([]model.Action, len(set.Actions))
 	for i, p := range set.Actions {
-		if err := actionFrom(p, &out[i]); err != nil {
-			return nil, fmt.Errorf("set actions: action %d: %w", i+1, err)
+		if err := actionFrom(p, &actions[i]); err != nil {
+			return nil, nil, fmt.Errorf("set actions: action %d: %w", i+1, err)
 		}
 	}
-	return out, nil
+	for _, b := range set.Undone {
+		if len(b) != 16 {
+			return nil, nil, fmt.Errorf("set actions: undone: %w", errEventID)
+		}
+		undone = append(undone, model.ID(b))
+	}
+	return actions, undone, nil
 }
 
 func actionFrom(p *linkv1.Action, a *model.Action) error {

@@ -1,0 +1,126 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	linkv1 "github.com/masugata/masugata/api/link/v1"
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// setLife is how long a signed set may be used after it was signed; it is
+// signed again at half of it.
+const setLife = 7 * 24 * time.Hour
+
+// The names of the sets that this version sends. Agents get an action set of
+// their own, under the same name on the wire, without what only gates do.
+const (
+	setPolicy       = "policy"
+	setActions      = "actions"
+	setAgentActions = "actions@agent"
+)
+
+// setStore keeps the newest version of each set over a restart.
+type setStore interface {
+	SaveSet(ctx context.Context, set model.SignedSet) error
+	Set(ctx context.Context, name string) (model.SignedSet, error)
+}
+
+// setBook holds the newest signed sets in memory and tells waiting parts when
+// one changed. It is what the link server asks. Safe for concurrent use.
+type setBook struct {
+	signer *identity.Signer
+	store  setStore
+
+	mu      sync.RWMutex
+	sets    map[string]*linkv1.SignedSet
+	issued  map[string]time.Time
+	changed chan struct{}
+}
+
+func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*setBook, error) {
+	b := &setBook{signer: signer, store: store, sets: make(map[string]*linkv1.SignedSet),
+		issued: make(map[string]time.Time), changed: make(chan struct{})}
+	for _, name := range []string{setPolicy, setActions, setAgentActions} {
+		s, err := store.Set(ctx, name)
+		if errors.Is(err, model.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load set %s: %w", name, err)
+		}
+		b.sets[name] = &linkv1.SignedSet{Name: wireName(name), Version: s.Version, Payload: s.Payload, Minisig: s.Minisig,
+			Sha256: s.SHA256[:], Size: uint64(len(s.Payload))}
+		b.issued[name] = s.Issued
+	}
+	return b, nil
+}
+
+// wireName is the name a part knows the set by.
+func wireName(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	return name
+}
+
+// publish signs the payload as the next version of the set, keeps it, and
+// wakes all that wait. A payload equal to the newest one that is not yet at
+// half its life is left as it is.
+func (b *setBook) publish(ctx context.Context, name string, payload []byte, now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sum := sha256.Sum256(payload)
+	version := uint64(1)
+	if old := b.sets[name]; old != nil {
+		if [32]byte(old.Sha256) == sum && now.Sub(b.issued[name]) < setLife/2 {
+			return nil
+		}
+		version = old.Version + 1
+	}
+	info := identity.SetInfo{Name: wireName(name), Version: version, Issued: now, Expires: now.Add(setLife)}
+	signed := b.signer.SignSet(info, payload)
+	kept := model.SignedSet{Name: name, Version: version, Payload: payload, Minisig: signed.Minisig, SHA256: sum,
+		Issued: info.Issued, Expires: info.Expires}
+	if err := b.store.SaveSet(ctx, kept); err != nil {
+		return fmt.Errorf("keep set %s version %d: %w", name, version, err)
+	}
+	b.sets[name], b.issued[name] = signed, now
+	close(b.changed)
+	b.changed = make(chan struct{})
+	return nil
+}
+
+// Latest implements the link server's Sets.
+func (b *setBook) Latest(part model.PartID, name string) *linkv1.SignedSet {
+	if name == setActions && strings.HasPrefix(string(part), string(model.RoleAgent)+"-") {
+		name = setAgentActions
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.sets[name]
+}
+
+// Changed implements the link server's Sets.
+func (b *setBook) Changed() <-chan struct{} {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.changed
+}
+
+// Content implements the link server's Sets.
+func (b *setBook) Content(_ context.Context, sum []byte) ([]byte, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for s := range maps.Values(b.sets) {
+		if string(s.Sha256) == string(sum) {
+			return s.Payload, nil
+		}
+	}
+	return nil, nil
+}
