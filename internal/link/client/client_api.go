@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/spool"
 	"github.com/masugata/masugata/internal/link/wire"
@@ -22,7 +21,7 @@ type Config struct {
 	// State gives what the part says of itself now. Software, sets, spooled
 	// and dropped are filled in by the client. Called from one goroutine at a
 	// time; the client changes and drops what it returns.
-	State func() *linkv1.PartState
+	State func() *wire.PartState
 	// Sets names the signed sets the part wants and who takes them. The
 	// function is called, one at a time, at the start of Run with what is on
 	// disk and then for each newer verified version. An error keeps the old

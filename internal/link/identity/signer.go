@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
+	"github.com/masugata/masugata/internal/link/wire"
 )
 
 const signerFile = "sets.pem"
@@ -97,10 +97,10 @@ func (s *Signer) Sign(payload []byte, trustedComment string) string {
 }
 
 // SignSet makes a signed set with the payload inline.
-func (s *Signer) SignSet(i SetInfo, payload []byte) *linkv1.SignedSet {
+func (s *Signer) SignSet(i SetInfo, payload []byte) *wire.SignedSet {
 	sum := sha256.Sum256(payload)
-	return &linkv1.SignedSet{
+	return &wire.SignedSet{
 		Name: i.Name, Version: i.Version, Payload: payload,
-		Minisig: s.Sign(payload, i.Comment()), Sha256: sum[:], Size: uint64(len(payload)),
+		Minisig: s.Sign(payload, i.Comment()), SHA256: sum[:], Size: uint64(len(payload)),
 	}
 }

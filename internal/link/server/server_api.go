@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/wire"
 	"github.com/masugata/masugata/internal/model"
@@ -82,7 +81,7 @@ type Sets interface {
 	// Latest gives the newest version of the named set for a part, nil if
 	// there is none. The server does not change it. A payload above
 	// InlineSet bytes is left out of the answer and fetched by the part.
-	Latest(part model.PartID, name string) *linkv1.SignedSet
+	Latest(part model.PartID, name string) *wire.SignedSet
 	// Changed gives a channel that is closed at the next change of any set.
 	Changed() <-chan struct{}
 	// Content gives a payload by its SHA-256, nil if it is not known.

@@ -85,7 +85,7 @@ func nextEvent(b []byte) (ev, rest []byte, err error) {
 var (
 	errBroken   = errors.New("not a protobuf message: cut short or malformed")
 	errType     = errors.New("field has the wrong wire type")
-	errEventID  = errors.New("id is not 16 bytes")
+	errEventID  = errors.New("event id is not 16 bytes")
 	errSeverity = errors.New("severity above 4")
 	errLayer    = errors.New("layer above 4")
 	errUTF8     = errors.New("text is not valid UTF-8")

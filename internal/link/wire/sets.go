@@ -1,14 +1,15 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protowire"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -20,205 +21,230 @@ const (
 	SetReputation = "reputation"
 )
 
-// EncodeActions gives the payload of the set "actions": the actions in force
-// and the ids of gates' own blocks that a person took back. The same arguments
-// in the same order give the same bytes.
-func EncodeActions(actions []model.Action, undone []model.ID) ([]byte, error) {
-	set := &linkv1.ActionSet{Actions: make([]*linkv1.Action, len(actions))}
+// EncodeActions gives the payload of the set "actions" for the given actions.
+// The same actions in the same order give the same bytes.
+func EncodeActions(actions []model.Action) []byte {
+	var b []byte
 	for i := range actions {
-		set.Actions[i] = actionTo(&actions[i])
+		b = appendNested(b, 1, func(b []byte) []byte { return appendAction(b, &actions[i]) })
 	}
-	for i := range undone {
-		set.Undone = append(set.Undone, undone[i][:])
-	}
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
-	if err != nil {
-		return nil, fmt.Errorf("encode action set: %w", err)
-	}
-	return b, nil
+	return b
 }
 
-func actionTo(a *model.Action) *linkv1.Action {
-	p := &linkv1.Action{
-		Id: slices.Clone(a.ID[:]), Kind: string(a.Kind), Mode: string(a.Mode),
-		ScopeDevice: string(a.Scope.Device), ScopeGate: string(a.Scope.Gate),
-		Shape: ShapeTo(a.Shape), Pps: a.PPS, ExpiresUnixNs: unixNano(a.Expires),
-		Author: clip(a.Author, MaxShort), Reason: clip(a.Reason, MaxText),
-	}
+func appendAction(b []byte, a *model.Action) []byte {
+	b = appendBytes(b, 1, a.ID[:])
+	b = appendText(b, 2, string(a.Kind), MaxShort)
+	b = appendText(b, 3, string(a.Mode), MaxShort)
+	b = appendText(b, 4, string(a.Scope.Device), MaxShort)
+	b = appendText(b, 5, string(a.Scope.Gate), MaxShort)
+	b = appendNested(b, 6, func(b []byte) []byte { return appendShape(b, &a.Shape) })
+	b = appendVarint(b, 7, uint64(a.PPS))
 	if a.Process != nil {
-		p.Process = processTo(a.Process)
+		b = appendNested(b, 8, func(b []byte) []byte { return appendProcess(b, a.Process) })
 	}
+	b = appendVarint(b, 9, uint64(unixNano(a.Expires)))
+	b = appendText(b, 10, a.Author, MaxShort)
+	b = appendText(b, 11, a.Reason, MaxText)
 	if !a.Incident.IsZero() {
-		p.Incident = slices.Clone(a.Incident[:])
+		b = appendBytes(b, 12, a.Incident[:])
 	}
-	return p
-}
-
-func processTo(p *model.ProcessEvidence) *linkv1.ProcessEvidence {
-	m := new(linkv1.ProcessEvidence)
-	// Cannot fail: appendProcess writes valid messages only.
-	_ = proto.Unmarshal(appendProcess(nil, p), m)
-	return m
+	return b
 }
 
 // DecodeActions reads the payload of the set "actions". Only the fields that
 // parts need are in it: id, kind, mode, scope, shape, rate, process, expiry,
-// author, reason and incident. undone are blocks that the gate made by itself
-// and must take back. One bad action refuses the whole set.
-func DecodeActions(payload []byte) (actions []model.Action, undone []model.ID, err error) {
-	set := new(linkv1.ActionSet)
-	if err := proto.Unmarshal(payload, set); err != nil {
-		return nil, nil, fmt.Errorf("set actions: %w", err)
-	}
-	if len(set.Actions) > MaxActions || len(set.Undone) > MaxActions {
-		return nil, nil, fmt.Errorf("set actions: %d actions and %d undone, at most %d each are taken", len(set.Actions), len(set.Undone), MaxActions)
-	}
-	actions = make([]model.Action, len(set.Actions))
-	for i, p := range set.Actions {
-		if err := actionFrom(p, &actions[i]); err != nil {
-			return nil, nil, fmt.Errorf("set actions: action %d: %w", i+1, err)
+// author, reason and incident. One bad action refuses the whole set.
+func DecodeActions(payload []byte) ([]model.Action, error) {
+	var out []model.Action
+	err := eachField(payload, func(f field) error {
+		if f.num != 1 {
+			return nil
 		}
+		return addTo(&out, MaxActions, f, decodeAction)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set actions: action %d: %w", len(out), err)
 	}
-	for _, b := range set.Undone {
-		if len(b) != 16 {
-			return nil, nil, fmt.Errorf("set actions: undone: %w", errEventID)
+	return out, nil
+}
+
+func decodeAction(b []byte, a *model.Action) error {
+	a.State = model.ActionPending
+	err := eachField(b, func(f field) (err error) {
+		var s string
+		switch f.num {
+		case 1:
+			err = setID(&a.ID, f)
+		case 2:
+			s, err = f.text(MaxShort)
+			a.Kind = model.ActionKind(s)
+		case 3:
+			s, err = f.text(MaxShort)
+			a.Mode = model.Mode(s)
+		case 4:
+			s, err = f.text(MaxShort)
+			a.Scope.Device = model.DeviceID(s)
+		case 5:
+			s, err = f.text(MaxShort)
+			a.Scope.Gate = model.PartID(s)
+		case 6:
+			if f.typ != protowire.BytesType {
+				return errType
+			}
+			err = decodeShape(f.bytes, &a.Shape)
+		case 7:
+			err = setU32(&a.PPS, f)
+		case 8:
+			if f.typ != protowire.BytesType {
+				return errType
+			}
+			a.Process = new(model.ProcessEvidence)
+			err = decodeProcess(f.bytes, a.Process)
+		case 9:
+			a.Expires, err = f.time()
+		case 10:
+			a.Author, err = f.text(MaxShort)
+		case 11:
+			a.Reason, err = f.text(MaxText)
+		case 12:
+			err = setID(&a.Incident, f)
 		}
-		undone = append(undone, model.ID(b))
-	}
-	return actions, undone, nil
-}
-
-func actionFrom(p *linkv1.Action, a *model.Action) error {
-	*a = model.Action{
-		Kind: model.ActionKind(p.Kind), Mode: model.Mode(p.Mode),
-		Scope: model.Scope{Device: model.DeviceID(p.ScopeDevice), Gate: model.PartID(p.ScopeGate)},
-		PPS:   p.Pps, Expires: fromUnixNano(p.ExpiresUnixNs), Author: p.Author, Reason: p.Reason,
-		State: model.ActionPending,
-	}
-	if len(p.Id) != 16 || len(p.Incident) != 0 && len(p.Incident) != 16 {
-		return errEventID
-	}
-	copy(a.ID[:], p.Id)
-	copy(a.Incident[:], p.Incident)
-	if a.Mode != model.ModeObserve && a.Mode != model.ModeEnforce {
-		return fmt.Errorf("mode %.20q: want observe or enforce", p.Mode)
-	}
-	var err error
-	if a.Shape, err = ShapeFrom(p.Shape); err != nil {
 		return err
-	}
-	if p.Process == nil {
-		return nil
-	}
-	b, err := proto.Marshal(p.Process)
-	if err != nil {
+	})
+	switch {
+	case err != nil:
 		return err
+	case a.ID.IsZero():
+		return errID
+	case a.Mode != model.ModeObserve && a.Mode != model.ModeEnforce:
+		return fmt.Errorf("mode %.20q: want observe or enforce", a.Mode)
 	}
-	a.Process = new(model.ProcessEvidence)
-	return decodeProcess(b, a.Process)
-}
-
-// ShapeTo gives the message form of a shape.
-func ShapeTo(s model.Shape) *linkv1.Shape {
-	p := &linkv1.Shape{
-		Proto: uint32(s.Proto), DstPort: uint32(s.DstPort), SrcPort: uint32(s.SrcPort),
-		LenMin: uint32(s.LenMin), LenMax: uint32(s.LenMax),
-		TcpFlags: uint32(s.TCPFlags), TcpMask: uint32(s.TCPMask), Spoofed: s.Spoofed,
-	}
-	if s.Dst.IsValid() {
-		p.Dst, p.DstBits = s.Dst.Addr().AsSlice(), uint32(s.Dst.Bits())
-	}
-	return p
-}
-
-// ShapeFrom reads a shape, refusing numbers that do not fit; nil is the shape
-// that matches everything.
-func ShapeFrom(p *linkv1.Shape) (s model.Shape, err error) {
-	if p == nil {
-		return s, nil
-	}
-	b, err := proto.Marshal(p)
-	if err != nil {
-		return s, err
-	}
-	if err := decodeShape(b, &s); err != nil {
-		return model.Shape{}, fmt.Errorf("shape: %w", err)
-	}
-	return s, nil
+	return nil
 }
 
 // EncodePolicy gives the payload of the set "policy". The version is not in
-// it: the signed set carries it.
-func EncodePolicy(p *model.Policy) ([]byte, error) {
-	m := &linkv1.Policy{
-		FloodMode: string(p.FloodMode), KillMode: string(p.KillMode),
-		BlockTtlS: uint32(p.BlockTTL / time.Second), Limits: limitsTo(p.Limits),
-		AntiSpoof: p.AntiSpoof, WatchPaths: p.WatchPaths,
-	}
+// it: the signed set carries it. The same policy gives the same bytes.
+func EncodePolicy(p *model.Policy) []byte {
+	b := appendText(nil, 1, string(p.FloodMode), MaxShort)
+	b = appendText(b, 2, string(p.KillMode), MaxShort)
+	b = appendVarint(b, 3, min(uint64(max(p.BlockTTL, 0)/time.Second), math.MaxUint32))
 	for _, x := range p.Protected {
-		m.Protected = append(m.Protected, x.String())
+		b = appendText(b, 4, x.String(), MaxShort)
 	}
-	for d, l := range p.DeviceLimits {
-		m.DeviceLimits = append(m.DeviceLimits, &linkv1.DeviceLimits{Device: string(d), Limits: limitsTo(l)})
+	b = appendNested(b, 5, func(b []byte) []byte { return appendLimits(b, p.Limits) })
+	devices := make([]model.DeviceID, 0, len(p.DeviceLimits))
+	for d := range p.DeviceLimits {
+		devices = append(devices, d)
 	}
-	slices.SortFunc(m.DeviceLimits, func(a, b *linkv1.DeviceLimits) int {
-		if a.Device < b.Device {
-			return -1
-		}
-		return 1
-	})
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode policy set: %w", err)
+	slices.SortFunc(devices, func(a, b model.DeviceID) int { return cmp.Compare(a, b) })
+	for _, d := range devices {
+		b = appendNested(b, 6, func(b []byte) []byte {
+			b = appendText(b, 1, string(d), MaxShort)
+			return appendNested(b, 2, func(b []byte) []byte { return appendLimits(b, p.DeviceLimits[d]) })
+		})
 	}
-	return b, nil
+	b = appendBool(b, 7, p.AntiSpoof)
+	for _, w := range p.WatchPaths {
+		b = appendText(b, 8, w, MaxText)
+	}
+	return b
+}
+
+func appendLimits(b []byte, l model.FloodLimits) []byte {
+	for i, v := range [...]uint32{l.UDP, l.SYN, l.ACK, l.ICMP, l.DNS, l.HTTP, l.Spoofed} {
+		b = appendVarint(b, protowire.Number(i+1), uint64(v))
+	}
+	return b
 }
 
 // DecodePolicy reads the payload of the set "policy" of the given version.
 func DecodePolicy(version uint64, payload []byte) (*model.Policy, error) {
-	m := new(linkv1.Policy)
-	if err := proto.Unmarshal(payload, m); err != nil {
+	p := &model.Policy{Version: version}
+	n := 0
+	err := eachField(payload, func(f field) error {
+		if n++; n > MaxPrefixes {
+			return fmt.Errorf("more than %d entries", MaxPrefixes)
+		}
+		return decodePolicyField(f, p)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("set policy: %w", err)
-	}
-	if len(m.Protected)+len(m.DeviceLimits)+len(m.WatchPaths) > MaxPrefixes {
-		return nil, fmt.Errorf("set policy: more than %d entries", MaxPrefixes)
-	}
-	p := &model.Policy{
-		Version: version, FloodMode: model.Mode(m.FloodMode), KillMode: model.Mode(m.KillMode),
-		BlockTTL: time.Duration(m.BlockTtlS) * time.Second, Limits: limitsFrom(m.Limits),
-		AntiSpoof: m.AntiSpoof, WatchPaths: m.WatchPaths,
 	}
 	for _, mode := range []model.Mode{p.FloodMode, p.KillMode} {
 		if mode != model.ModeObserve && mode != model.ModePropose && mode != model.ModeEnforce {
 			return nil, fmt.Errorf("set policy: mode %.20q: want observe, propose or enforce", mode)
 		}
 	}
-	for _, s := range m.Protected {
-		x, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("set policy: protected: %w", err)
-		}
-		p.Protected = append(p.Protected, x)
-	}
-	for _, d := range m.DeviceLimits {
-		if p.DeviceLimits == nil {
-			p.DeviceLimits = make(map[model.DeviceID]model.FloodLimits, len(m.DeviceLimits))
-		}
-		p.DeviceLimits[model.DeviceID(d.GetDevice())] = limitsFrom(d.GetLimits())
-	}
 	return p, nil
 }
 
-func limitsTo(l model.FloodLimits) *linkv1.FloodLimits {
-	return &linkv1.FloodLimits{
-		UdpPps: l.UDP, SynPps: l.SYN, AckPps: l.ACK, IcmpPps: l.ICMP,
-		DnsQps: l.DNS, HttpRps: l.HTTP, SpoofedPps: l.Spoofed,
+func decodePolicyField(f field, p *model.Policy) (err error) {
+	var s string
+	var v uint64
+	switch f.num {
+	case 1:
+		s, err = f.text(MaxShort)
+		p.FloodMode = model.Mode(s)
+	case 2:
+		s, err = f.text(MaxShort)
+		p.KillMode = model.Mode(s)
+	case 3:
+		v, err = f.number(math.MaxUint32)
+		p.BlockTTL = time.Duration(v) * time.Second
+	case 4:
+		if s, err = f.text(MaxShort); err != nil {
+			return err
+		}
+		x, err := netip.ParsePrefix(s)
+		if err != nil {
+			return fmt.Errorf("protected: %w", err)
+		}
+		p.Protected = append(p.Protected, x)
+	case 5:
+		return decodeLimits(f, &p.Limits)
+	case 6:
+		return decodeDeviceLimits(f, p)
+	case 7:
+		v, err = f.number(1)
+		p.AntiSpoof = v == 1
+	case 8:
+		s, err = f.text(MaxText)
+		p.WatchPaths = append(p.WatchPaths, s)
 	}
+	return err
 }
 
-func limitsFrom(l *linkv1.FloodLimits) model.FloodLimits {
-	return model.FloodLimits{
-		UDP: l.GetUdpPps(), SYN: l.GetSynPps(), ACK: l.GetAckPps(), ICMP: l.GetIcmpPps(),
-		DNS: l.GetDnsQps(), HTTP: l.GetHttpRps(), Spoofed: l.GetSpoofedPps(),
+func decodeDeviceLimits(f field, p *model.Policy) error {
+	if f.typ != protowire.BytesType {
+		return errType
 	}
+	var device string
+	var limits model.FloodLimits
+	err := eachField(f.bytes, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			device, err = f.text(MaxShort)
+		case 2:
+			err = decodeLimits(f, &limits)
+		}
+		return err
+	})
+	if p.DeviceLimits == nil {
+		p.DeviceLimits = make(map[model.DeviceID]model.FloodLimits)
+	}
+	p.DeviceLimits[model.DeviceID(device)] = limits
+	return err
+}
+
+func decodeLimits(f field, l *model.FloodLimits) error {
+	if f.typ != protowire.BytesType {
+		return errType
+	}
+	to := [...]*uint32{&l.UDP, &l.SYN, &l.ACK, &l.ICMP, &l.DNS, &l.HTTP, &l.Spoofed}
+	return eachField(f.bytes, func(f field) error {
+		if f.num < 1 || int(f.num) > len(to) {
+			return nil
+		}
+		return setU32(to[f.num-1], f)
+	})
 }

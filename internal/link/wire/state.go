@@ -1,11 +1,14 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -15,133 +18,271 @@ const (
 	MaxStateShort = 256    // coverage, sets, counters
 )
 
-// CoverageTo gives the message form of a coverage list.
-func CoverageTo(list []model.Coverage) []*linkv1.Coverage {
-	out := make([]*linkv1.Coverage, len(list))
-	for i, c := range list {
-		out[i] = &linkv1.Coverage{
-			Layer: uint32(c.Layer), Protection: clip(c.Protection, MaxShort),
-			Active: c.Active, Reason: clip(c.Reason, MaxText),
-		}
-	}
-	return out
-}
-
-// CoverageFrom reads a coverage list; entries of unknown layers are dropped.
-func CoverageFrom(list []*linkv1.Coverage) []model.Coverage {
-	out := make([]model.Coverage, 0, min(len(list), MaxStateShort))
-	for _, c := range list[:min(len(list), MaxStateShort)] {
-		if c.GetLayer() < 1 || c.GetLayer() > 4 {
-			continue
-		}
-		out = append(out, model.Coverage{
-			Layer: model.Layer(c.Layer), Protection: clip(c.Protection, MaxShort),
-			Active: c.Active, Reason: clip(c.Reason, MaxText),
-		})
-	}
-	return out
-}
-
-// ActionStatusTo gives the message form of what a part says of one action.
-func ActionStatusTo(id model.ID, s model.PartStatus) *linkv1.ActionStatus {
-	return &linkv1.ActionStatus{
-		Id: append([]byte(nil), id[:]...), Applied: s.Applied, Error: clip(s.Error, MaxText), AtUnixNs: unixNano(s.At),
-		Packets: s.Packets, Bytes: s.Bytes, LastHitUnixNs: unixNano(s.LastHit),
-	}
-}
-
-// ActionStatusFrom reads what part says of one action.
-func ActionStatusFrom(p *linkv1.ActionStatus, part model.PartID) (model.ID, model.PartStatus, error) {
-	var id model.ID
-	if len(p.GetId()) != len(id) {
-		return id, model.PartStatus{}, fmt.Errorf("action status: %w", errEventID)
-	}
-	copy(id[:], p.Id)
-	return id, model.PartStatus{
-		Part: part, Applied: p.Applied, Error: clip(p.Error, MaxText), At: fromUnixNano(p.AtUnixNs),
-		Packets: p.Packets, Bytes: p.Bytes, LastHit: fromUnixNano(p.LastHitUnixNs),
-	}, nil
-}
-
-// DeviceTo gives the message form of what a gate knows of a device.
-func DeviceTo(d *model.Device) *linkv1.Device {
-	p := &linkv1.Device{
-		Id: string(d.ID), Hostname: clip(d.Hostname, MaxShort),
-		FirstSeenUnixNs: unixNano(d.FirstSeen), LastSeenUnixNs: unixNano(d.LastSeen),
-		TxPackets: d.TxPackets, TxBytes: d.TxBytes, RxPackets: d.RxPackets, RxBytes: d.RxBytes,
-	}
-	for _, a := range d.Addrs[:min(len(d.Addrs), MaxList)] {
-		p.Addrs = append(p.Addrs, a.AsSlice())
-	}
-	return p
-}
-
-// DeviceFrom reads what a gate knows of a device. MAC and VLAN come from the
-// id, which must be well formed.
-func DeviceFrom(p *linkv1.Device) (model.Device, error) {
-	mac, vlan, err := model.DeviceID(p.GetId()).MAC()
-	if err != nil {
-		return model.Device{}, err
-	}
-	d := model.Device{
-		ID: model.DeviceID(p.Id), Hostname: clip(p.Hostname, MaxShort), VLAN: vlan,
-		MAC:       fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]),
-		FirstSeen: fromUnixNano(p.FirstSeenUnixNs), LastSeen: fromUnixNano(p.LastSeenUnixNs),
-		TxPackets: p.TxPackets, TxBytes: p.TxBytes, RxPackets: p.RxPackets, RxBytes: p.RxBytes,
-	}
-	for _, b := range p.Addrs[:min(len(p.Addrs), MaxList)] {
-		if a, ok := netip.AddrFromSlice(b); ok {
-			d.Addrs = append(d.Addrs, a)
-		}
-	}
-	return d, nil
-}
-
-// PartState is what a part says of itself, read and checked.
+// PartState is what a part says of itself (message PartState).
 type PartState struct {
 	Software string
 	Started  time.Time
 	Coverage []model.Coverage
-	Actions  map[model.ID]model.PartStatus
-	Devices  []model.Device
-	Sets     model.SetVersions
-	Spooled  uint64
-	Dropped  uint64
+	Actions  []ActionStatus
+	Devices  []model.Device    // gates: ID, Addrs, Hostname, FirstSeen, LastSeen and the counters are sent
+	Sets     map[string]uint64 // versions in force; the link client fills it in
+	Spooled  uint64            // filled in by the link client
+	Dropped  uint64            // filled in by the link client
 	Counters map[string]uint64
 }
 
-// StateFrom reads a part's state.
-func StateFrom(p *linkv1.PartState, part model.PartID) (*PartState, error) {
-	if len(p.GetActions()) > MaxStateList || len(p.GetDevices()) > MaxStateList || len(p.GetCounters()) > MaxStateShort {
-		return nil, fmt.Errorf("part state: more than %d devices or actions or %d counters", MaxStateList, MaxStateShort)
+// ActionStatus is what a part says of one action; the receiver sets Part.
+type ActionStatus struct {
+	ID model.ID
+	model.PartStatus
+}
+
+// SetVersions gives the versions of the sets by their names.
+func (s *PartState) SetVersions() model.SetVersions {
+	return model.SetVersions{
+		Policy: s.Sets[SetPolicy], Actions: s.Sets[SetActions],
+		Rules: s.Sets[SetRules], Reputation: s.Sets[SetReputation],
 	}
-	s := &PartState{
-		Software: clip(p.GetSoftware(), MaxShort), Started: fromUnixNano(p.GetStartedUnixNs()),
-		Coverage: CoverageFrom(p.GetCoverage()), Spooled: p.GetSpooled(), Dropped: p.GetDropped(),
-		Sets: model.SetVersions{
-			Policy: p.GetSets()[SetPolicy], Actions: p.GetSets()[SetActions],
-			Rules: p.GetSets()[SetRules], Reputation: p.GetSets()[SetReputation],
-		},
-		Counters: make(map[string]uint64, len(p.GetCounters())),
-		Actions:  make(map[model.ID]model.PartStatus, len(p.GetActions())),
+}
+
+// AppendPartState appends the message form, cut to the limits.
+func AppendPartState(b []byte, s *PartState) []byte {
+	b = appendText(b, 1, s.Software, MaxShort)
+	b = appendVarint(b, 2, uint64(unixNano(s.Started)))
+	for i := range s.Coverage[:min(len(s.Coverage), MaxStateShort)] {
+		b = appendNested(b, 3, func(b []byte) []byte { return appendCoverage(b, &s.Coverage[i]) })
 	}
-	for name, v := range p.GetCounters() {
-		s.Counters[clip(name, MaxShort)] = v
+	for i := range s.Actions[:min(len(s.Actions), MaxStateList)] {
+		b = appendNested(b, 4, func(b []byte) []byte { return appendActionStatus(b, &s.Actions[i]) })
 	}
-	for _, a := range p.GetActions() {
-		id, st, err := ActionStatusFrom(a, part)
-		if err != nil {
-			return nil, fmt.Errorf("part state: %w", err)
+	for i := range s.Devices[:min(len(s.Devices), MaxStateList)] {
+		b = appendNested(b, 5, func(b []byte) []byte { return appendDevice(b, &s.Devices[i]) })
+	}
+	b = appendMap(b, 6, s.Sets)
+	b = appendVarint(b, 7, s.Spooled)
+	b = appendVarint(b, 8, s.Dropped)
+	return appendMap(b, 9, s.Counters)
+}
+
+func appendCoverage(b []byte, c *model.Coverage) []byte {
+	b = appendVarint(b, 1, uint64(c.Layer))
+	b = appendText(b, 2, c.Protection, MaxShort)
+	b = appendBool(b, 3, c.Active)
+	return appendText(b, 4, c.Reason, MaxText)
+}
+
+func appendActionStatus(b []byte, s *ActionStatus) []byte {
+	b = appendBytes(b, 1, s.ID[:])
+	b = appendBool(b, 2, s.Applied)
+	b = appendText(b, 3, s.Error, MaxText)
+	b = appendVarint(b, 4, uint64(unixNano(s.At)))
+	b = appendVarint(b, 5, s.Packets)
+	b = appendVarint(b, 6, s.Bytes)
+	return appendVarint(b, 7, uint64(unixNano(s.LastHit)))
+}
+
+func appendDevice(b []byte, d *model.Device) []byte {
+	b = appendText(b, 1, string(d.ID), MaxShort)
+	for _, a := range d.Addrs[:min(len(d.Addrs), MaxList)] {
+		b = appendBytes(b, 2, a.AsSlice())
+	}
+	b = appendText(b, 3, d.Hostname, MaxShort)
+	b = appendVarint(b, 4, uint64(unixNano(d.FirstSeen)))
+	b = appendVarint(b, 5, uint64(unixNano(d.LastSeen)))
+	b = appendVarint(b, 6, d.TxPackets)
+	b = appendVarint(b, 7, d.TxBytes)
+	b = appendVarint(b, 8, d.RxPackets)
+	return appendVarint(b, 9, d.RxBytes)
+}
+
+func appendMap(b []byte, num protowire.Number, m map[string]uint64) []byte {
+	n := 0
+	for k, v := range m {
+		if n++; n > MaxStateShort {
+			break
 		}
-		s.Actions[id] = st
+		b = appendNested(b, num, func(b []byte) []byte {
+			return appendVarint(appendText(b, 1, k, MaxShort), 2, v)
+		})
 	}
-	for _, d := range p.GetDevices() {
-		dev, err := DeviceFrom(d)
-		if err != nil {
-			return nil, fmt.Errorf("part state: %w", err)
+	return b
+}
+
+// DecodePartState reads a part's state. part is put into action statuses and,
+// for gates, devices. What it returns shares no memory with b.
+func DecodePartState(b []byte, part model.PartID) (*PartState, error) {
+	s := new(PartState)
+	err := eachField(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			s.Software, err = f.text(MaxShort)
+		case 2:
+			s.Started, err = f.time()
+		case 3:
+			err = addTo(&s.Coverage, MaxStateShort, f, decodeCoverage)
+		case 4:
+			err = addTo(&s.Actions, MaxStateList, f, decodeActionStatus)
+		case 5:
+			err = addTo(&s.Devices, MaxStateList, f, decodeDevice)
+		case 6:
+			err = addPair(&s.Sets, f)
+		case 7:
+			s.Spooled, err = f.number(math.MaxUint64)
+		case 8:
+			s.Dropped, err = f.number(math.MaxUint64)
+		case 9:
+			err = addPair(&s.Counters, f)
 		}
-		dev.Gate = part
-		s.Devices = append(s.Devices, dev)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("part state: %w", err)
+	}
+	for i := range s.Actions {
+		s.Actions[i].Part = part
+	}
+	for i := range s.Devices {
+		s.Devices[i].Gate = part
 	}
 	return s, nil
+}
+
+func addTo[T any](list *[]T, limit int, f field, decode func([]byte, *T) error) error {
+	if f.typ != protowire.BytesType {
+		return errType
+	}
+	if len(*list) >= limit {
+		return fmt.Errorf("more than %d elements in field %d", limit, f.num)
+	}
+	var zero T
+	*list = append(*list, zero)
+	return decode(f.bytes, &(*list)[len(*list)-1])
+}
+
+func addPair(m *map[string]uint64, f field) error {
+	if f.typ != protowire.BytesType {
+		return errType
+	}
+	if len(*m) >= MaxStateShort {
+		return fmt.Errorf("more than %d entries in field %d", MaxStateShort, f.num)
+	}
+	var key string
+	var val uint64
+	err := eachField(f.bytes, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			key, err = f.text(MaxShort)
+		case 2:
+			val, err = f.number(math.MaxUint64)
+		}
+		return err
+	})
+	if *m == nil {
+		*m = make(map[string]uint64)
+	}
+	(*m)[key] = val
+	return err
+}
+
+func decodeCoverage(b []byte, c *model.Coverage) error {
+	return eachField(b, func(f field) (err error) {
+		var v uint64
+		switch f.num {
+		case 1:
+			if v, err = f.number(4); err != nil {
+				return errLayer
+			}
+			c.Layer = model.Layer(v)
+		case 2:
+			c.Protection, err = f.text(MaxShort)
+		case 3:
+			v, err = f.number(1)
+			c.Active = v == 1
+		case 4:
+			c.Reason, err = f.text(MaxText)
+		}
+		return err
+	})
+}
+
+func decodeActionStatus(b []byte, s *ActionStatus) error {
+	err := eachField(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			err = setID(&s.ID, f)
+		case 2:
+			var v uint64
+			v, err = f.number(1)
+			s.Applied = v == 1
+		case 3:
+			s.Error, err = f.text(MaxText)
+		case 4:
+			s.At, err = f.time()
+		case 5:
+			s.Packets, err = f.number(math.MaxUint64)
+		case 6:
+			s.Bytes, err = f.number(math.MaxUint64)
+		case 7:
+			s.LastHit, err = f.time()
+		}
+		return err
+	})
+	if err == nil && s.ID.IsZero() {
+		err = errID
+	}
+	return err
+}
+
+func decodeDevice(b []byte, d *model.Device) error {
+	err := eachField(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			var id string
+			id, err = f.text(MaxShort)
+			d.ID = model.DeviceID(id)
+		case 2:
+			a, ok := netip.AddrFromSlice(f.bytes)
+			if !ok {
+				return errAddr
+			}
+			d.Addrs, err = appendBounded(d.Addrs, a)
+		case 3:
+			d.Hostname, err = f.text(MaxShort)
+		case 4:
+			d.FirstSeen, err = f.time()
+		case 5:
+			d.LastSeen, err = f.time()
+		case 6:
+			d.TxPackets, err = f.number(math.MaxUint64)
+		case 7:
+			d.TxBytes, err = f.number(math.MaxUint64)
+		case 8:
+			d.RxPackets, err = f.number(math.MaxUint64)
+		case 9:
+			d.RxBytes, err = f.number(math.MaxUint64)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	mac, vlan, err := d.ID.MAC()
+	d.VLAN = vlan
+	d.MAC = fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5])
+	return err
+}
+
+func (f field) time() (time.Time, error) {
+	v, err := f.number(math.MaxUint64)
+	return fromUnixNano(int64(v)), err
+}
+
+var errID = errors.New("id is not 16 bytes")
+
+func setID(id *model.ID, f field) error {
+	if f.typ != protowire.BytesType || len(f.bytes) != len(id) {
+		return errID
+	}
+	copy(id[:], f.bytes)
+	return nil
 }
