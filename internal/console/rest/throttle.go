@@ -1,0 +1,99 @@
+package rest
+
+import (
+	"sync"
+	"time"
+)
+
+// throttle slows the guessing of secrets down. It counts each attempt before
+// it is checked, so that attempts made at once do not slip through, and takes
+// the count back when the secret was right. Two counts are kept: of a name
+// from an address, and of an address with all names. The names known to the
+// store and all others are treated alike.
+type throttle struct {
+	mu    sync.Mutex
+	tries map[throttleKey]*tries
+}
+
+type throttleKey struct{ user, address string }
+
+type tries struct {
+	count int
+	until time.Time // no attempt is checked before
+	last  time.Time
+}
+
+const (
+	freePerUser    = 5  // attempts without waiting, of a name from an address
+	freePerAddress = 20 // and of an address with all names
+	longestWait    = 15 * time.Minute
+	maxThrottled   = 20_000
+)
+
+func newThrottle() *throttle { return &throttle{tries: map[throttleKey]*tries{}} }
+
+// take counts an attempt, or says how long the caller has to wait first.
+func (t *throttle) take(user, address string, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own, all := t.at(throttleKey{user, address}, now), t.at(throttleKey{"", address}, now)
+	if wait := max(own.until.Sub(now), all.until.Sub(now)); wait > 0 {
+		return wait
+	}
+	own.add(freePerUser, now)
+	all.add(freePerAddress, now)
+	return 0
+}
+
+// succeeded forgets the attempts of a name from an address.
+func (t *throttle) succeeded(user, address string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.tries, throttleKey{user, address})
+	if all := t.tries[throttleKey{"", address}]; all != nil && all.count > 0 {
+		all.count--
+		all.until = time.Time{}
+	}
+}
+
+func (t *throttle) at(k throttleKey, now time.Time) *tries {
+	e := t.tries[k]
+	if e == nil {
+		t.makeRoom(now)
+		e = &tries{}
+		t.tries[k] = e
+	}
+	if now.Sub(e.last) > longestWait {
+		*e = tries{}
+	}
+	return e
+}
+
+// makeRoom keeps the table within its bound: old entries go first, and if all
+// are fresh, any.
+func (t *throttle) makeRoom(now time.Time) {
+	if len(t.tries) < maxThrottled {
+		return
+	}
+	for k, e := range t.tries {
+		if now.Sub(e.last) > longestWait {
+			delete(t.tries, k)
+		}
+	}
+	for k := range t.tries {
+		if len(t.tries) < maxThrottled {
+			return
+		}
+		delete(t.tries, k)
+	}
+}
+
+func (e *tries) add(free int, now time.Time) {
+	e.count++
+	e.last = now
+	over := e.count - free
+	if over < 0 {
+		return
+	}
+	e.until = now.Add(min(time.Second<<min(over, 20), longestWait))
+}
