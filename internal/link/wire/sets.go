@@ -21,12 +21,16 @@ const (
 	SetReputation = "reputation"
 )
 
-// EncodeActions gives the payload of the set "actions" for the given actions.
-// The same actions in the same order give the same bytes.
-func EncodeActions(actions []model.Action) []byte {
+// EncodeActions gives the payload of the set "actions": the actions in force,
+// and the ids of gates' own blocks that a person took back. The same arguments
+// in the same order give the same bytes.
+func EncodeActions(actions []model.Action, undone []model.ID) []byte {
 	var b []byte
 	for i := range actions {
 		b = appendNested(b, 1, func(b []byte) []byte { return appendAction(b, &actions[i]) })
+	}
+	for i := range undone {
+		b = appendBytes(b, 2, undone[i][:])
 	}
 	return b
 }
@@ -53,19 +57,28 @@ func appendAction(b []byte, a *model.Action) []byte {
 
 // DecodeActions reads the payload of the set "actions". Only the fields that
 // parts need are in it: id, kind, mode, scope, shape, rate, process, expiry,
-// author, reason and incident. One bad action refuses the whole set.
-func DecodeActions(payload []byte) ([]model.Action, error) {
-	var out []model.Action
-	err := eachField(payload, func(f field) error {
-		if f.num != 1 {
-			return nil
+// author, reason and incident. undone are blocks that the gate made by itself:
+// it takes them back and makes none alike until that flood has ended. One bad
+// action refuses the whole set.
+func DecodeActions(payload []byte) (actions []model.Action, undone []model.ID, err error) {
+	err = eachField(payload, func(f field) error {
+		switch f.num {
+		case 1:
+			return addTo(&actions, MaxActions, f, decodeAction)
+		case 2:
+			var id model.ID
+			if err := setID(&id, f); err != nil {
+				return err
+			}
+			undone, err = appendBounded(undone, id)
+			return err
 		}
-		return addTo(&out, MaxActions, f, decodeAction)
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set actions: action %d: %w", len(out), err)
+		return nil, nil, fmt.Errorf("set actions: action %d: %w", len(actions), err)
 	}
-	return out, nil
+	return actions, undone, nil
 }
 
 func decodeAction(b []byte, a *model.Action) error {
