@@ -223,7 +223,7 @@ func scalar(text string) (string, error) {
 	return text, nil
 }
 
-// quoted reads a value in single quotes ('' is a quote) or double quotes (\" and \\).
+// quoted reads a value in single quotes (” is a quote) or double quotes (\" and \\).
 func quoted(text string) (value, rest string, err error) {
 	q := text[0]
 	var b strings.Builder
