@@ -25,9 +25,9 @@ type caseStore interface {
 
 // announcer shows changes to people who look on.
 type announcer interface {
-	PublishIncident(model.Incident)
-	PublishAction(model.Action)
-	PublishDevice(model.Device)
+	Incident(*model.Incident)
+	Action(*model.Action)
+	Device(*model.Device)
 }
 
 // desk runs the correlator: it feeds it events, answers of parts, people's
@@ -49,15 +49,15 @@ type desk struct {
 }
 
 // events takes a block of events from the pipeline, in order.
-func (d *desk) events(ctx context.Context, events []model.Event) {
-	if !slices.ContainsFunc(events, func(e model.Event) bool { return correlate.Wants(e.Kind) }) {
+func (d *desk) events(ctx context.Context, events []*model.Event) {
+	if !slices.ContainsFunc(events, func(e *model.Event) bool { return correlate.Wants(e.Kind) }) {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	for i := range events {
-		d.c.Event(&events[i], now)
+	for _, e := range events {
+		d.c.Event(e, now)
 	}
 	d.settle(ctx)
 }
@@ -112,11 +112,11 @@ func (d *desk) settle(ctx context.Context) {
 			return
 		}
 	}
-	for _, i := range d.unsaved.Incidents {
-		d.live.PublishIncident(i)
+	for i := range d.unsaved.Incidents {
+		d.live.Incident(&d.unsaved.Incidents[i])
 	}
-	for _, a := range d.unsaved.Actions {
-		d.live.PublishAction(a)
+	for i := range d.unsaved.Actions {
+		d.live.Action(&d.unsaved.Actions[i])
 	}
 	d.unsaved = correlate.Changes{}
 	d.showStanding(ctx)
@@ -158,15 +158,9 @@ func (d *desk) save(ctx context.Context) error {
 // that agents carry out to agents.
 func (d *desk) publish(ctx context.Context) error {
 	actions, undone := d.c.Live()
-	all, err := wire.EncodeActions(actions, undone)
-	if err != nil {
-		return err
-	}
+	all := wire.EncodeActions(actions, undone)
 	kills := slices.DeleteFunc(actions, func(a model.Action) bool { return a.Kind != model.ActionKillProcess })
-	own, err := wire.EncodeActions(kills, nil)
-	if err != nil {
-		return err
-	}
+	own := wire.EncodeActions(kills, nil)
 	now := d.now()
 	if err := d.sets.publish(ctx, setActions, all, now); err != nil {
 		return err
@@ -181,7 +175,7 @@ func (d *desk) showStanding(ctx context.Context) {
 		dev, err := d.store.SetDeviceState(ctx, id, st)
 		switch {
 		case err == nil:
-			d.live.PublishDevice(dev)
+			d.live.Device(&dev)
 		case !errors.Is(err, model.ErrNotFound): // not seen by a gate yet: told when it is
 			d.log.Error("keep the state of a device", "device", id, "error", err)
 		}
@@ -218,10 +212,7 @@ func (d *desk) known(ctx context.Context, devices []model.Device) {
 
 // setPolicy makes p the policy for what is decided from now on, and sends it.
 func (d *desk) setPolicy(ctx context.Context, p model.Policy) error {
-	payload, err := wire.EncodePolicy(&p)
-	if err != nil {
-		return err
-	}
+	payload := wire.EncodePolicy(&p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.sets.publish(ctx, setPolicy, payload, d.now()); err != nil {

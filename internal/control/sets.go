@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	linkv1 "github.com/masugata/masugata/api/link/v1"
 	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/wire"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -40,13 +40,13 @@ type setBook struct {
 	store  setStore
 
 	mu      sync.RWMutex
-	sets    map[string]*linkv1.SignedSet
+	sets    map[string]*wire.SignedSet
 	issued  map[string]time.Time
 	changed chan struct{}
 }
 
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*setBook, error) {
-	b := &setBook{signer: signer, store: store, sets: make(map[string]*linkv1.SignedSet),
+	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{})}
 	for _, name := range []string{setPolicy, setActions, setAgentActions} {
 		s, err := store.Set(ctx, name)
@@ -56,8 +56,8 @@ func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*
 		if err != nil {
 			return nil, fmt.Errorf("load set %s: %w", name, err)
 		}
-		b.sets[name] = &linkv1.SignedSet{Name: wireName(name), Version: s.Version, Payload: s.Payload, Minisig: s.Minisig,
-			Sha256: s.SHA256[:], Size: uint64(len(s.Payload))}
+		b.sets[name] = &wire.SignedSet{Name: wireName(name), Version: s.Version, Payload: s.Payload, Minisig: s.Minisig,
+			SHA256: s.SHA256[:], Size: uint64(len(s.Payload))}
 		b.issued[name] = s.Issued
 	}
 	return b, nil
@@ -78,7 +78,7 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	sum := sha256.Sum256(payload)
 	version := uint64(1)
 	if old := b.sets[name]; old != nil {
-		if [32]byte(old.Sha256) == sum && now.Sub(b.issued[name]) < setLife/2 {
+		if [32]byte(old.SHA256) == sum && now.Sub(b.issued[name]) < setLife/2 {
 			return nil
 		}
 		version = old.Version + 1
@@ -97,7 +97,7 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 }
 
 // Latest implements the link server's Sets.
-func (b *setBook) Latest(part model.PartID, name string) *linkv1.SignedSet {
+func (b *setBook) Latest(part model.PartID, name string) *wire.SignedSet {
 	if name == setActions && strings.HasPrefix(string(part), string(model.RoleAgent)+"-") {
 		name = setAgentActions
 	}
@@ -118,7 +118,7 @@ func (b *setBook) Content(_ context.Context, sum []byte) ([]byte, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for s := range maps.Values(b.sets) {
-		if string(s.Sha256) == string(sum) {
+		if string(s.SHA256) == string(sum) {
 			return s.Payload, nil
 		}
 	}
