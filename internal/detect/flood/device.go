@@ -1,0 +1,202 @@
+package flood
+
+import (
+	"net/netip"
+	"time"
+)
+
+const (
+	warmTicks   = 600   // a minute of scans until a device is known
+	forgetTicks = 36000 // an hour without a counter until it is forgotten
+	slow        = 1.0 / 600
+)
+
+// device is what is known of one device. No pointers: there may be many.
+type device struct {
+	id      Device
+	limits  limits
+	prev    [NumClasses]uint64
+	sum     [3][numKinds]float32 // suspicious packets by kind, this scan's at tick%3
+	spoof   [3]float32           // forged packets, likewise
+	sources [8][16]byte          // forged sources seen lately
+	nsrc    uint32
+	mean    [numKinds]float32 // ordinary suspicious packets a tick …
+	dev     [numKinds]float32 // … and their mean deviation
+	rate    [NumClasses]float32
+	cur     [NumClasses]float32
+	ticks   uint32 // scans in which it was counted
+	seen    uint32
+	first   int64
+	head    int32 // first active flow, while judging
+	hot     bool
+	busy    bool // floods now: nothing is learned
+	primed  bool
+}
+
+type deviceTable struct {
+	index map[Device]uint32
+	slots []device
+	free  []uint32
+	max   int
+	at    uint32 // this scan modulo 3
+	tick  uint32
+}
+
+func (t *deviceTable) init(n int) {
+	t.index = make(map[Device]uint32)
+	t.max = n
+}
+
+func (t *deviceTable) begin() {
+	t.tick++
+	t.at = t.tick % 3
+	for i := range t.slots {
+		s := &t.slots[i]
+		s.sum[t.at] = [numKinds]float32{}
+		s.spoof[t.at] = 0
+		s.hot = false
+	}
+}
+
+// slot gives the device's number, making one when there is room.
+func (t *deviceTable) slot(d Device, l *limitTable, first int64) (uint32, bool) {
+	if i, ok := t.index[d]; ok {
+		return i, true
+	}
+	if len(t.index) >= t.max {
+		return 0, false
+	}
+	i := uint32(len(t.slots))
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		t.slots = append(t.slots, device{})
+	}
+	t.slots[i] = device{id: d, limits: l.of(d), first: first, seen: t.tick}
+	t.index[d] = i
+	return i, true
+}
+
+// Device takes one device counter of a scan.
+func (d *Detector) Device(c *Counts) {
+	i, ok := d.devices.slot(c.Device, &d.limits, c.First.UnixNano())
+	if !ok {
+		return
+	}
+	s := &d.devices.slots[i]
+	s.seen = d.tick
+	s.ticks++
+	fresh := !s.primed && d.now.Sub(c.First) > 5*Tick // counted before we looked
+	for k := range c.Packets {
+		n := c.Packets[k]
+		delta := n - s.prev[k]
+		if n < s.prev[k] {
+			delta = n
+		}
+		s.prev[k] = n
+		if fresh {
+			delta = 0
+		}
+		s.cur[k] = float32(float64(delta) * d.scale)
+	}
+	s.primed = true
+	s.spoof[d.devices.at] = s.cur[ClassSpoofed]
+	if s.cur[ClassSpoofed] > 0 {
+		s.noteSource(c.LastSpoofed)
+	}
+}
+
+// noteSource remembers forged sources; each scan shows one of them.
+func (s *device) noteSource(a netip.Addr) {
+	if !a.IsValid() {
+		return
+	}
+	b := a.As16()
+	for i := range min(s.nsrc, uint32(len(s.sources))) {
+		if s.sources[i] == b {
+			return
+		}
+	}
+	s.sources[s.nsrc%uint32(len(s.sources))] = b
+	s.nsrc++
+}
+
+// last2 gives this scan's and the last scan's value.
+func last2(ring *[3]float32, at uint32) (now, before float32) { return ring[at], ring[(at+2)%3] }
+
+// judgeHot marks the devices that need a closer look.
+func (t *deviceTable) judgeHot(floods bool) (any bool) {
+	factor := float32(1)
+	if floods {
+		factor = joinFactor
+	}
+	before := (t.at + 2) % 3
+	for i := range t.slots {
+		s := &t.slots[i]
+		if s.seen+3 < t.tick {
+			continue
+		}
+		for k := range s.sum[t.at] {
+			need := s.limits.kinds[k].floor * factor / float32(ticksPerSecond)
+			if s.sum[t.at][k]+s.sum[before][k] >= need {
+				s.hot = true
+			}
+		}
+		now, past := last2(&s.spoof, t.at)
+		if now+past >= s.limits.spoofed.floor/float32(ticksPerSecond) {
+			s.hot = true
+		}
+		any = any || s.hot
+	}
+	return any
+}
+
+// learn updates the baselines of devices that do not flood, and forgets
+// devices that are gone.
+func (t *deviceTable) learn(tick uint32) {
+	for i := range t.slots {
+		s := &t.slots[i]
+		if s.id == (Device{}) && !s.primed && s.seen == 0 {
+			continue
+		}
+		if s.seen+forgetTicks < tick {
+			delete(t.index, s.id)
+			*s = device{}
+			t.free = append(t.free, uint32(i))
+			continue
+		}
+		if s.busy || s.seen != tick {
+			continue
+		}
+		a := float32(slow)
+		if s.ticks < warmTicks {
+			a = 1 / float32(s.ticks+10)
+		}
+		for k := range s.sum[t.at] {
+			diff := s.sum[t.at][k] - s.mean[k]
+			s.mean[k] += a * diff
+			s.dev[k] += a * (abs(diff) - s.dev[k])
+		}
+		for c := range s.cur {
+			s.rate[c] += a * (s.cur[c] - s.rate[c])
+		}
+	}
+}
+
+func abs(v float32) float32 {
+	if v < 0 {
+		return -v
+	}
+	return v
+}
+
+// ordinary is the number of suspicious packets a tick that would still be
+// ordinary for the device.
+func (s *device) ordinary(k kind) float32 {
+	if s.ticks < warmTicks {
+		return 0
+	}
+	return s.mean[k] + 4*s.dev[k]
+}
+
+func (s *device) age(now time.Time) time.Duration { return time.Duration(now.UnixNano() - s.first) }

@@ -1,0 +1,467 @@
+package flood
+
+import (
+	"net/netip"
+	"time"
+)
+
+// values are what a target got of one kind in the last three scans, the
+// latest first, and how much of it was completed or answered.
+type values struct {
+	at   [3]float32
+	done float32
+}
+
+func (v *values) last2() float32 { return v.at[0] + v.at[1] }
+
+func (v *values) add(o *values) {
+	for i := range v.at {
+		v.at[i] += o.at[i]
+	}
+	v.done += o.done
+}
+
+// target is what one device sends to one address, or to one prefix.
+type target struct {
+	dev            uint32
+	dst            netip.Prefix
+	kinds          [numKinds]values
+	credit         float32 // answers not used up by their own flow
+	packets, bytes float32 // last two scans, all kinds
+	udp, udpBytes  float32
+	lenMin, lenMax uint16 // of UDP
+	ports          int    // of UDP
+	first          int64
+	alive          uint32
+	known          bool // a resolver in use for long
+	members        int  // targets in a group
+	tripped        int
+	trippedSum     float32
+	taken          [numKinds]bool
+	trips          [numKinds]bool
+}
+
+type targetKey struct {
+	dev uint32
+	dst netip.Prefix
+}
+
+// scratch is reused memory of judging.
+type scratch struct {
+	index   map[targetKey]int32
+	targets []target
+	groups  []target
+	member  []int32 // group of each target
+	heads   map[uint32]int32
+	ports   map[portKey]float32
+	opened  int // floods that began in this scan
+}
+
+func (s *scratch) init() {
+	s.index = make(map[targetKey]int32)
+	s.heads = make(map[uint32]int32)
+	s.ports = make(map[portKey]float32)
+}
+
+// judge looks closely at the devices that send more than nothing suspicious
+// and at those that flood already.
+func (d *Detector) judge() {
+	d.linkFloods()
+	d.collect()
+	for i := range d.scratch.targets {
+		d.weigh(&d.scratch.targets[i])
+	}
+	d.judgeSpoofed()
+	for level := range groupLevels {
+		d.judgeGroups(level)
+	}
+	for i := range d.scratch.targets {
+		t := &d.scratch.targets[i]
+		for k := range kind(numKinds) {
+			if t.trips[k] && !t.taken[k] {
+				d.start(t, k)
+				t.taken[k] = true
+			}
+		}
+	}
+	d.widenFloods()
+}
+
+// linkFloods chains the floods of each device and marks devices that flood.
+func (d *Detector) linkFloods() {
+	clear(d.scratch.heads)
+	for i := range d.devices.slots {
+		d.devices.slots[i].busy, d.devices.slots[i].head = false, -1
+	}
+	d.scratch.opened = 0
+	for i := range d.floods {
+		f := &d.floods[i]
+		f.next = -1
+		if h, ok := d.scratch.heads[f.dev]; ok {
+			f.next = h
+		}
+		d.scratch.heads[f.dev] = int32(i)
+		d.devices.slots[f.dev].busy = true
+		f.seenNow, f.bytesNow = values{}, 0
+	}
+}
+
+// collect sums the flows of the devices to look at by destination.
+func (d *Detector) collect() {
+	s := &d.scratch
+	clear(s.index)
+	s.targets = s.targets[:0]
+	for i := range d.flows.slots {
+		f := &d.flows.slots[i]
+		if !f.used || f.at+2 < d.tick {
+			continue
+		}
+		dev := &d.devices.slots[f.key.dev]
+		if !dev.hot && !dev.busy {
+			continue
+		}
+		f.next, dev.head = dev.head, int32(i)
+		a := f.key.addr()
+		key := targetKey{f.key.dev, netip.PrefixFrom(a, a.BitLen())}
+		n, ok := s.index[key]
+		if !ok {
+			n = int32(len(s.targets))
+			s.index[key] = n
+			s.targets = append(s.targets, target{dev: key.dev, dst: key.dst, first: f.first, members: 1, lenMin: 0xffff})
+		}
+		s.targets[n].take(f, d)
+	}
+}
+
+// window gives what the flow did in a scan, nil when that is forgotten.
+func (f *flow) window(tick uint32) *window {
+	if tick > f.at || tick+2 < f.at {
+		return nil
+	}
+	return &f.ring[tick%3]
+}
+
+func (t *target) take(f *flow, d *Detector) {
+	k := f.kind()
+	for back := range uint32(3) {
+		w := f.window(d.tick - back)
+		if w == nil {
+			continue
+		}
+		if back < 2 {
+			t.packets += w.packets
+			t.bytes += w.bytes
+			if k == kindUDP {
+				t.udp += w.packets
+				t.udpBytes += w.bytes
+			}
+		}
+		t.takeWindow(k, w, back)
+	}
+	t.first = min(t.first, f.first)
+	if f.alive+aliveTicks > d.tick || f.key.proto == 6 && f.alive != 0 && f.alive+4*aliveTicks > d.tick {
+		t.alive = max(t.alive, f.alive)
+	}
+	switch k {
+	case kindUDP:
+		t.credit += f.credit
+		t.lenMin, t.lenMax = min(t.lenMin, f.lenMin), max(t.lenMax, f.lenMax)
+		t.ports++
+	case kindDNS:
+		if !f.hostile && d.now.UnixNano()-f.first > int64(knownAfter) {
+			t.known = true
+		}
+	}
+}
+
+// aliveTicks is how long an answer over UDP shows that a destination takes
+// part; data over TCP counts four times as long.
+const aliveTicks = 150
+
+// knownAfter is how long a resolver is in use until it is a known one.
+const knownAfter = 30 * time.Second
+
+func (t *target) takeWindow(k kind, w *window, back uint32) {
+	switch k {
+	case kindACK:
+		t.kinds[kindACK].at[back] += w.bad
+		t.kinds[kindHTTP].at[back] += w.http
+		t.kinds[kindSYN].at[back] += w.syn
+		t.kinds[kindSYN].done += w.done
+	case kindDNS:
+		t.kinds[kindDNS].at[back] += w.syn
+		t.kinds[kindDNS].done += w.done
+	default:
+		t.kinds[k].at[back] += w.bad
+	}
+}
+
+// weigh decides for each kind whether a single destination is flooded, adds
+// what belongs to a live flood to it, and drops what is excused.
+func (d *Detector) weigh(t *target) {
+	dev := &d.devices.slots[t.dev]
+	for k := range kind(numKinds) {
+		v := &t.kinds[k]
+		if v.last2() == 0 {
+			continue
+		}
+		if f := d.floodAt(t.dev, k, t.dst.Addr()); f != nil {
+			f.seenNow.add(v)
+			f.bytesNow += t.bytes
+			t.taken[k] = true
+			continue
+		}
+		factor := d.joined(k, t, &dev.limits)
+		if k == kindUDP && !d.weighUDP(t, dev, &factor) {
+			*v = values{}
+			continue
+		}
+		t.trips[k] = d.trips(dev, k, v, factor, t.known || dev.age(d.now) < knownAfter)
+	}
+}
+
+// joined gives the factor for a target that is flooded already.
+func (d *Detector) joined(k kind, t *target, l *limits) float32 {
+	if t.kinds[k].last2() < l.kinds[k].floor*joinFactor*perTwo {
+		return 1
+	}
+	for i := range d.floods {
+		if f := &d.floods[i]; f.kind == k && f.target.IsValid() && f.target.Contains(t.dst.Addr()) {
+			return joinFactor
+		}
+	}
+	return 1
+}
+
+// perTwo turns a rate a second into a count of two scans.
+const perTwo = 2 / float32(ticksPerSecond)
+
+// weighUDP takes off answers on sibling ports and knows media streams. It is
+// false when what remains is excused.
+func (d *Detector) weighUDP(t *target, dev *device, factor *float32) bool {
+	v := &t.kinds[kindUDP]
+	for i := range v.at {
+		used := min(v.at[i], t.credit)
+		v.at[i] -= used
+		t.credit -= used
+	}
+	if v.last2() >= dev.limits.kinds[kindUDP].ceiling*perTwo || d.isHostile(t.dst.Addr()) {
+		return true
+	}
+	if t.alive != 0 {
+		*factor *= mediaFactor
+		return v.last2() >= dev.limits.kinds[kindUDP].floor*perTwo**factor
+	}
+	if !t.media() {
+		return true
+	}
+	if dev.ticks < warmTicks {
+		*factor *= mediaFactor
+		return v.last2() >= dev.limits.kinds[kindUDP].floor*perTwo**factor
+	}
+	return d.now.UnixNano()-t.first >= int64(time.Second)
+}
+
+// media says whether UDP packets look like audio and video: large, of varied
+// sizes, to one or two ports.
+func (t *target) media() bool {
+	return t.udp > 0 && t.udpBytes/t.udp >= 900 && t.lenMax >= t.lenMin+200 && t.ports <= 2
+}
+
+// trips compares a quantity with the limits. known is about DNS: the resolver
+// is one in use, or too little was seen to say.
+func (d *Detector) trips(dev *device, k kind, v *values, factor float32, known bool) bool {
+	l := dev.limits.kinds[k]
+	need := l.floor * factor * perTwo
+	if min(v.at[0], v.at[1]) < need/4 {
+		return false // a burst, not a flood
+	}
+	three := v.at[0] + v.at[1] + v.at[2]
+	sustained := v.at[2] >= need/4
+	got := v.last2()
+	switch k {
+	case kindSYN:
+		if sustained && three >= l.ceiling*connectFactor*perTwo*1.5 {
+			return true
+		}
+		got = v.at[1] + v.at[2] - v.done // those of this scan may still be answered
+	case kindDNS:
+		if sustained && three >= l.ceiling*dnsFactor*perTwo*1.5 || !known && got >= l.floor*newResolver*perTwo*factor {
+			return true
+		}
+		got = v.at[1] + v.at[2] - v.done
+	}
+	if got >= l.ceiling*min(factor, 1)*perTwo {
+		return true
+	}
+	return got >= need && got > 2*dev.ordinary(k)
+}
+
+// groupLevels are the prefix lengths, for IPv4 and IPv6, by which destinations
+// are put together to see carpet bombing; the last puts all together.
+var groupLevels = [...][2]int{{24, 64}, {16, 48}, {0, 0}}
+
+// judgeGroups finds floods spread over the addresses of one prefix.
+func (d *Detector) judgeGroups(level int) {
+	s := &d.scratch
+	clear(s.index)
+	s.groups, s.member = s.groups[:0], s.member[:0]
+	for i := range s.targets {
+		t := &s.targets[i]
+		g := d.groupOf(t, level)
+		s.member = append(s.member, g)
+		s.groups[g].join(t)
+	}
+	for i := range s.groups {
+		g := &s.groups[i]
+		if g.members < 4 {
+			continue
+		}
+		dev := &d.devices.slots[g.dev]
+		for k := range kind(numKinds) {
+			g.trips[k] = d.groupTrips(g, dev, k, level)
+			if g.trips[k] {
+				d.start(g, k)
+			}
+		}
+	}
+	for i := range s.targets {
+		g := &s.groups[s.member[i]]
+		for k := range g.trips {
+			s.targets[i].taken[k] = s.targets[i].taken[k] || g.trips[k]
+		}
+	}
+}
+
+func (d *Detector) groupOf(t *target, level int) int32 {
+	s := &d.scratch
+	a := t.dst.Addr()
+	bits := groupLevels[level][0]
+	if !a.Is4() {
+		bits = groupLevels[level][1]
+	}
+	var p netip.Prefix
+	if bits > 0 {
+		p = netip.PrefixFrom(a, bits).Masked()
+	}
+	key := targetKey{t.dev, p}
+	g, ok := s.index[key]
+	if !ok {
+		g = int32(len(s.groups))
+		s.index[key] = g
+		s.groups = append(s.groups, target{dev: t.dev, dst: p, first: t.first})
+	}
+	return g
+}
+
+func (g *target) join(t *target) {
+	used := false
+	for k := range t.kinds {
+		if t.taken[k] || t.kinds[k].last2() == 0 {
+			continue
+		}
+		used = true
+		g.kinds[k].add(&t.kinds[k])
+		if t.trips[k] {
+			g.tripped++
+			g.trippedSum += t.kinds[k].last2()
+		}
+	}
+	if used {
+		g.members++
+		g.packets += t.packets
+		g.bytes += t.bytes
+		g.first = min(g.first, t.first)
+	}
+}
+
+// groupTrips says whether a prefix as a whole is flooded, rather than a few
+// single addresses in it.
+func (d *Detector) groupTrips(g *target, dev *device, k kind, level int) bool {
+	v := &g.kinds[k]
+	factor := float32(1)
+	if level == len(groupLevels)-1 {
+		factor = spread
+	}
+	if k == kindHTTP || !d.trips(dev, k, v, factor, true) {
+		return false
+	}
+	return g.tripped > 4 || g.trippedSum < 0.6*v.last2()
+}
+
+// judgeSpoofed finds devices that forge sources, and where they aim.
+func (d *Detector) judgeSpoofed() {
+	for i := range d.devices.slots {
+		s := &d.devices.slots[i]
+		if !s.hot && !s.busy {
+			continue
+		}
+		now, before := last2(&s.spoof, d.devices.at)
+		if now+before == 0 {
+			continue
+		}
+		need := s.limits.spoofed.floor * perTwo
+		f := d.spoofedFlood(uint32(i))
+		if f == nil && (now+before < need || min(now, before) < need/4) {
+			continue
+		}
+		d.aimSpoofed(uint32(i), f, now, before)
+	}
+}
+
+// aimSpoofed gives a device's forged packets to its flood, starting one.
+func (d *Detector) aimSpoofed(dev uint32, f *live, now, before float32) {
+	top := d.topTarget(dev)
+	if top == nil {
+		return
+	}
+	if f == nil {
+		t := *top
+		if top.packets < 0.5*(now+before) {
+			t.dst = d.spoofedPrefix(dev, now+before)
+		}
+		t.kinds = [numKinds]values{}
+		d.startSpoofed(&t, now, before)
+	} else {
+		f.seenNow.at[0] += now
+		f.seenNow.at[1] += before
+		f.bytesNow += top.bytes
+	}
+	if now+before >= 0.5*top.packets {
+		top.taken = [numKinds]bool{true, true, true, true, true, true}
+	}
+}
+
+func (d *Detector) topTarget(dev uint32) *target {
+	var top *target
+	for i := range d.scratch.targets {
+		t := &d.scratch.targets[i]
+		if t.dev == dev && (top == nil || t.packets > top.packets) {
+			top = t
+		}
+	}
+	return top
+}
+
+// spoofedPrefix is the narrowest prefix that gets half of the forged packets,
+// the zero Prefix when none does.
+func (d *Detector) spoofedPrefix(dev uint32, packets float32) netip.Prefix {
+	top := d.topTarget(dev)
+	for _, bits := range groupLevels[:2] {
+		n := bits[0]
+		if !top.dst.Addr().Is4() {
+			n = bits[1]
+		}
+		p := netip.PrefixFrom(top.dst.Addr(), n).Masked()
+		sum := float32(0)
+		for i := range d.scratch.targets {
+			if t := &d.scratch.targets[i]; t.dev == dev && p.Contains(t.dst.Addr()) {
+				sum += t.packets
+			}
+		}
+		if sum >= 0.5*packets {
+			return p
+		}
+	}
+	return netip.Prefix{}
+}
