@@ -15,7 +15,7 @@ import (
 // The reasons why a process is not killed.
 var (
 	ErrGone      = errors.New("the process is no longer running")
-	ErrNotSame   = errors.New("another process has that number now")
+	ErrNotSame   = errors.New("the process runs another program than the action names")
 	ErrProtected = errors.New("the process is protected on this device")
 )
 
@@ -77,7 +77,7 @@ func (k *Killer) check(e *model.ProcessEvidence) error {
 	case err != nil:
 		return ErrGone
 	case st.Start != e.Start:
-		return ErrNotSame
+		return ErrGone // its number belongs to another one now
 	case st.State == 'Z':
 		return ErrGone
 	case e.PID == 1 || e.PID == uint32(os.Getpid()) || st.Kernel:
@@ -179,7 +179,7 @@ func (h handle) kill(pid uint32, start uint64) error {
 	} else {
 		// No pidfd: look once more right before the signal.
 		if st, e := ReadStat(pid); e != nil || st.Start != start {
-			return ErrNotSame
+			return ErrGone
 		}
 		err = unix.Kill(int(pid), unix.SIGKILL)
 	}
