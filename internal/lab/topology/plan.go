@@ -45,6 +45,8 @@ const (
 	RouterLAN   = "lan0"
 	RouterWAN   = "wan0"
 	bridgeName  = "br0"
+
+	switchUplink = "uplink"
 )
 
 // The address plan. The outside uses ranges kept for documentation (RFC 5737,

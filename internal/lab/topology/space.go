@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,15 +107,19 @@ type ifreq struct {
 }
 
 // tunePort makes a veth port carry what a wire carries: finished checksums and
-// real packet sizes. XDP redirect drops the note that a checksum is still to
-// be filled in, and delivers only to peers that poll (gro on).
-func tunePort(port string) error {
+// real packet sizes: XDP redirect drops the note that a checksum is still to be
+// filled in. Ports that XDP redirects to must poll (gro on).
+func tunePort(port string, polls bool) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("tune %s: %w", port, err)
 	}
 	defer unix.Close(fd)
-	for _, v := range []ethtoolValue{{ethtoolSTXCSUM, 0}, {ethtoolSTSO, 0}, {ethtoolSGSO, 0}, {ethtoolSGRO, 1}} {
+	gro := uint32(0)
+	if polls {
+		gro = 1
+	}
+	for _, v := range []ethtoolValue{{ethtoolSTXCSUM, 0}, {ethtoolSTSO, 0}, {ethtoolSGSO, 0}, {ethtoolSGRO, gro}} {
 		req := ifreq{data: unsafe.Pointer(&v)}
 		copy(req.name[:unix.IFNAMSIZ-1], port)
 		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req)))
@@ -150,4 +155,13 @@ func nodeSysctls(node Node) error {
 		}
 	}
 	return nil
+}
+
+// PortAlias gives the label of a port in the caller's namespace.
+func PortAlias(index int) (string, error) {
+	l, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return "", fmt.Errorf("port %d: %w", index, err)
+	}
+	return l.Attrs().Alias, nil
 }
