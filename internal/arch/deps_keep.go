@@ -14,6 +14,7 @@ import (
 	_ "github.com/gopacket/gopacket"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/klauspost/compress/zstd"
 	_ "github.com/mdlayher/netlink"
 	_ "github.com/miekg/dns"
