@@ -3,6 +3,8 @@ package query
 import (
 	"fmt"
 	"strings"
+
+	"github.com/masugata/masugata/internal/model"
 )
 
 // Parse reads a query. The error is an *Error with the column; the empty text
@@ -186,6 +188,9 @@ func (p *parser) field(name token) (Expr, *Error) {
 	}
 	x := Text{Field: field}
 	for _, v := range values {
+		if _, err := model.ParseID(v.text()); field == FieldID && (err != nil || v.text() == "") {
+			return nil, p.fail(v.pos, fmt.Sprintf("%q is not an id", v.text()), "write all 36 characters, like 0192f0c1-2b3c-7d4e-8f50-617283940516")
+		}
 		pattern, e := p.textPattern(class, v)
 		if e != nil {
 			return nil, e
