@@ -102,9 +102,10 @@ type Rule struct {
 
 // RuleHits counts what a rule matched since it was installed.
 type RuleHits struct {
-	ID             RuleID
-	Packets, Bytes uint64
-	Last           time.Time // zero when it never matched
+	ID                    RuleID
+	Packets, Bytes        uint64
+	Stopped, StoppedBytes uint64    // of these, what it dropped
+	Last                  time.Time // zero when it never matched
 }
 
 // FailMode says what happens while the gate's process is not alive (no
@@ -139,7 +140,8 @@ type Totals struct {
 //
 // Read methods call f once an entry with a pointer that is valid only during
 // the call, allocate nothing in steady state, and must not be called from two
-// goroutines at once; all others are safe for concurrent use.
+// goroutines at once; all others are safe for concurrent use. f must not call
+// the data path.
 type Datapath interface {
 	ReadFlows(f func(*FlowCounter)) error
 	ReadDevices(f func(*DeviceCounter)) error
@@ -147,7 +149,8 @@ type Datapath interface {
 	Totals() (Totals, error)
 
 	// SetRules makes the given rules the ones in force, keeping the hit
-	// counts and token buckets of rules whose ID and content did not change.
+	// counts and token buckets of rules whose ID and content (beside the
+	// deadline) did not change.
 	// Packets meet either the old or the new state of each rule, never none.
 	// It fails as a whole, with the old rules in force, when a rule is
 	// malformed or the tables are full.

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The blocklist: a bitmap says "not blocked" for nearly every address with
+ * one load; only the others are looked up in the trie. */
+#ifndef MASUGATA_BLOCK_H
+#define MASUGATA_BLOCK_H
+
+#include "maps.h"
+#include "packet.h"
+
+static __always_inline bool bit_set(void *map, __u32 bit)
+{
+	__u32 word = bit >> 6;
+	__u64 *w = bpf_map_lookup_elem(map, &word);
+	return w && *w >> (bit & 63) & 1;
+}
+
+__noinline int trie4(__u64 mapped)
+{
+	struct lpm4 key = {.bits = 32};
+	__u32 a = mapped >> 32;
+	__builtin_memcpy(key.addr, &a, 4);
+	return bpf_map_lookup_elem(&blocked4, &key) != NULL;
+}
+
+__noinline int trie6(__u64 high, __u64 low)
+{
+	struct lpm6 key = {.bits = 128};
+	__builtin_memcpy(key.addr, &high, 8);
+	__builtin_memcpy(key.addr + 8, &low, 8);
+	return bpf_map_lookup_elem(&blocked6, &key) != NULL;
+}
+
+/* Knuth's multiplicative hash of the first bits of an address, in network
+ * order read as one number. */
+static __always_inline __u32 block6_hash(__u64 prefix)
+{
+	return (prefix * 0x9E3779B97F4A7C15ULL) >> (64 - BLOCK6_BITS);
+}
+
+static __always_inline bool maybe_blocked6(__u64 high, __u32 levels)
+{
+	__u64 h = bpf_be64_to_cpu(high);
+	if (levels & 1 && bit_set(&block6, h >> 48))
+		return true;
+	if (levels & 2 && bit_set(&block6, (1 << BLOCK6_BITS) + block6_hash(h >> 32)))
+		return true;
+	return levels & 4 && bit_set(&block6, (2 << BLOCK6_BITS) + block6_hash(h >> 16));
+}
+
+static __always_inline bool blocked(const struct config *c, const struct addr *a, __u8 family)
+{
+	if (family == 4 && c->features & FEATURE_BLOCK4)
+		return bit_set(&block4, bpf_ntohl(a->w[1] >> 32) >> 8) && trie4(a->w[1]);
+	if (family == 6 && c->features & FEATURE_BLOCK6)
+		return maybe_blocked6(a->w[0], c->block6_levels) && trie6(a->w[0], a->w[1]);
+	return false;
+}
+
+#endif

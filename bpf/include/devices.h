@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The device table: which index a MAC address has, and its counters. */
+#ifndef MASUGATA_DEVICES_H
+#define MASUGATA_DEVICES_H
+
+#include "maps.h"
+#include "packet.h"
+
+#define OVERFLOW_DEVICE (device_places * DEVICE_WAYS)
+#define NO_DEVICE (~0U)
+
+static __always_inline __u64 device_hash(__u64 key)
+{
+	__u64 h = (key ^ seed) * 0x9E3779B97F4A7C15ULL;
+	return h ^ h >> 29;
+}
+
+/* A key has two places it can be in; the second is used only when the first
+ * is full. */
+static __always_inline __u32 first_place(__u64 h)
+{
+	return h >> 32 & (device_places - 1);
+}
+
+static __always_inline __u32 second_place(__u64 h)
+{
+	return (h * 0xD6E8FEB86659FD93ULL) >> 32 & (device_places - 1);
+}
+
+/* The way of key in the place, or -1 with *full saying whether no way of it
+ * was ever free. */
+static __always_inline int find_way(struct device_keys *place, __u64 key, bool *full)
+{
+#pragma unroll
+	for (int i = 0; i < DEVICE_WAYS; i++) {
+		__u64 k = *(volatile __u64 *)&place->key[i];
+		if (k == key)
+			return i;
+		if (k == DEVICE_FREE) {
+			*full = false;
+			return -1;
+		}
+	}
+	*full = true;
+	return -1;
+}
+
+/* Takes the first way that is free or was freed; gives the way that holds
+ * the key then, or -1. */
+static __always_inline int claim_way(struct device_keys *place, __u64 key)
+{
+#pragma unroll
+	for (int i = 0; i < DEVICE_WAYS; i++) {
+		__u64 k = *(volatile __u64 *)&place->key[i];
+		if (k == DEVICE_FREE || k == DEVICE_GONE) {
+			__u64 seen = __sync_val_compare_and_swap(&place->key[i], k, key);
+			if (seen == k || seen == key)
+				return i;
+		}
+	}
+	return -1;
+}
+
+/* What is not in its first place's first way: a second place, or a new
+ * device. Functions that are not static are verified by themselves, once. */
+__noinline __u32 device_index_slow(__u64 key, int insert)
+{
+	bool full;
+	__u64 h = device_hash(key);
+	__u32 one = first_place(h), two = second_place(h);
+	struct device_keys *p1 = bpf_map_lookup_elem(&device_keys, &one);
+	struct device_keys *p2 = bpf_map_lookup_elem(&device_keys, &two);
+	if (!p1 || !p2)
+		return NO_DEVICE;
+	int way = find_way(p1, key, &full);
+	if (way >= 0)
+		return one * DEVICE_WAYS + way;
+	if (full) {
+		way = find_way(p2, key, &full);
+		if (way >= 0)
+			return two * DEVICE_WAYS + way;
+	}
+	if (!insert)
+		return NO_DEVICE;
+	way = claim_way(p1, key);
+	if (way >= 0)
+		return one * DEVICE_WAYS + way;
+	way = claim_way(p2, key);
+	if (way >= 0)
+		return two * DEVICE_WAYS + way;
+	return OVERFLOW_DEVICE;
+}
+
+/* The device's index. A key that is not in the table is put there when
+ * insert is set; OVERFLOW_DEVICE when there is no place for it. Without
+ * insert: NO_DEVICE. */
+static __always_inline __u32 device_index(__u64 key, bool insert)
+{
+	__u32 one = first_place(device_hash(key));
+	struct device_keys *p = bpf_map_lookup_elem(&device_keys, &one);
+	if (!p)
+		return NO_DEVICE;
+	if (p->key[0] == key && key != DEVICE_FREE)
+		return one * DEVICE_WAYS;
+	if (p->key[1] == key && key != DEVICE_FREE)
+		return one * DEVICE_WAYS + 1;
+	if (key == DEVICE_FREE || key == DEVICE_GONE)
+		return insert ? OVERFLOW_DEVICE : NO_DEVICE;
+	return device_index_slow(key, insert);
+}
+
+static __always_inline struct device *device_of(__u32 cpu, __u32 index)
+{
+	__u32 i = cpu * (OVERFLOW_DEVICE + 1) + index;
+	return bpf_map_lookup_elem(&devices, &i);
+}
+
+#endif

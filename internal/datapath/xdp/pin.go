@@ -1,0 +1,131 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// ensureBPFFS makes the directory and, when it is not on a bpf file system,
+// mounts one there.
+func ensureBPFFS(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make pin directory: %w", err)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("look at pin directory %s: %w", dir, err)
+	}
+	if st.Type == unix.BPF_FS_MAGIC {
+		return nil
+	}
+	if err := unix.Mount("bpf", dir, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
+		return fmt.Errorf("mount a bpf file system on %s (or mount one before starting): %w", dir, err)
+	}
+	return nil
+}
+
+// lockDir keeps a second process off the same pins; the kernel lets go of it
+// when the process ends in any way.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open pin directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("pin directory %s is in use by another process; stop it or choose another directory", dir)
+		}
+		return nil, fmt.Errorf("lock pin directory %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+const tableDirPrefix = "tables-"
+
+func tableDir(dir string, hash uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%016x", tableDirPrefix, hash))
+}
+
+// pinnedTables opens the tables that a former process left, nil when there
+// are none with this layout or they were not completed.
+func pinnedTables(dir string, hash uint64, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
+	maps := map[string]*ebpf.Map{}
+	closeAll := func() {
+		for _, m := range maps {
+			m.Close()
+		}
+	}
+	for _, name := range tableNames(spec) {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(tableDir(dir, hash), name), nil)
+		if errors.Is(err, fs.ErrNotExist) {
+			closeAll()
+			return nil, nil
+		}
+		if err != nil {
+			closeAll()
+			return nil, fmt.Errorf("open pinned table %s: %w", name, err)
+		}
+		maps[name] = m
+		if spec.Maps[name].Compatible(m) != nil {
+			closeAll()
+			return nil, nil
+		}
+	}
+	var c config
+	if err := maps["config"].Lookup(uint32(0), &c); err != nil || c.Layout != hash {
+		closeAll()
+		return nil, err
+	}
+	return maps, nil
+}
+
+// createTables makes empty tables and pins them. They do not count as
+// complete until config.Layout is set.
+func createTables(dir string, hash uint64, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
+	where := tableDir(dir, hash)
+	if err := os.RemoveAll(where); err != nil {
+		return nil, fmt.Errorf("remove unfinished tables: %w", err)
+	}
+	if err := os.Mkdir(where, 0o700); err != nil {
+		return nil, fmt.Errorf("make table directory: %w", err)
+	}
+	maps := map[string]*ebpf.Map{}
+	for _, name := range tableNames(spec) {
+		m, err := ebpf.NewMap(spec.Maps[name])
+		if err == nil {
+			maps[name] = m
+			err = m.Pin(filepath.Join(where, name))
+		}
+		if err != nil {
+			for _, m := range maps {
+				m.Close()
+			}
+			return nil, fmt.Errorf("make table %s: %w", name, err)
+		}
+	}
+	return maps, nil
+}
+
+// removeTables takes away the pins of tables other than those in keep.
+func removeTables(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list pin directory: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if strings.HasPrefix(e.Name(), tableDirPrefix) && path != keep {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	return errors.Join(errs...)
+}

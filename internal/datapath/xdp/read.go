@@ -1,0 +1,237 @@
+package xdp
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/masugata/masugata/internal/datapath"
+)
+
+// ReadFlows implements datapath.Datapath. Flows with counts on several CPUs
+// are given once, added up.
+func (d *Datapath) ReadFlows(f func(*datapath.FlowCounter)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.t == nil {
+		return errClosed
+	}
+	d.clock.sync()
+	var sum, part flow
+	var out datapath.FlowCounter
+	for set := range int(d.t.flowSets) {
+		for cpu := range int(d.t.cpus) {
+			for way := range flowWays {
+				if !d.copyFlow(cpu, set, way, &sum) || d.seenOnFormer(cpu, set, &sum) {
+					continue
+				}
+				for other := cpu + 1; other < int(d.t.cpus); other++ {
+					for w := range flowWays {
+						if d.t.sameFlow(other, set, w, &sum) && d.copyFlow(other, set, w, &part) && sameFlow(&sum, &part) {
+							addFlow(&sum, &part)
+						}
+					}
+				}
+				d.fillFlow(&out, &sum)
+				f(&out)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tables) flowAt(cpu, set, way int) *flow {
+	return &t.flows[cpu*int(t.flowSets)+set].Way[way]
+}
+
+// copyFlow takes a consistent copy of an entry, false when it is free or
+// changes hands just now.
+func (d *Datapath) copyFlow(cpu, set, way int, out *flow) bool {
+	e := d.t.flowAt(cpu, set, way)
+	if atomic.LoadUint64(&e.Last) == 0 {
+		return false
+	}
+	*out = *e
+	return atomic.LoadUint64(&e.Last) != 0 && out.Last != 0 && e.First == out.First && sameFlow(e, out)
+}
+
+func sameFlow(a, b *flow) bool {
+	return a.Device == b.Device && a.Dst == b.Dst && a.Dport == b.Dport && a.Proto == b.Proto && a.Family == b.Family
+}
+
+func (t *tables) sameFlow(cpu, set, way int, f *flow) bool {
+	return sameFlow(t.flowAt(cpu, set, way), f)
+}
+
+// seenOnFormer says whether a CPU before this one has the flow too.
+func (d *Datapath) seenOnFormer(cpu, set int, f *flow) bool {
+	for c := range cpu {
+		for w := range flowWays {
+			e := d.t.flowAt(c, set, w)
+			if sameFlow(e, f) && atomic.LoadUint64(&e.Last) != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func addFlow(sum, f *flow) {
+	sum.Packets += f.Packets
+	sum.Bytes += f.Bytes
+	sum.Syn += f.Syn
+	sum.BareAck += f.BareAck
+	sum.HTTP += f.HTTP
+	sum.DNS += f.DNS
+	sum.BackPackets += f.BackPackets
+	sum.BackBytes += f.BackBytes
+	sum.LenMin, sum.LenMax = min(sum.LenMin, f.LenMin), max(sum.LenMax, f.LenMax)
+	sum.SportMin, sum.SportMax = min(sum.SportMin, f.SportMin), max(sum.SportMax, f.SportMax)
+	sum.FlagsOr |= f.FlagsOr
+	sum.FlagsAnd &= f.FlagsAnd
+	sum.First, sum.Last = min(sum.First, f.First), max(sum.Last, f.Last)
+}
+
+func (d *Datapath) fillFlow(out *datapath.FlowCounter, f *flow) {
+	*out = datapath.FlowCounter{
+		FlowKey: datapath.FlowKey{Device: wordKey(f.Device), Dst: netipAddr(f.Dst, f.Family), Proto: f.Proto, DstPort: f.Dport},
+		Packets: f.Packets, Bytes: f.Bytes, Syn: f.Syn, BareAck: f.BareAck, HTTPRequests: f.HTTP, DNSQueries: f.DNS,
+		BackPackets: f.BackPackets, BackBytes: f.BackBytes, TCPFlagsOr: f.FlagsOr,
+		First: d.clock.wall(f.First), Last: d.clock.wall(f.Last),
+	}
+	if f.Packets == 0 {
+		return // only answers were counted; the minima were never set
+	}
+	out.LenMin, out.LenMax, out.SrcPortMin, out.SrcPortMax = f.LenMin, f.LenMax, f.SportMin, f.SportMax
+	if f.FlagsOr != 0 {
+		out.TCPFlagsAnd = f.FlagsAnd
+	}
+}
+
+func netipAddr(a addr, family uint8) netip.Addr {
+	switch ip := netip.AddrFrom16(a.bytes()); family {
+	case 4:
+		return ip.Unmap()
+	case 6:
+		return ip
+	}
+	return netip.Addr{}
+}
+
+// anyAddr is for addresses stored without their family: mapped ones are IPv4.
+func anyAddr(a addr) netip.Addr {
+	if a == (addr{}) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(a.bytes()).Unmap()
+}
+
+// ReadDevices implements datapath.Datapath.
+func (d *Datapath) ReadDevices(f func(*datapath.DeviceCounter)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.t == nil {
+		return errClosed
+	}
+	d.clock.sync()
+	var out datapath.DeviceCounter
+	used := 0
+	for place := range d.t.keys {
+		for way := range deviceWays {
+			key := atomic.LoadUint64(&d.t.keys[place].Key[way])
+			if key == deviceFree || key == deviceGone {
+				continue
+			}
+			used++
+			if d.fillDevice(&out, key, place*deviceWays+way) {
+				f(&out)
+			}
+		}
+	}
+	d.ageDevices(used)
+	return nil
+}
+
+// fillDevice adds up the CPUs' counts; false when nothing was ever counted.
+func (d *Datapath) fillDevice(out *datapath.DeviceCounter, key uint64, index int) bool {
+	*out = datapath.DeviceCounter{DeviceKey: wordKey(key)}
+	var first, last, source, spoofed uint64
+	for cpu := range int(d.t.cpus) {
+		e := &d.t.devices[cpu*d.t.stride()+index]
+		if e.First == 0 && e.Rx.Packets == 0 {
+			continue
+		}
+		for c := range e.Class {
+			out.Classes[c].Packets += e.Class[c].Packets
+			out.Classes[c].Bytes += e.Class[c].Bytes
+		}
+		out.RxPackets += e.Rx.Packets
+		out.RxBytes += e.Rx.Bytes
+		out.Dropped += e.Dropped
+		if e.First != 0 && (first == 0 || e.First < first) {
+			first = e.First
+		}
+		last = max(last, e.Last)
+		if e.Last > source && e.LastSource != (addr{}) {
+			source, out.LastSource = e.Last, anyAddr(e.LastSource)
+		}
+		if e.SpoofedAt > spoofed {
+			spoofed, out.LastSpoofed = e.SpoofedAt, anyAddr(e.LastSpoofed)
+		}
+	}
+	for _, c := range out.Classes {
+		out.TxPackets += c.Packets
+		out.TxBytes += c.Bytes
+	}
+	out.First, out.Last = d.clock.wall(first), d.clock.wall(last)
+	return first != 0 || out.RxPackets != 0
+}
+
+// ReadHits implements datapath.Datapath.
+func (d *Datapath) ReadHits(f func(*datapath.RuleHits)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.t == nil {
+		return errClosed
+	}
+	d.clock.sync()
+	var out datapath.RuleHits
+	for slot, id := range d.rules.inForce() {
+		out = datapath.RuleHits{ID: id}
+		var last uint64
+		for cpu := range int(d.t.cpus) {
+			h := &d.t.hits[cpu*int(d.t.slots)+int(slot)]
+			out.Packets += h.Matched.Packets
+			out.Bytes += h.Matched.Bytes
+			out.Stopped += h.Stopped.Packets
+			out.StoppedBytes += h.Stopped.Bytes
+			last = max(last, h.Last)
+		}
+		out.Last = d.clock.wall(last)
+		f(&out)
+	}
+	return nil
+}
+
+// Totals implements datapath.Datapath.
+func (d *Datapath) Totals() (datapath.Totals, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var sum datapath.Totals
+	if d.t == nil {
+		return sum, errClosed
+	}
+	for i := range d.t.totals {
+		t := &d.t.totals[i]
+		sum.Forwarded += t.Forwarded.Packets
+		sum.ForwardedBytes += t.Forwarded.Bytes
+		sum.DroppedRule += t.DroppedRule
+		sum.DroppedBlocklist += t.DroppedBlocklist
+		sum.DroppedCeiling += t.DroppedCeiling
+		sum.DroppedFail += t.DroppedFail
+		sum.DroppedSpoofed += t.DroppedSpoofed
+		sum.Malformed += t.Malformed
+		sum.FlowTableFull += t.FlowFull
+		sum.DeviceTableFull += t.DeviceFull
+	}
+	return sum, nil
+}
