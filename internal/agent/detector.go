@@ -64,9 +64,9 @@ type Finding struct {
 	Evidence model.FloodEvidence // without Process
 	First    time.Time           // first packet
 	Last     time.Time
-	SrcPorts []uint16  // some source ports of the device
-	Source   [16]byte  // source address of the last packet
-	key      floodKey  // names the flood while it lasts
+	SrcPorts []uint16 // some source ports of the device
+	Source   [16]byte // source address of the last packet
+	key      floodKey // names the flood while it lasts
 }
 
 type floodKey struct {
@@ -104,8 +104,8 @@ type suspect struct {
 	calm     time.Time
 	reported time.Time
 	flow     traffic.Flow // shape so far
-	total    float64 // packets since it began
-	packets  float64 // since the last report
+	total    float64      // packets since it began
+	packets  float64      // since the last report
 	bytes    float64
 	first    int64 // of the first packet since the last report
 	last     int64

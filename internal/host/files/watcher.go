@@ -171,17 +171,17 @@ func (w *Watcher) survey(fresh bool) {
 	seen := make(map[string]bool, len(w.files))
 	now := time.Now()
 	for _, root := range w.cfg.Roots {
-		w.walk(root, func(path string, now2 *record) {
+		w.walk(root, func(path string, is *record) {
 			seen[path] = true
 			old, known := w.files[path]
 			switch {
-			case fresh || !known && !w.full() && fresh:
-				w.remember(path, now2)
+			case fresh:
+				w.remember(path, is)
 			case !known:
 				w.look(path, bitCreate, 0, now, true)
-			case !old.same(now2):
+			case !old.same(is):
 				w.look(path, bitCloseWr, 0, now, true)
-			case old.sum() == "" && now2.size <= maxHash:
+			case old.sum() == "" && is.size <= maxHash:
 				w.todo = append(w.todo, path)
 			}
 		})
