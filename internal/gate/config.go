@@ -41,6 +41,10 @@ type PortsConfig struct {
 	// Attach is how the packet programs hang on the ports: auto, native (in
 	// the driver) or generic.
 	Attach string `yaml:"attach"`
+	// Pin is the folder, on a bpf file system, that keeps rules and programs
+	// in force when this process is gone; empty for the default. Two gates on
+	// one machine need two.
+	Pin string `yaml:"pin"`
 	// Flows is the number of flow counters kept, Devices that of devices.
 	Flows   int `yaml:"flows"`
 	Devices int `yaml:"devices"`
