@@ -1,0 +1,122 @@
+// Sentences for what comes as data: story lines, events, incidents.
+import { isKey, names, translate, type Lang } from '../i18n/translate'
+import { en } from '../i18n/en'
+import type { Event, Incident, Shape, StoryLine } from '../api/model'
+import { shapeWords } from './shape'
+import { bitRate, short } from './units'
+
+/** Gives a device or part its name; the ID when it has none. */
+export type Namer = (id: string) => string
+
+/** Says a shape that comes as an English text in the reader's language. */
+export type ShapeSayer = (text: string) => string
+
+/** A sayer for the shapes known here: story lines carry a shape only as text. */
+export function shapeTranslator(shapes: Shape[], lang: Lang): ShapeSayer {
+  const known = new Map(shapes.map((s) => [shapeWords(s, 'en').toLowerCase(), shapeWords(s, lang)]))
+  return (text) => known.get(text.toLowerCase()) ?? text
+}
+
+/** Who speaks in a story line: it decides the mark beside it. */
+export type Source = 'agent' | 'gate' | 'control' | 'person'
+
+const sources: Record<string, Source> = {
+  'flood.seen.agent': 'agent',
+  'process.killed': 'agent',
+  'flood.seen.gate': 'gate',
+  'action.applied': 'gate',
+  'action.failed': 'gate',
+  'flood.ended': 'gate',
+  'action.undone': 'person',
+  'incident.closed': 'person',
+}
+
+export function sourceOf(line: StoryLine): Source {
+  const part = line.params?.part ?? ''
+  if (part.startsWith('agent-')) return 'agent'
+  if (part.startsWith('gate-')) return 'gate'
+  return sources[line.code] ?? 'control'
+}
+
+/** A story line in the reader's language, or its own text when the code or a value is unknown. */
+export function storyWords(line: StoryLine, lang: Lang, name: Namer, shape: ShapeSayer = (s) => s): string {
+  const key = `story.${line.code}`
+  if (!isKey(key)) return line.text || line.code
+  const values: Record<string, string> = {}
+  for (const [k, v] of Object.entries(line.params ?? {})) values[k] = k === 'shape' ? shape(v) : valueWords(k, v, lang, name)
+  if (names(en[key]).some((n) => !values[n])) return line.text || line.code
+  return translate(lang, key, values)
+}
+
+function valueWords(key: string, value: string, lang: Lang, name: Namer): string {
+  switch (key) {
+    case 'device':
+    case 'part':
+      return name(value)
+    case 'pps':
+    case 'packets':
+      return Number.isFinite(Number(value)) ? short(Number(value)) : value
+    case 'vector':
+      return vectorWords(value, lang)
+    case 'kind':
+      return isKey(`action.kind.${value}`) ? translate(lang, `action.kind.${value}` as 'action.kind.drop') : value
+    case 'scope':
+      return scopeValue(value, lang, name)
+    default:
+      return value
+  }
+}
+
+function scopeValue(value: string, lang: Lang, name: Namer): string {
+  if (value === '' || value === 'all' || value === 'all devices') return translate(lang, 'scope.all')
+  return name(value)
+}
+
+export function vectorWords(vector: string, lang: Lang): string {
+  const key = `vector.${vector}`
+  return isKey(key) ? translate(lang, key) : vector
+}
+
+/** The incident's title in the reader's language. */
+export function incidentTitle(i: Incident, lang: Lang): string {
+  if (i.kind === 'ddos.outbound') {
+    const target = i.target || translate(lang, 'incident.unknown_target')
+    return translate(lang, 'incident.title.ddos', { vector: vectorWords(i.vector, lang), target })
+  }
+  if (i.kind === 'file.tamper') return translate(lang, 'incident.title.tamper', { target: i.target })
+  return i.title
+}
+
+/** What an event means. English keeps the words of the part that saw it. */
+export function explain(e: Event, lang: Lang, name: Namer): string {
+  if (lang === 'en' && e.explanation) return e.explanation
+  const key = e.flood && e.kind === 'flood.outbound' ? 'explain.flood.outbound' : `explain.${e.kind}`
+  if (!isKey(key)) return e.explanation || e.subject
+  return translate(lang, key, {
+    device: e.device ? name(e.device) : name(e.reporter),
+    part: name(e.reporter),
+    subject: e.subject,
+    count: e.count,
+    ...floodValues(e, lang),
+    path: e.file?.path ?? e.process?.path ?? e.subject,
+    by: e.file?.by || translate(lang, 'explain.someone'),
+  })
+}
+
+function floodValues(e: Event, lang: Lang): Record<string, string> {
+  if (!e.flood) return {}
+  return {
+    vector: vectorWords(e.flood.vector, lang),
+    shape: shapeWords(e.flood.shape, lang),
+    pps: short(e.flood.pps),
+    rate: bitRate(e.flood.bps),
+    baseline: short(e.flood.baseline_pps),
+  }
+}
+
+/** What to do about an event; empty when there is nothing to say. */
+export function advise(e: Event, lang: Lang): string {
+  if (lang === 'en' && e.advice) return e.advice
+  const key = `advice.${e.kind}`
+  return isKey(key) ? translate(lang, key) : (e.advice ?? '')
+}
