@@ -107,6 +107,14 @@ func (c *Config) check(f *configfile.File) {
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q is not one of text, json", c.Log.Format)
 }
 
+// stateURL is where the state store lives.
+func (c *Config) stateURL() string {
+	if c.State.URL != "" {
+		return c.State.URL
+	}
+	return "sqlite:" + filepath.Join(c.Data, "state.db")
+}
+
 func checkListen(f *configfile.File, key, addr string) {
 	_, _, err := net.SplitHostPort(addr)
 	f.Check(err == nil, key, "%q: want address:port or :port", addr)

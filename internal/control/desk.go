@@ -63,13 +63,13 @@ func (d *desk) events(ctx context.Context, events []*model.Event) {
 }
 
 // statuses takes what a part says of the actions it holds.
-func (d *desk) statuses(ctx context.Context, part model.PartID, statuses map[model.ID]model.PartStatus) {
+func (d *desk) statuses(ctx context.Context, part model.PartID, statuses []wire.ActionStatus) {
 	if len(statuses) == 0 {
 		return
 	}
-	list := make([]correlate.StatusOf, 0, len(statuses))
-	for id, s := range statuses {
-		list = append(list, correlate.StatusOf{Action: id, PartStatus: s})
+	list := make([]correlate.StatusOf, len(statuses))
+	for i, s := range statuses {
+		list[i] = correlate.StatusOf{Action: s.ID, PartStatus: s.PartStatus}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

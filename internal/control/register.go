@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -81,7 +82,7 @@ func (r *register) Part(ctx context.Context, id model.PartID) (model.Part, error
 func (r *register) State(ctx context.Context, part model.PartID, received time.Time, s *wire.PartState) error {
 	r.mu.Lock()
 	r.parts[part] = model.Part{ID: part, Version: s.Software, LastSeen: received, Coverage: s.Coverage,
-		Spooled: s.Spooled, Dropped: s.Dropped, SetsSeen: s.Sets}
+		Spooled: s.Spooled, Dropped: s.Dropped, SetsSeen: s.SetVersions()}
 	// Only gates see devices; an agent cannot speak of others.
 	if strings.HasPrefix(string(part), string(model.RoleGate)+"-") {
 		for _, d := range s.Devices {
@@ -169,4 +170,14 @@ func (s busSink) Publish(ctx context.Context, b server.Batch) error {
 	s.register.agentOn(b.Part, b.Device, b.Received)
 	return s.bus.Publish(ctx, bus.Batch{Part: b.Part, Role: b.Role, Device: b.Device, Epoch: b.Epoch, Seq: b.Seq,
 		Received: b.Received, Events: b.Events})
+}
+
+// address gives the IP of "address:port" or of an address alone.
+func address(remote string) []model.Observable {
+	if ap, err := netip.ParseAddrPort(remote); err == nil {
+		remote = ap.Addr().Unmap().String()
+	} else if _, err := netip.ParseAddr(remote); err != nil {
+		return nil
+	}
+	return []model.Observable{{Type: model.ObservableIP, Value: remote}}
 }

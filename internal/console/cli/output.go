@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/masugata/masugata/internal/model"
 )
 
 // column is one column of a table: its heading and the dotted path to its
@@ -124,8 +126,14 @@ func printOne(w io.Writer, v any, columns []column) error {
 	return tw.Flush()
 }
 
-// at follows a dotted path into a JSON object; nil where it ends.
+// at follows a dotted path into a JSON object; nil where it ends. A traffic
+// shape comes in words.
 func at(v any, path string) any {
+	if path == "shape" {
+		if m, ok := v.(map[string]any); ok {
+			return shapeWords(m["shape"])
+		}
+	}
 	for p := range strings.SplitSeq(path, ".") {
 		m, ok := v.(map[string]any)
 		if !ok {
@@ -134,6 +142,18 @@ func at(v any, path string) any {
 		v = m[p]
 	}
 	return v
+}
+
+func shapeWords(v any) any {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return v
+	}
+	var s model.Shape
+	if json.Unmarshal(b, &s) != nil {
+		return v
+	}
+	return s.String()
 }
 
 // text writes a value in one cell. Tables get times in local form and long

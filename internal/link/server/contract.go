@@ -54,6 +54,7 @@ var ErrUnknownPart = errors.New("part is not registered")
 // Certificate is what is kept of a certificate that was issued.
 type Certificate struct {
 	Serial    string // lower-case hex
+	SHA256    string // of the DER form, lower-case hex
 	NotBefore time.Time
 	NotAfter  time.Time
 }

@@ -1,0 +1,155 @@
+package control
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/masugata/masugata/internal/store/state"
+)
+
+// maxRestore bounds one file of a backup, in bytes.
+const maxRestore = 16 << 30
+
+func backupCommand() *cobra.Command {
+	var path string
+	var sets []string
+	c := &cobra.Command{Use: "backup FILE", Short: "Copy what cannot be made again: keys and state (also while the control plane runs)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := Load(path, sets)
+			if err != nil {
+				return err
+			}
+			return backup(cmd.Context(), cfg, args[0])
+		}}
+	c.Flags().StringVarP(&path, "config", "c", "", "configuration file of the control plane")
+	c.Flags().StringArrayVar(&sets, "set", nil, "replace one value: KEY=VALUE, such as data=/var/lib/masugata")
+	return c
+}
+
+// backup writes ca/ and a consistent copy of the state database to a new
+// archive, mode 0600: it holds the authority's key.
+func backup(ctx context.Context, cfg Config, file string) error {
+	if cfg.State.URL != "" {
+		return errors.New("backup: the state is in PostgreSQL: use pg_dump for it, and copy the folder " + filepath.Join(cfg.Data, "ca"))
+	}
+	tmp, err := os.MkdirTemp(cfg.Data, "backup-")
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	st, err := state.Open(ctx, state.Config{URL: cfg.stateURL(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	copied := filepath.Join(tmp, "state.db")
+	err = errors.Join(st.Backup(ctx, copied), st.Close())
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer out.Close()
+	zw := gzip.NewWriter(out)
+	tw := tar.NewWriter(zw)
+	if err := addFile(tw, copied, "state.db"); err != nil {
+		return err
+	}
+	keys, err := filepath.Glob(filepath.Join(cfg.Data, "ca", "*"))
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := addFile(tw, k, "ca/"+filepath.Base(k)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tw.Close(), zw.Close(), out.Sync())
+}
+
+func addFile(tw *tar.Writer, path, name string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size(), ModTime: time.Now()}); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	_, err = io.Copy(tw, f)
+	return err
+}
+
+func restoreCommand() *cobra.Command {
+	var data string
+	c := &cobra.Command{Use: "restore FILE", Short: "Bring a backup back into a data folder that holds no control plane", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return restore(args[0], data) }}
+	c.Flags().StringVar(&data, "data", "/var/lib/masugata", "the data folder")
+	return c
+}
+
+func restore(file, data string) error {
+	for _, name := range []string{"state.db", "ca"} {
+		if _, err := os.Stat(filepath.Join(data, name)); err == nil {
+			return fmt.Errorf("restore: %s holds a control plane already (%s): name another folder with --data", data, name)
+		}
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer in.Close()
+	zr, err := gzip.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("restore: %s is not a backup: %w", file, err)
+	}
+	if err := os.MkdirAll(filepath.Join(data, "ca"), 0o700); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	tr := tar.NewReader(zr)
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("restore: %s: %w", file, err)
+		}
+		if err := restoreOne(tr, h, data); err != nil {
+			return err
+		}
+	}
+}
+
+// restoreOne writes one file; only the names that backup writes are taken.
+func restoreOne(tr *tar.Reader, h *tar.Header, data string) error {
+	key, isKey := strings.CutPrefix(h.Name, "ca/")
+	if h.Name != "state.db" && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
+		return fmt.Errorf("restore: %q does not belong into a backup", h.Name)
+	}
+	out, err := os.OpenFile(filepath.Join(data, h.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, io.LimitReader(tr, maxRestore)); err != nil {
+		return fmt.Errorf("restore: %s: %w", h.Name, err)
+	}
+	return out.Sync()
+}
