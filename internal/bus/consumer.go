@@ -34,7 +34,6 @@ type Delivery struct {
 type Consumer struct {
 	shard  int
 	c      jetstream.Consumer
-	stream jetstream.Stream
 	dec    *zstd.Decoder
 	closed atomic.Bool
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,7 +18,7 @@ import (
 // Config says where the bus keeps its stream and how much.
 type Config struct {
 	Dir      string // folder of the stream; made when missing
-	Shards   int    // streams of work that are consumed side by side; default 1, do not lower it while messages wait
+	Shards   int    // streams of work that are consumed side by side; default 1
 	MaxBytes int64  // on disk; default 4 GiB; when reached, Publish fails with ErrFull
 	Log      *slog.Logger
 }
@@ -42,8 +43,7 @@ const (
 	startTimeout = 30 * time.Second
 	// ackWait is how long a message may be unacknowledged before it is
 	// delivered again within one run. Consumers keep their messages until
-	// their block is committed, so it must be longer than the slowest commit;
-	// after a crash the restart delivers at once.
+	// their block is committed, so it must be longer than the slowest commit.
 	ackWait = 10 * time.Minute
 )
 
@@ -121,6 +121,9 @@ func (b *Bus) startServer() error {
 // openStream makes the stream and, before anything can be published, its
 // consumers: with interest retention a message without a consumer is lost.
 func (b *Bus) openStream(ctx context.Context) error {
+	if err := b.keepShards(ctx); err != nil {
+		return err
+	}
 	stream, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:       streamName,
 		Subjects:   []string{"ev.*"},
@@ -130,15 +133,56 @@ func (b *Bus) openStream(ctx context.Context) error {
 		MaxBytes:   b.cfg.MaxBytes,
 		MaxMsgSize: maxMessage,
 		Duplicates: time.Second, // publishes carry no message id; marks find what is sent twice
+		Metadata:   map[string]string{shardsKey: strconv.Itoa(b.cfg.Shards)},
 	})
 	if err != nil {
 		return fmt.Errorf("bus: stream in %s: %w", b.cfg.Dir, err)
 	}
 	b.stream = stream
+	return b.openConsumers(ctx)
+}
+
+const shardsKey = "masugata-shards"
+
+// keepShards stays with the number of shards of messages that wait: with
+// another one the older batches of a part could come after its newer ones, and
+// would be taken for stored.
+func (b *Bus) keepShards(ctx context.Context) error {
+	stream, err := b.js.Stream(ctx, streamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("bus: stream in %s: %w", b.cfg.Dir, err)
+	}
+	info := stream.CachedInfo()
+	was, err := strconv.Atoi(info.Config.Metadata[shardsKey])
+	if err != nil || was < 1 || was == b.cfg.Shards || info.State.Msgs == 0 {
+		return nil
+	}
+	b.cfg.Log.Warn("the bus keeps its number of shards until what waits on it is stored; restart later to change it", "shards", was, "wanted", b.cfg.Shards, "messages", info.State.Msgs)
+	b.cfg.Shards = was
+	return nil
+}
+
+// openConsumers makes new consumers and removes those of the run before. A new
+// one begins with the oldest message that is not acknowledged, at once; an old
+// one would wait out ackWait for what the former process had taken.
+func (b *Bus) openConsumers(ctx context.Context) error {
+	run := strconv.FormatInt(time.Now().UnixNano(), 36)
+	var old []string
+	names := b.stream.ConsumerNames(ctx)
+	for name := range names.Name() {
+		old = append(old, name)
+	}
+	if err := names.Err(); err != nil {
+		return fmt.Errorf("bus: list consumers: %w", err)
+	}
 	for shard := range b.cfg.Shards {
-		c, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable:       fmt.Sprintf("store-%d", shard),
+		c, err := b.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable:       fmt.Sprintf("store-%d-%s", shard, run),
 			FilterSubject: subject(shard),
+			DeliverPolicy: jetstream.DeliverAllPolicy,
 			AckPolicy:     jetstream.AckAllPolicy,
 			AckWait:       ackWait,
 			MaxAckPending: maxAckPending,
@@ -147,7 +191,12 @@ func (b *Bus) openStream(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("bus: consumer of shard %d: %w", shard, err)
 		}
-		b.cons = append(b.cons, &Consumer{shard: shard, c: c, stream: stream})
+		b.cons = append(b.cons, &Consumer{shard: shard, c: c})
+	}
+	for _, name := range old {
+		if err := b.stream.DeleteConsumer(ctx, name); err != nil {
+			return fmt.Errorf("bus: remove consumer %s: %w", name, err)
+		}
 	}
 	return nil
 }
