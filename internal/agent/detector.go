@@ -203,15 +203,24 @@ func judge(f *traffic.Flow) (v int, count, slack float64) {
 		if f.HTTP > 0 && f.HTTP*4 >= f.Packets {
 			return vHTTP, f.HTTP, slack
 		}
-		if f.Back*16 >= f.Packets {
+		if answered(f) {
 			return -1, 0, 0
 		}
 		return vACK, f.Packets, slack
 	}
-	if f.Back*32 >= f.Packets {
+	if f.Back*32 >= f.Frames {
 		slack = slackAnswered
 	}
 	return vUDP, f.Packets, slack
+}
+
+// answered says whether TCP is part of a connection: data is acknowledged
+// every few packets, and acknowledgements follow data. Resets do not count.
+func answered(f *traffic.Flow) bool {
+	if f.Class == traffic.ClassACK {
+		return f.Back*16 >= f.Frames
+	}
+	return f.Back*128 >= f.Frames
 }
 
 // merge adds a flow below its own ceiling to what went to all destinations.

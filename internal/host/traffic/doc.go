@@ -38,6 +38,7 @@ type Flow struct {
 	Packets, Bytes float64 // bytes of IP total length
 	HTTP           float64 // segments that begin with an HTTP/1 request
 	Back           float64 // packets that came back from Dst in the same protocol
+	Frames         float64 // packets as the device handed them out, before the card cut them into pieces
 	Sampled        uint32  // packets really looked at
 
 	First, Last int64 // Unix time in ns of the first and last packet since the last Read

@@ -159,6 +159,7 @@ func (t *table) drain(weightOut, weightBack float64, f func(*Flow)) {
 			fl := &t.flows[set][i]
 			if fl.Sampled > 0 {
 				fl.Packets *= weightOut
+				fl.Frames = float64(fl.Sampled) * weightOut
 				fl.Bytes *= weightOut
 				fl.HTTP *= weightOut
 				fl.Back *= weightBack
