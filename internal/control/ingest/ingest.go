@@ -37,11 +37,14 @@ type Config struct {
 	// not be changed. May be nil. It is called by one goroutine a pipeline, and
 	// what it takes is time that no event is read.
 	OnEvents func(events []*model.Event)
-	// MaxEvents and MaxAge say when a block is committed, whichever comes
-	// first. Defaults 122,880 (a row group of the store) and 1 s.
-	MaxEvents int
-	MaxAge    time.Duration
-	Log       *slog.Logger
+	// MaxEvents is how many events are committed at once at most; default
+	// 122,880, a row group of the store, which it takes in most cheaply.
+	// MinAge and MaxAge say how long a block waits for more: MinAge (default
+	// 250 ms) when few events come, the nearer MaxAge (default 4 s) the more
+	// come. An event is found by searches after that time.
+	MaxEvents      int
+	MinAge, MaxAge time.Duration
+	Log            *slog.Logger
 }
 
 // Stats says what a pipeline did since it was made.

@@ -17,7 +17,8 @@ import (
 
 const (
 	defaultMaxEvents = 122_880
-	defaultMaxAge    = time.Second
+	defaultMinAge    = 250 * time.Millisecond
+	defaultMaxAge    = 4 * time.Second
 	fetchWait        = 100 * time.Millisecond
 	// blocksWaiting is how many full blocks may wait for the store before the
 	// pipeline stops reading the bus, which then keeps what comes.
@@ -56,6 +57,9 @@ func New(cfg Config) (*Pipeline, error) {
 	}
 	if cfg.MaxEvents == 0 {
 		cfg.MaxEvents = defaultMaxEvents
+	}
+	if cfg.MinAge == 0 {
+		cfg.MinAge = defaultMinAge
 	}
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = defaultMaxAge
@@ -100,15 +104,11 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// read gathers blocks until ctx ends.
+// read gathers blocks until ctx ends or the bus is closed.
 func (p *Pipeline) read(ctx context.Context) {
 	b := p.newBlock()
 	for ctx.Err() == nil {
-		wait := fetchWait
-		if b.any {
-			wait = max(min(wait, p.cfg.MaxAge-time.Since(b.began)), time.Millisecond)
-		}
-		deliveries, err := p.cfg.Source.Fetch(ctx, fetchMessages, wait)
+		deliveries, err := p.cfg.Source.Fetch(ctx, fetchMessages, p.patience(b))
 		if errors.Is(err, bus.ErrClosed) {
 			break
 		}
@@ -123,7 +123,7 @@ func (p *Pipeline) read(ctx context.Context) {
 				b = p.newBlock()
 			}
 		}
-		if b.any && time.Since(b.began) >= p.cfg.MaxAge {
+		if b.any && time.Since(b.began) >= p.dueAfter(len(b.events)) {
 			p.blocks <- b
 			b = p.newBlock()
 		}
@@ -131,6 +131,21 @@ func (p *Pipeline) read(ctx context.Context) {
 	if b.any {
 		p.blocks <- b
 	}
+}
+
+// patience is how long a read may wait for messages.
+func (p *Pipeline) patience(b *block) time.Duration {
+	if !b.any {
+		return fetchWait
+	}
+	return min(max(p.dueAfter(len(b.events))-time.Since(b.began), time.Millisecond), fetchWait)
+}
+
+// dueAfter is how long a block with so many events waits for more. A block
+// that fills fast is worth waiting for, one that does not is not.
+func (p *Pipeline) dueAfter(events int) time.Duration {
+	share := float64(events) / float64(p.cfg.MaxEvents)
+	return min(p.cfg.MinAge+time.Duration(share*float64(p.cfg.MaxAge)), p.cfg.MaxAge)
 }
 
 // fetchMessages bounds one read, so that events are handed on soon.
