@@ -35,6 +35,11 @@ type Datapath struct {
 	blocked blockTable
 	flipped time.Time // when a generation was last changed
 	aged    time.Time // when devices were last aged
+	scratch struct {  // what the read methods hand out
+		flow   datapath.FlowCounter
+		device datapath.DeviceCounter
+		hits   datapath.RuleHits
+	}
 }
 
 var _ datapath.Datapath = (*Datapath)(nil)

@@ -17,7 +17,7 @@ func (d *Datapath) ReadFlows(f func(*datapath.FlowCounter)) error {
 	}
 	d.clock.sync()
 	var sum, part flow
-	var out datapath.FlowCounter
+	out := &d.scratch.flow
 	for set := range int(d.t.flowSets) {
 		for cpu := range int(d.t.cpus) {
 			for way := range flowWays {
@@ -31,8 +31,8 @@ func (d *Datapath) ReadFlows(f func(*datapath.FlowCounter)) error {
 						}
 					}
 				}
-				d.fillFlow(&out, &sum)
-				f(&out)
+				d.fillFlow(out, &sum)
+				f(out)
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (d *Datapath) ReadDevices(f func(*datapath.DeviceCounter)) error {
 		return errClosed
 	}
 	d.clock.sync()
-	var out datapath.DeviceCounter
+	out := &d.scratch.device
 	used := 0
 	for place := range d.t.keys {
 		for way := range deviceWays {
@@ -142,8 +142,8 @@ func (d *Datapath) ReadDevices(f func(*datapath.DeviceCounter)) error {
 				continue
 			}
 			used++
-			if d.fillDevice(&out, key, place*deviceWays+way) {
-				f(&out)
+			if d.fillDevice(out, key, place*deviceWays+way) {
+				f(out)
 			}
 		}
 	}
@@ -194,9 +194,9 @@ func (d *Datapath) ReadHits(f func(*datapath.RuleHits)) error {
 		return errClosed
 	}
 	d.clock.sync()
-	var out datapath.RuleHits
+	out := &d.scratch.hits
 	for slot, id := range d.rules.inForce() {
-		out = datapath.RuleHits{ID: id}
+		*out = datapath.RuleHits{ID: id}
 		var last uint64
 		for cpu := range int(d.t.cpus) {
 			h := &d.t.hits[cpu*int(d.t.slots)+int(slot)]
@@ -207,7 +207,7 @@ func (d *Datapath) ReadHits(f func(*datapath.RuleHits)) error {
 			last = max(last, h.Last)
 		}
 		out.Last = d.clock.wall(last)
-		f(&out)
+		f(out)
 	}
 	return nil
 }
