@@ -202,16 +202,24 @@ func roleCommand() *cobra.Command {
 }
 
 func parseRole(ctx context.Context, args []string) error {
-	var dir, node string
+	var dir, node, listen, into, to string
 	var life time.Duration
 	f := cobra.Command{}
 	f.Flags().StringVar(&dir, "dir", "", "")
 	f.Flags().StringVar(&node, "node", "", "")
 	f.Flags().DurationVar(&life, "life", time.Minute, "")
+	f.Flags().StringVar(&listen, "listen", "", "")
+	f.Flags().StringVar(&into, "into", "", "")
+	f.Flags().StringVar(&to, "to", "", "")
 	if err := f.ParseFlags(args[1:]); err != nil {
 		return err
 	}
 	ctx, stop := untilTold(cmp.Or(ctx, context.Background()))
 	defer stop()
+	if args[0] == "forward" {
+		ctx, cancel := context.WithTimeout(ctx, life)
+		defer cancel()
+		return forward(ctx, listen, into, to)
+	}
 	return runRole(ctx, args[0], dir, topology.Node(node), life)
 }
