@@ -52,6 +52,9 @@ func (c *Config) trusted() []datapath.DeviceKey {
 	return out
 }
 
+// ordinary6 are the IPv6 addresses in ordinary use.
+var ordinary6 = [...]netip.Prefix{netip.MustParsePrefix("2000::/3"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("64:ff9b::/96")}
+
 // bothFamilies adds the whole of an address family of which no prefix is
 // named: nothing is known to be spoofed there.
 func bothFamilies(p []netip.Prefix) []netip.Prefix {
@@ -67,7 +70,7 @@ func bothFamilies(p []netip.Prefix) []netip.Prefix {
 		out = append(out, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
 	}
 	if !v6 {
-		out = append(out, netip.PrefixFrom(netip.IPv6Unspecified(), 0))
+		out = append(out, ordinary6[:]...)
 	}
 	return out
 }

@@ -215,8 +215,8 @@ func (d *Detector) advanceTCP(f *flow, w *window, grew *[7]float32) {
 	rest := max(0, packets-syn-bare)
 	bad := bare - used
 	orphan := f.own && f.flagsOr&flagSYN == 0
-	if orphan && data < rest*ackBytes {
-		bad += rest
+	if orphan && back >= 0.8*rest && grew[6] <= back*(header-16) {
+		bad += rest // each segment answered by a reset
 	} else if rest >= 30 && f.backSum(back)*ackedTCP < rest {
 		bad += rest
 	}

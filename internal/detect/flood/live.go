@@ -111,7 +111,7 @@ func (d *Detector) turnFloods() {
 			d.tell(&f, Started)
 		case f.widened:
 			d.tell(&f, Widened)
-		case d.now.Sub(f.told) >= d.cfg.Repeat:
+		case d.now.Sub(f.told) >= d.cfg.Repeat && d.now.Sub(f.last) < d.cfg.Repeat/2:
 			d.tell(&f, Going)
 		}
 		f.fresh, f.widened = false, false

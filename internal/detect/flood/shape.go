@@ -149,11 +149,13 @@ func (f *live) narrow(l *learned) {
 	}
 }
 
-// covers says whether the shape holds all that the flow sent.
-func covers(s *model.Shape, f *flow) bool {
-	return (s.Proto == 0 || s.Proto == f.key.proto) &&
-		(s.DstPort == 0 || s.DstPort == f.key.port) &&
-		(s.LenMin == 0 || f.lenMin >= s.LenMin) && (s.LenMax == 0 || f.lenMax <= s.LenMax) &&
+// covers says whether the shape holds all that the flow sent. What an old
+// flow sent before the flood says nothing of its lengths and flags.
+func covers(s *model.Shape, f *flow, old bool) bool {
+	if s.Proto != 0 && s.Proto != f.key.proto || s.DstPort != 0 && s.DstPort != f.key.port {
+		return false
+	}
+	return old || (s.LenMin == 0 || f.lenMin >= s.LenMin) && (s.LenMax == 0 || f.lenMax <= s.LenMax) &&
 		(s.TCPMask == 0 || s.TCPMask&(f.flagsOr^f.flagsAnd) == 0 && f.flagsAnd&s.TCPMask == s.TCPFlags)
 }
 
@@ -228,11 +230,12 @@ func (d *Detector) widen(f *live) {
 		if !fl.hostile {
 			fl.hostile, fl.norm = d.now.UnixNano()-fl.first < int64(5*time.Second), 0
 		}
-		if covers(&f.shape, fl) || f.kind == kindSYN && !f.spoofed && f.shape.DstPort == fl.key.port {
+		old := fl.first < f.first.UnixNano() || f.kind == kindSYN && !f.spoofed
+		if covers(&f.shape, fl, old) {
 			continue
 		}
 		missed += w
-		grow(&shape, fl)
+		grow(&shape, fl, old)
 	}
 	if missed >= d.floor(f)*perTwo/10 && shape != f.shape {
 		f.shape, f.widened = shape, true
@@ -241,12 +244,15 @@ func (d *Detector) widen(f *live) {
 }
 
 // grow makes a shape cover a flow.
-func grow(s *model.Shape, f *flow) {
+func grow(s *model.Shape, f *flow, old bool) {
 	if s.Proto != f.key.proto {
 		s.Proto, s.TCPMask, s.TCPFlags = 0, 0, 0
 	}
 	if s.DstPort != f.key.port {
 		s.DstPort = 0
+	}
+	if old {
+		return
 	}
 	if s.LenMin != 0 && f.lenMin < s.LenMin || s.LenMax != 0 && f.lenMax > s.LenMax {
 		lo, hi := min(s.LenMin, f.lenMin), max(s.LenMax, f.lenMax)
