@@ -36,7 +36,7 @@ touches no interface of the machine itself.`}
 	var spec instance.Spec
 	c.PersistentFlags().StringVar(&spec.ID, "name", "lab", "name of the lab; several can stand side by side")
 	c.PersistentFlags().StringVar(&spec.Root, "dir", instance.Root, "folder of all labs")
-	c.AddCommand(upCommand(&spec), attackCommand(&spec), downCommand(&spec), statusCommand(&spec), roleCommand())
+	c.AddCommand(upCommand(&spec), attackCommand(&spec), downCommand(&spec), statusCommand(&spec), demoCommand(&spec), compareCommand(&spec), roleCommand())
 	return c
 }
 

@@ -171,7 +171,7 @@ func (b *builder) portUp(e end) error {
 			return fmt.Errorf("address %s: %w", p, err)
 		}
 	}
-	if err := b.net.Do(e.node, func() error { return tunePort(e.port, e.port == switchUplink || e.port == RouterLAN) }); err != nil {
+	if err := b.net.Do(e.node, func() error { return tunePort(e.port, e.port == SwitchUplink || e.port == RouterLAN) }); err != nil {
 		return err
 	}
 	return nl.LinkSetUp(l)
@@ -207,7 +207,7 @@ func hostEnd(h host, netID byte, p4, p6 netip.Prefix) end {
 }
 
 func (b *builder) home() error {
-	ports := []string{switchUplink}
+	ports := []string{SwitchUplink}
 	for _, h := range homeHosts() {
 		port := string(h.node)
 		if err := b.cable(hostEnd(h, 0x77, HomeNet, HomeNet6), end{node: Switch, port: port}); err != nil {
@@ -215,7 +215,7 @@ func (b *builder) home() error {
 		}
 		ports = append(ports, port)
 	}
-	if err := b.cable(end{node: Switch, port: switchUplink}, end{node: Gate, port: GateInside}); err != nil {
+	if err := b.cable(end{node: Switch, port: SwitchUplink}, end{node: Gate, port: GateInside}); err != nil {
 		return err
 	}
 	return b.bridge(Switch, ports...)

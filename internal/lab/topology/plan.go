@@ -46,7 +46,7 @@ const (
 	RouterWAN   = "wan0"
 	bridgeName  = "br0"
 
-	switchUplink = "uplink"
+	SwitchUplink = "uplink"
 )
 
 // The address plan. The outside uses ranges kept for documentation (RFC 5737,
