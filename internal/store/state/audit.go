@@ -39,14 +39,16 @@ func (s *Store) audit(ctx context.Context, q *sqldb.Queries, e model.AuditEntry)
 	e.Seq = uint64(head.Seq) + 1
 	hash := chain([32]byte(head.Hash), &e)
 	e.Previous, e.Hash = hex.EncodeToString(head.Hash), hex.EncodeToString(hash[:])
+	// The end moves first: on PostgreSQL that makes others who add a line wait
+	// or try again, before they meet the same number.
+	if err := q.PutAuditHead(ctx, sqldb.PutAuditHeadParams{Seq: int64(e.Seq), Hash: hash[:]}); err != nil {
+		return e, wrap(err, "audit trail: move its end")
+	}
 	err = q.InsertAudit(ctx, sqldb.InsertAuditParams{
 		Seq: int64(e.Seq), Time: nanos(e.Time), Actor: e.Actor, Operation: e.Operation,
 		Object: e.Object, Detail: e.Detail, Address: e.Address, Hash: hash[:],
 	})
-	if err != nil {
-		return e, wrap(err, "audit trail: add a line")
-	}
-	return e, wrap(q.PutAuditHead(ctx, sqldb.PutAuditHeadParams{Seq: int64(e.Seq), Hash: hash[:]}), "audit trail: move its end")
+	return e, wrap(err, "audit trail: add a line")
 }
 
 func auditHead(ctx context.Context, q *sqldb.Queries) (sqldb.AuditHead, error) {

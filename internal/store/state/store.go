@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -180,7 +181,7 @@ func (s *Store) tx(ctx context.Context, f func(*sqldb.Queries) error) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Duration(try) * time.Millisecond):
+		case <-time.After(rand.N(time.Duration(try) * 4 * time.Millisecond)): // not all at the same time
 		}
 	}
 }
