@@ -29,6 +29,7 @@ type device struct {
 	first   int64
 	head    int32 // first active flow, while judging
 	hot     bool
+	udp     bool // sends UDP that is to be judged, while judging
 	busy    bool // floods now: nothing is learned
 	primed  bool
 }
@@ -54,7 +55,7 @@ func (t *deviceTable) begin() {
 		s := &t.slots[i]
 		s.sum[t.at] = [numKinds]float32{}
 		s.spoof[t.at] = 0
-		s.hot = false
+		s.hot, s.udp = false, false
 	}
 }
 

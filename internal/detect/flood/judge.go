@@ -34,24 +34,21 @@ type target struct {
 	first          int64
 	alive          uint32
 	known          bool // a resolver in use for long
-	members        int  // targets in a group
-	tripped        int
-	trippedSum     float32
 	taken          [numKinds]bool
 	trips          [numKinds]bool
 }
 
+// targetKey is a flow's device and destination without pointers.
 type targetKey struct {
+	dst [16]byte
 	dev uint32
-	dst netip.Prefix
 }
 
 // scratch is reused memory of judging.
 type scratch struct {
 	index   map[targetKey]int32
 	targets []target
-	groups  []target
-	member  []int32 // group of each target
+	groups  groups
 	heads   map[uint32]int32
 	ports   map[portKey]float32
 	opened  int // floods that began in this scan
@@ -59,6 +56,7 @@ type scratch struct {
 
 func (s *scratch) init() {
 	s.index = make(map[targetKey]int32)
+	s.groups.index = make(map[groupKey]int32)
 	s.heads = make(map[uint32]int32)
 	s.ports = make(map[portKey]float32)
 }
@@ -68,19 +66,17 @@ func (s *scratch) init() {
 func (d *Detector) judge() {
 	d.linkFloods()
 	d.collect()
+	d.lookForLife()
 	for i := range d.scratch.targets {
 		d.weigh(&d.scratch.targets[i])
 	}
 	d.judgeSpoofed()
-	for level := range groupLevels {
-		d.judgeGroups(level)
-	}
+	d.judgeGroups()
 	for i := range d.scratch.targets {
 		t := &d.scratch.targets[i]
 		for k := range kind(numKinds) {
 			if t.trips[k] && !t.taken[k] {
 				d.start(t, k)
-				t.taken[k] = true
 			}
 		}
 	}
@@ -106,7 +102,7 @@ func (d *Detector) linkFloods() {
 	}
 }
 
-// collect sums the flows of the devices to look at by destination.
+// collect sums the suspicious flows of the devices to look at by destination.
 func (d *Detector) collect() {
 	s := &d.scratch
 	clear(s.index)
@@ -121,15 +117,61 @@ func (d *Detector) collect() {
 			continue
 		}
 		f.next, dev.head = dev.head, int32(i)
-		a := f.key.addr()
-		key := targetKey{f.key.dev, netip.PrefixFrom(a, a.BitLen())}
+		if !f.suspicious(d.tick) {
+			continue
+		}
+		key := targetKey{f.key.dst, f.key.dev}
 		n, ok := s.index[key]
 		if !ok {
 			n = int32(len(s.targets))
 			s.index[key] = n
-			s.targets = append(s.targets, target{dev: key.dev, dst: key.dst, first: f.first, members: 1, lenMin: 0xffff})
+			a := f.key.addr()
+			s.targets = append(s.targets, target{dev: key.dev, dst: netip.PrefixFrom(a, a.BitLen()), first: f.first, lenMin: 0xffff})
 		}
 		s.targets[n].take(f, d)
+	}
+}
+
+// suspicious says whether anything of the flow's window is to be judged.
+func (f *flow) suspicious(tick uint32) bool {
+	for back := range uint32(3) {
+		if w := f.window(tick - back); w != nil && (w.bad > 0 || w.syn > 0 || w.http > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookForLife lets the harmless flows to a UDP target speak for it: data over
+// TCP, answers on other ports.
+func (d *Detector) lookForLife() {
+	s := &d.scratch
+	for i := range s.targets {
+		t := &s.targets[i]
+		if t.kinds[kindUDP].last2() == 0 || d.floodAt(t.dev, kindUDP, t.dst.Addr()) != nil {
+			continue
+		}
+		d.devices.slots[t.dev].udp = true
+	}
+	for i := range d.flows.slots {
+		f := &d.flows.slots[i]
+		if !f.used || f.alive == 0 || !d.devices.slots[f.key.dev].udp {
+			continue
+		}
+		if n, ok := s.index[targetKey{f.key.dst, f.key.dev}]; ok {
+			s.targets[n].live(f, d.tick)
+		}
+	}
+}
+
+// live notes that the destination takes part: it answered over UDP, or sent
+// data over TCP.
+func (t *target) live(f *flow, tick uint32) {
+	if f.alive == 0 {
+		return
+	}
+	if f.alive+aliveTicks > tick || f.key.proto == 6 && f.alive+4*aliveTicks > tick {
+		t.alive = max(t.alive, f.alive)
 	}
 }
 
@@ -159,9 +201,7 @@ func (t *target) take(f *flow, d *Detector) {
 		t.takeWindow(k, w, back)
 	}
 	t.first = min(t.first, f.first)
-	if f.alive+aliveTicks > d.tick || f.key.proto == 6 && f.alive != 0 && f.alive+4*aliveTicks > d.tick {
-		t.alive = max(t.alive, f.alive)
-	}
+	t.live(f, d.tick)
 	switch k {
 	case kindUDP:
 		t.credit += f.credit
@@ -295,98 +335,6 @@ func (d *Detector) trips(dev *device, k kind, v *values, factor float32, known b
 		return true
 	}
 	return got >= need && got > 2*dev.ordinary(k)
-}
-
-// groupLevels are the prefix lengths, for IPv4 and IPv6, by which destinations
-// are put together to see carpet bombing; the last puts all together.
-var groupLevels = [...][2]int{{24, 64}, {16, 48}, {0, 0}}
-
-// judgeGroups finds floods spread over the addresses of one prefix.
-func (d *Detector) judgeGroups(level int) {
-	s := &d.scratch
-	clear(s.index)
-	s.groups, s.member = s.groups[:0], s.member[:0]
-	for i := range s.targets {
-		t := &s.targets[i]
-		g := d.groupOf(t, level)
-		s.member = append(s.member, g)
-		s.groups[g].join(t)
-	}
-	for i := range s.groups {
-		g := &s.groups[i]
-		if g.members < 4 {
-			continue
-		}
-		dev := &d.devices.slots[g.dev]
-		for k := range kind(numKinds) {
-			g.trips[k] = d.groupTrips(g, dev, k, level)
-			if g.trips[k] {
-				d.start(g, k)
-			}
-		}
-	}
-	for i := range s.targets {
-		g := &s.groups[s.member[i]]
-		for k := range g.trips {
-			s.targets[i].taken[k] = s.targets[i].taken[k] || g.trips[k]
-		}
-	}
-}
-
-func (d *Detector) groupOf(t *target, level int) int32 {
-	s := &d.scratch
-	a := t.dst.Addr()
-	bits := groupLevels[level][0]
-	if !a.Is4() {
-		bits = groupLevels[level][1]
-	}
-	var p netip.Prefix
-	if bits > 0 {
-		p = netip.PrefixFrom(a, bits).Masked()
-	}
-	key := targetKey{t.dev, p}
-	g, ok := s.index[key]
-	if !ok {
-		g = int32(len(s.groups))
-		s.index[key] = g
-		s.groups = append(s.groups, target{dev: t.dev, dst: p, first: t.first})
-	}
-	return g
-}
-
-func (g *target) join(t *target) {
-	used := false
-	for k := range t.kinds {
-		if t.taken[k] || t.kinds[k].last2() == 0 {
-			continue
-		}
-		used = true
-		g.kinds[k].add(&t.kinds[k])
-		if t.trips[k] {
-			g.tripped++
-			g.trippedSum += t.kinds[k].last2()
-		}
-	}
-	if used {
-		g.members++
-		g.packets += t.packets
-		g.bytes += t.bytes
-		g.first = min(g.first, t.first)
-	}
-}
-
-// groupTrips says whether a prefix as a whole is flooded, rather than a few
-// single addresses in it.
-func (d *Detector) groupTrips(g *target, dev *device, k kind, level int) bool {
-	v := &g.kinds[k]
-	factor := float32(1)
-	if level == len(groupLevels)-1 {
-		factor = spread
-	}
-	if k == kindHTTP || !d.trips(dev, k, v, factor, true) {
-		return false
-	}
-	return g.tripped > 4 || g.trippedSum < 0.6*v.last2()
 }
 
 // judgeSpoofed finds devices that forge sources, and where they aim.
