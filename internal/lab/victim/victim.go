@@ -26,22 +26,6 @@ type Arrivals struct {
 // maxSteps covers the longest attack.
 const maxSteps = int(attack.MaxDuration/attack.Step) + 400
 
-// Until gives the last moment, to the resolution of a Step, after which no
-// more than allowed packets came. The zero time means that never more came.
-func (a *Arrivals) Until(allowed uint64) time.Time {
-	var after uint64
-	for i := len(a.Steps) - 1; i >= 0; i-- {
-		if after += uint64(a.Steps[i]); after > allowed {
-			at := a.First.Add(time.Duration(i+1) * attack.Step)
-			if at.After(a.Last) {
-				return a.Last
-			}
-			return at
-		}
-	}
-	return time.Time{}
-}
-
 // After gives how many packets came at or after a moment.
 func (a *Arrivals) After(t time.Time) uint64 {
 	var n uint64
