@@ -214,11 +214,15 @@ func (d *Detector) advanceTCP(f *flow, w *window, grew *[7]float32) {
 	f.credit -= used
 	rest := max(0, packets-syn-bare)
 	bad := bare - used
+	heard := f.backSum(back)
 	orphan := f.own && f.flagsOr&flagSYN == 0
-	if orphan && back >= 0.8*rest && grew[6] <= back*(header-16) {
+	switch {
+	case orphan && back >= 0.8*rest && grew[6] <= back*(header-16):
 		bad += rest // each segment answered by a reset
-	} else if rest >= 30 && f.backSum(back)*ackedTCP < rest {
+	case rest >= 30 && heard*ackedTCP < rest:
 		bad += rest
+	case heard == 0 && f.prev[2] == 0:
+		bad += rest // in no connection that was opened from here
 	}
 	w.syn, w.done = syn, bare+data/256
 	w.bad, w.raw = bad, [2]float32{bad, back}
