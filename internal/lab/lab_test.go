@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -177,4 +180,76 @@ func TestDownWithoutALab(t *testing.T) {
 	if err := c.Execute(); err != nil || out.Len() == 0 {
 		t.Errorf("down without a lab: %v, %q", err, out.String())
 	}
+}
+
+// TestDownMendsAKilledUp kills `lab up` at several moments; `lab down` must
+// leave no process, no namespace and no folder behind.
+func TestDownMendsAKilledUp(t *testing.T) {
+	needRoot(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := fmt.Sprintf("k%d", os.Getpid())
+	for _, after := range []time.Duration{20, 60, 100, 200} {
+		cmd := exec.Command(exe, "lab", "up", "--name", id, "--life", "2m")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Millisecond)
+		_ = cmd.Process.Kill() // it may be done already
+		_ = cmd.Wait()
+		l, err := instance.Open(instance.Spec{ID: id})
+		if err != nil {
+			continue // killed before it made anything
+		}
+		processes := l.State().Processes
+		if err := l.Down(); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range processes {
+			if p.Alive() {
+				t.Errorf("killed after %dms: %s still runs", after, p.Name)
+			}
+		}
+		for _, n := range topology.Nodes() {
+			if _, err := os.Stat(l.Net.Path(n)); err == nil {
+				t.Errorf("killed after %dms: %s is left", after, l.Net.Path(n))
+			}
+		}
+		if _, err := os.Stat(l.Dir); err == nil {
+			t.Errorf("killed after %dms: %s is left", after, l.Dir)
+		}
+	}
+}
+
+func TestForwardReachesInside(t *testing.T) {
+	l, _ := up(t, "f")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	_, err = l.Start(instance.Program{Name: "forward", Argv: []string{exe, "lab", "role", "forward", "--dir", l.Dir, "--listen", address,
+		"--into", l.Net.Path(topology.Internet), "--to", topology.AddrHTTP.String() + ":80", "--life", "1m"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		res, err := http.Get("http://" + address + "/small")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("answered %s", res.Status)
+			}
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("nothing answers at %s:\n%s", address, l.Tail("forward", 500))
 }
