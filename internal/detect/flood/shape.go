@@ -140,8 +140,9 @@ func (f *live) narrow(l *learned) {
 		}
 	case f.kind == kindSYN:
 		s.TCPFlags, s.TCPMask = flagSYN, flagSYN|flagACK
-	case f.kind == kindACK && l.fresh == l.total && l.or&allFlags == l.and&allFlags:
-		s.TCPFlags, s.TCPMask = l.and&allFlags, allFlags
+	case f.kind == kindACK && l.fresh == l.total: // the flags that never changed
+		s.TCPMask = allFlags &^ (l.or ^ l.and)
+		s.TCPFlags = l.and & s.TCPMask
 	case f.kind == kindACK:
 		s.TCPFlags, s.TCPMask = flagACK, flagSYN|flagACK|flagRST|flagFIN
 	case f.kind == kindHTTP:
