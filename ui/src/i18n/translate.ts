@@ -1,6 +1,12 @@
 // Turns a key and its values into a sentence of one language.
-import { en } from './en'
-import { ja } from './ja'
+import { pages as pagesEn } from './pages.en'
+import { pages as pagesJa } from './pages.ja'
+import { words as wordsEn } from './words.en'
+import { words as wordsJa } from './words.ja'
+
+/** The English sentences; the others have the same keys and names in braces. */
+export const en = { ...wordsEn, ...pagesEn }
+export const ja: Record<keyof typeof en, string> = { ...wordsJa, ...pagesJa }
 
 export type Lang = 'en' | 'ja'
 export type Key = keyof typeof en

@@ -42,7 +42,7 @@ class Session {
 
   enter(user: string, access: Access) {
     this.user = user
-    this.access = role
+    this.access = access
     this.state = 'in'
   }
 

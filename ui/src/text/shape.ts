@@ -2,37 +2,31 @@
 import { translate, type Lang } from '../i18n/translate'
 import type { Action, Shape } from '../api/model'
 
-const protocols: Record<number, string> = { 1: 'ICMP', 6: 'TCP', 17: 'UDP', 58: 'ICMPv6' }
+const protocols: Record<number, string> = { 1: 'ICMP', 2: 'IGMP', 6: 'TCP', 17: 'UDP', 47: 'GRE', 58: 'ICMPv6', 132: 'SCTP' }
 const flagNames = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG']
 
 /** 203.0.113.9/32 → 203.0.113.9; a real prefix stays one. */
 export function address(prefix: string): string {
-  if (prefix.includes(':')) return prefix.replace(/\/128$/, '')
-  return prefix.replace(/\/32$/, '')
+  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '')
 }
 
-/** The TCP flags that must be set, and with ! those that must not. */
-export function flags(set: number, mask: number): string {
-  return flagNames
-    .map((name, bit) => ({ name, on: set & (1 << bit), asked: mask & (1 << bit) }))
-    .filter((f) => f.asked)
-    .map((f) => (f.on ? f.name : `!${f.name}`))
-    .join(' ')
+/** The TCP flags that must be set; those that must not when none must. */
+function flags(set: number, mask: number, lang: Lang): string {
+  const pick = (on: boolean) => flagNames.filter((_, bit) => mask & (1 << bit) && !(set & (1 << bit)) === !on)
+  if (pick(true).length) return pick(true).join('+')
+  return translate(lang, 'shape.without', { flags: pick(false).join(', ') })
 }
 
-/** "UDP to 203.0.113.9 port 7777, 512–540 bytes" */
+/** "UDP to 203.0.113.9 port 7777, 512 to 540 bytes". The English form is the
+ * one that the control plane writes (model.Shape.String). */
 export function shapeWords(shape: Shape | undefined, lang: Lang): string {
   const s = shape ?? {}
-  const proto = s.proto ? (protocols[s.proto] ?? translate(lang, 'shape.proto', { n: s.proto })) : ''
-  const head = [proto || translate(lang, 'shape.traffic'), s.tcp_mask ? flags(s.tcp_flags ?? 0, s.tcp_mask) : '']
-    .filter(Boolean)
-    .join(' ')
-  const extra: string[] = []
-  if (s.src_port) extra.push(translate(lang, 'shape.src_port', { port: s.src_port }))
-  const size = sizeWords(s, lang)
-  if (size) extra.push(size)
-  if (s.spoofed) extra.push(translate(lang, 'shape.spoofed'))
-  return [toWords(head, s, lang), ...extra].join(translate(lang, 'list.comma'))
+  let what = translate(lang, 'shape.traffic')
+  if (s.proto) what = protocols[s.proto] ?? translate(lang, 'shape.proto', { n: s.proto })
+  if (s.tcp_mask) what += ` ${flags(s.tcp_flags ?? 0, s.tcp_mask, lang)}`
+  if (s.spoofed) what = translate(lang, 'shape.spoofed', { what })
+  const from = s.src_port ? translate(lang, 'shape.src_port', { port: s.src_port }) : ''
+  return toWords(what, s, lang) + from + sizeWords(s, lang)
 }
 
 function toWords(what: string, s: Shape, lang: Lang): string {
@@ -45,11 +39,37 @@ function toWords(what: string, s: Shape, lang: Lang): string {
 function sizeWords(s: Shape, lang: Lang): string {
   const from = s.len_min ?? 0
   const to = s.len_max ?? 0
-  if (from && to && from === to) return translate(lang, 'shape.size', { n: from })
+  if (from && from === to) return translate(lang, 'shape.size', { n: from })
   if (from && to) return translate(lang, 'shape.sizes', { from, to })
   if (from) return translate(lang, 'shape.size_min', { n: from })
-  if (to) return translate(lang, 'shape.size_max', { n: to })
-  return ''
+  return to ? translate(lang, 'shape.size_max', { n: to }) : ''
+}
+
+const english =
+  /^(anything|IP protocol (\d+)|[A-Za-z0-9]+)(?: (without )?((?:[A-Z]{3})(?:(?:\+|, )[A-Z]{3})*))?( from forged sources)?(?: to (\S+?))?(?: port (\d+))?(?: from port (\d+))?(?:, (.*))?$/
+
+/** Reads the English form back, for stories, which carry shapes as text;
+ * undefined when it is none. */
+export function readShape(text: string): Shape | undefined {
+  const m = english.exec(text)
+  if (!m) return undefined
+  const [, head = '', number, without, flagList, forged, dst, port, srcPort, size] = m
+  const proto = number ? Number(number) : Number(Object.entries(protocols).find(([, name]) => name === head)?.[0] ?? 0)
+  if (!proto && head !== 'anything') return undefined
+  const bits = (flagList ?? '').split(/\+|, /).reduce((n, f) => n | (flagNames.includes(f) ? 1 << flagNames.indexOf(f) : 0), 0)
+  const s: Shape = { ...(proto ? { proto } : {}), ...(dst ? { dst } : {}), ...(forged ? { spoofed: true } : {}), ...readSize(size ?? '') }
+  if (bits) Object.assign(s, { tcp_mask: bits, tcp_flags: without ? 0 : bits })
+  if (port) s.dst_port = Number(port)
+  if (srcPort) s.src_port = Number(srcPort)
+  return shapeWords(s, 'en') === text ? s : undefined
+}
+
+function readSize(text: string): Shape {
+  const [a = 0, b = 0] = (text.match(/\d+/g) ?? []).map(Number)
+  if (text.includes(' to ')) return { len_min: a, len_max: b }
+  if (text.startsWith('at most')) return { len_max: a }
+  if (text.endsWith('or more')) return { len_min: a }
+  return a ? { len_min: a, len_max: a } : {}
 }
 
 /** What an action does: "Drops UDP to 203.0.113.9 port 7777". */

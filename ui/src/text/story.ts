@@ -1,21 +1,11 @@
 // Sentences for what comes as data: story lines, events, incidents.
-import { isKey, names, translate, type Lang } from '../i18n/translate'
-import { en } from '../i18n/en'
-import type { Event, Incident, Shape, StoryLine } from '../api/model'
-import { shapeWords } from './shape'
-import { bitRate, short } from './units'
+import { en, isKey, names, translate, type Lang } from '../i18n/translate'
+import type { Event, Incident, StoryLine } from '../api/model'
+import { readShape, shapeWords } from './shape'
+import { bitRate, short, whole } from './units'
 
 /** Gives a device or part its name; the ID when it has none. */
 export type Namer = (id: string) => string
-
-/** Says a shape that comes as an English text in the reader's language. */
-export type ShapeSayer = (text: string) => string
-
-/** A sayer for the shapes known here: story lines carry a shape only as text. */
-export function shapeTranslator(shapes: Shape[], lang: Lang): ShapeSayer {
-  const known = new Map(shapes.map((s) => [shapeWords(s, 'en').toLowerCase(), shapeWords(s, lang)]))
-  return (text) => known.get(text.toLowerCase()) ?? text
-}
 
 /** Who speaks in a story line: it decides the mark beside it. */
 export type Source = 'agent' | 'gate' | 'control' | 'person'
@@ -28,6 +18,8 @@ const sources: Record<string, Source> = {
   'action.failed': 'gate',
   'flood.ended': 'gate',
   'action.undone': 'person',
+  'action.approved': 'person',
+  'file.changed': 'agent',
   'incident.closed': 'person',
 }
 
@@ -39,11 +31,11 @@ export function sourceOf(line: StoryLine): Source {
 }
 
 /** A story line in the reader's language, or its own text when the code or a value is unknown. */
-export function storyWords(line: StoryLine, lang: Lang, name: Namer, shape: ShapeSayer = (s) => s): string {
-  const key = `story.${line.code}`
+export function storyWords(line: StoryLine, lang: Lang, name: Namer): string {
+  const key = `story.${line.code}${line.params?.process && line.code.startsWith('action.') ? '.process' : ''}`
   if (!isKey(key)) return line.text || line.code
   const values: Record<string, string> = {}
-  for (const [k, v] of Object.entries(line.params ?? {})) values[k] = k === 'shape' ? shape(v) : valueWords(k, v, lang, name)
+  for (const [k, v] of Object.entries(line.params ?? {})) values[k] = valueWords(k, v, lang, name)
   if (names(en[key]).some((n) => !values[n])) return line.text || line.code
   return translate(lang, key, values)
 }
@@ -55,9 +47,14 @@ function valueWords(key: string, value: string, lang: Lang, name: Namer): string
       return name(value)
     case 'pps':
     case 'packets':
-      return Number.isFinite(Number(value)) ? short(Number(value)) : value
+    case 'after_ms':
+      return Number.isFinite(Number(value)) ? whole(Number(value), lang) : value
     case 'vector':
       return vectorWords(value, lang)
+    case 'shape': {
+      const shape = readShape(value)
+      return shape ? shapeWords(shape, lang) : value
+    }
     case 'kind':
       return isKey(`action.kind.${value}`) ? translate(lang, `action.kind.${value}` as 'action.kind.drop') : value
     case 'scope':
