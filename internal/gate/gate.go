@@ -48,7 +48,6 @@ type Gate struct {
 
 	faults      uint64 // of the data path since the last that was logged
 	faultLogged time.Time
-	discovery   string // why names are not listened for, empty when they are
 }
 
 // loopStats measure the loop.

@@ -161,6 +161,6 @@ func (g *Gate) coverage() []model.Coverage {
 	}
 	return []model.Coverage{
 		say("flood.outbound", ""), say("flood.block", block), say("spoof.source", spoof),
-		say("device.names", g.discovery), say("datapath.native", native),
+		say("datapath.native", native),
 	}
 }

@@ -60,7 +60,8 @@ func (d *Detector) learnShape(f *live) {
 	clear(s.ports)
 	var l learned
 	l.reset()
-	first := d.now.Add(-2 * Tick).UnixNano()
+	first := f.onset(d.now).UnixNano()
+	fresh := d.now.UnixNano()
 	recent := d.now.Add(-5 * time.Second).UnixNano()
 	for i := d.devices.slots[f.dev].head; i >= 0; i = d.flows.slots[i].next {
 		fl := &d.flows.slots[i]
@@ -71,8 +72,11 @@ func (d *Detector) learnShape(f *live) {
 		s.ports[portKey{fl.key.port, fl.key.proto}] += w
 		l.take(fl, w, recent)
 		if fl.first > recent {
-			first = min(first, fl.first)
+			fresh = min(fresh, fl.first)
 		}
+	}
+	if l.fresh == l.total && l.total > 0 {
+		first = fresh
 	}
 	f.first = time.Unix(0, first)
 	f.shape = model.Shape{Dst: f.target, Spoofed: f.spoofed}
@@ -84,6 +88,18 @@ func (d *Detector) learnShape(f *live) {
 			fl.hostile, fl.norm = true, 0
 		}
 	}
+}
+
+// onset estimates when a flood began from how much of its first scan it
+// filled, for flows whose counters are older than the flood.
+func (f *live) onset(now time.Time) time.Time {
+	old, next := f.seenNow.at[1], f.seenNow.at[0]
+	end := now.Add(-Tick)
+	if f.seenNow.at[2] > 0 {
+		old, next = f.seenNow.at[2], f.seenNow.at[1]
+		end = end.Add(-Tick)
+	}
+	return end.Add(-time.Duration(float64(min(1, old/max(1, next))) * float64(Tick)))
 }
 
 // learned is what the flows of a flood have in common.
