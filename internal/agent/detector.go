@@ -300,11 +300,11 @@ func (d *Detector) settle(s *suspect, now time.Time) {
 	}
 	switch {
 	case now.Sub(s.calm) >= quiet:
-		d.report(s, PhaseEnded)
+		d.report(s, PhaseEnded, now)
 		s.used = false
 	case now.Sub(s.reported) >= repeatEvery && s.rate >= limit/2:
 		s.reported = now
-		d.report(s, PhaseLasts)
+		d.report(s, PhaseLasts, now)
 	}
 }
 
@@ -316,7 +316,7 @@ func (d *Detector) overflow(s *suspect, now time.Time) {
 		return
 	}
 	s.active, s.calm, s.reported = true, now, now
-	d.report(s, PhaseBegan)
+	d.report(s, PhaseBegan, now)
 }
 
 func vectorNumber(name model.Vector) int {
@@ -371,9 +371,15 @@ func (s *suspect) add(f *traffic.Flow, count, span float64) {
 	}
 }
 
-func (d *Detector) report(s *suspect, phase Phase) {
+func (d *Detector) report(s *suspect, phase Phase, now time.Time) {
 	v := vectorNumber(s.key.vector)
-	seconds := max(float64(s.last-s.first)/1e9, 0.01)
+	// While it goes on, its time runs until now: under a flood the last packets
+	// of a tick are not looked at.
+	end := now.UnixNano()
+	if phase == PhaseEnded {
+		end = s.last
+	}
+	seconds := max(float64(end-s.first)/1e9, 0.01)
 	d.out = append(d.out, Finding{
 		Phase: phase,
 		Evidence: model.FloodEvidence{
@@ -385,7 +391,7 @@ func (d *Detector) report(s *suspect, phase Phase) {
 		SrcPorts: s.sourcePorts(), Source: s.flow.Src, key: s.key,
 	})
 	if phase == PhaseLasts { // the next report tells of the time since this one
-		s.first, s.packets, s.bytes = s.last, 0, 0
+		s.first, s.packets, s.bytes = end, 0, 0
 	}
 }
 

@@ -53,7 +53,9 @@ func TestFloodsAreFoundWithTheirProcess(t *testing.T) {
 		if off := e.first.Sub(first).Abs(); off > 150*time.Millisecond {
 			t.Errorf("%s: first packet told %v off", c.role, off)
 		}
-		h.await(events, model.KindFloodEnded, 5*time.Second)
+		if c.role == "udp" { // the next one has the same vector and target
+			h.await(events, model.KindFloodEnded, 5*time.Second)
+		}
 	}
 }
 
@@ -65,7 +67,10 @@ func TestOrdinaryTrafficIsNoFlood(t *testing.T) {
 		name string
 		rate int
 	}{{"upload", 3000}, {"stream", 3000}, {"dns", 20}, {"udp", 400}} {
-		cmd, _ := h.start(h.device, role.name, strconv.Itoa(role.rate)+" 2")
+		cmd, lines := h.start(h.device, role.name, strconv.Itoa(role.rate)+" 2")
+		if !lines.Scan() {
+			t.Fatalf("%s did not start", role.name)
+		}
 		if e, ok := h.maybe(events, model.KindFloodOutbound, 2500*time.Millisecond); ok {
 			t.Errorf("%s is called a flood: %s", role.name, e.line)
 		}

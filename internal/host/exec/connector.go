@@ -52,7 +52,7 @@ func openConnector() (*connector, error) {
 
 func (c *connector) close() { c.file.Close() }
 
-func (c *connector) run(ctx context.Context, found func(uint32, string)) error {
+func (c *connector) run(ctx context.Context, found func(notice)) error {
 	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
 	buf := make([]byte, 4096)
@@ -67,7 +67,7 @@ func (c *connector) run(ctx context.Context, found func(uint32, string)) error {
 			continue
 		}
 		if pid, ok := ParseExec(buf[:n]); ok {
-			found(pid, "")
+			found(notice{pid: pid})
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/host/process"
@@ -47,11 +49,18 @@ func (u *Unsupported) Error() string {
 // Unwrap gives the kernel's error.
 func (u *Unsupported) Unwrap() error { return u.Err }
 
-// source gives the starts of one method; f gets the process number and, when
-// known, the file.
+// source gives the starts of one method, without their time.
 type source interface {
-	run(ctx context.Context, f func(pid uint32, file string)) error
+	run(ctx context.Context, f func(notice)) error
 	close()
+}
+
+// notice is what the kernel said.
+type notice struct {
+	pid    uint32
+	file   string // empty when not known
+	script bool   // the file names its interpreter, which is opened next
+	at     time.Time
 }
 
 // Watcher gives the starts. Not safe for concurrent use.
@@ -60,13 +69,8 @@ type Watcher struct {
 	limits error
 	source source
 	netns  uint64 // report only processes of this network namespace; 0: all
-	recent [16]seen
+	recent [16]notice
 	next   int
-}
-
-type seen struct {
-	pid uint32
-	at  time.Time
 }
 
 // Open picks the best method. It always gives a Watcher; Limits says why it is
@@ -91,12 +95,19 @@ func Open(log *slog.Logger) *Watcher {
 	return w
 }
 
-// scope is the own network namespace when it is not that of process 1: then
+// scope is the own network namespace when it is not the machine's first: then
 // other processes of the machine belong to other devices or containers.
 func scope() uint64 {
 	own, err := process.NetNS(uint32(selfPID()))
-	first, err1 := process.NetNS(1)
-	if err != nil || err1 != nil || own == first {
+	if err != nil {
+		return 0
+	}
+	if first, err := process.NetNS(1); err == nil && own == first {
+		return 0
+	}
+	// This setting is shown only in the machine's first network namespace;
+	// process 1 may be hidden or live in a container of its own.
+	if _, err := os.Stat("/proc/sys/net/core/netdev_max_backlog"); err == nil {
 		return 0
 	}
 	return own
@@ -118,17 +129,11 @@ const settle = 10 * time.Millisecond
 // pendingMost bounds the starts that wait to be looked at.
 const pendingMost = 256
 
-type pending struct {
-	pid  uint32
-	file string
-	at   time.Time
-}
-
 // Run calls f for every start until ctx ends.
 func (w *Watcher) Run(ctx context.Context, f func(Start)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	queue := make(chan pending, pendingMost)
+	queue := make(chan notice, pendingMost)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -139,14 +144,15 @@ func (w *Watcher) Run(ctx context.Context, f func(Start)) error {
 			w.look(p, f)
 		}
 	}()
-	err := w.source.run(ctx, func(pid uint32, file string) {
+	err := w.source.run(ctx, func(n notice) {
 		if w.netns != 0 {
-			if ns, err := process.NetNS(pid); err != nil || ns != w.netns {
+			if ns, err := process.NetNS(n.pid); err != nil || ns != w.netns {
 				return
 			}
 		}
+		n.at = time.Now()
 		select {
-		case queue <- pending{pid, file, time.Now()}:
+		case queue <- n:
 		default: // a storm: the ones that fit are told
 		}
 	})
@@ -155,7 +161,7 @@ func (w *Watcher) Run(ctx context.Context, f func(Start)) error {
 	return err
 }
 
-func (w *Watcher) look(p pending, f func(Start)) {
+func (w *Watcher) look(p notice, f func(Start)) {
 	// Opening the interpreter or the loader is a second notice of one start.
 	if w.again(p) {
 		return
@@ -176,14 +182,30 @@ func (w *Watcher) look(p pending, f func(Start)) {
 	f(s)
 }
 
-// again says whether the process was told of within the last moment.
-func (w *Watcher) again(p pending) bool {
-	for _, s := range w.recent {
-		if s.pid == p.pid && p.at.Sub(s.at) < 3*time.Millisecond {
+// again says whether the notice is of the interpreter of a script or of the
+// loader, which are opened right after the program itself.
+func (w *Watcher) again(n notice) bool {
+	for i := range w.recent {
+		r := &w.recent[i]
+		if r.pid != n.pid || n.at.Sub(r.at) > 3*time.Millisecond {
+			continue
+		}
+		if isLoader(n.file) {
+			return true
+		}
+		if r.script && !n.script {
+			r.script = false // what comes after the interpreter is another program
 			return true
 		}
 	}
-	w.recent[w.next] = seen{p.pid, p.at}
+	w.recent[w.next] = n
 	w.next = (w.next + 1) % len(w.recent)
 	return false
+}
+
+// isLoader knows the names of glibc's, musl's and uClibc's loaders.
+func isLoader(file string) bool {
+	name := file[strings.LastIndexByte(file, '/')+1:]
+	return strings.HasPrefix(name, "ld-") && strings.Contains(name, ".so") || strings.HasPrefix(name, "ld.so") ||
+		strings.HasPrefix(name, "ld64.so") || strings.HasPrefix(name, "libc.so")
 }

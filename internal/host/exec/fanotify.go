@@ -87,7 +87,7 @@ func holdsPrograms(fs string) bool {
 	return true
 }
 
-func (f *fanotify) run(ctx context.Context, found func(uint32, string)) error {
+func (f *fanotify) run(ctx context.Context, found func(notice)) error {
 	stop := context.AfterFunc(ctx, func() { f.file.Close() })
 	defer stop()
 	buf := make([]byte, 4096)
@@ -114,7 +114,7 @@ func (f *fanotify) run(ctx context.Context, found func(uint32, string)) error {
 }
 
 // eachEvent walks struct fanotify_event_metadata and closes the files in it.
-func eachEvent(b []byte, found func(uint32, string)) {
+func eachEvent(b []byte, found func(notice)) {
 	ne := binary.NativeEndian
 	self := int32(selfPID())
 	for len(b) >= unix.FAN_EVENT_METADATA_LEN {
@@ -128,7 +128,9 @@ func eachEvent(b []byte, found func(uint32, string)) {
 				var name [1024]byte
 				n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(int(fd)), name[:])
 				if err == nil {
-					found(uint32(pid), string(name[:n]))
+					var head [2]byte
+					_, _ = unix.Pread(int(fd), head[:], 0)
+					found(notice{pid: uint32(pid), file: string(name[:n]), script: head == [2]byte{'#', '!'}})
 				}
 			}
 			unix.Close(int(fd))

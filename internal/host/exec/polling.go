@@ -23,7 +23,7 @@ func newPolling() *polling {
 
 func (p *polling) close() {}
 
-func (p *polling) run(ctx context.Context, found func(uint32, string)) error {
+func (p *polling) run(ctx context.Context, found func(notice)) error {
 	t := time.NewTicker(pollEvery)
 	defer t.Stop()
 	for {
@@ -36,7 +36,7 @@ func (p *polling) run(ctx context.Context, found func(uint32, string)) error {
 	}
 }
 
-func (p *polling) scan(found func(uint32, string)) {
+func (p *polling) scan(found func(notice)) {
 	clear(p.now)
 	_ = process.Each(func(pid uint32) bool {
 		st, err := process.ReadStat(pid)
@@ -45,7 +45,7 @@ func (p *polling) scan(found func(uint32, string)) {
 		}
 		p.now[pid] = st.Start
 		if found != nil && p.before[pid] != st.Start {
-			found(pid, "")
+			found(notice{pid: pid})
 		}
 		return true
 	})

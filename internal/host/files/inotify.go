@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -95,8 +96,8 @@ func readWithin(file *os.File, buf []byte, wait time.Duration) (int, error) {
 }
 
 func join(dir, name string) string {
-	if dir == "/" {
-		return "/" + name
+	if strings.HasSuffix(dir, "/") {
+		return dir + name
 	}
 	return dir + "/" + name
 }

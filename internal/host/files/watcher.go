@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -54,14 +55,14 @@ func Open(cfg Config) (*Watcher, error) {
 		var st syscall.Stat_t
 		if syscall.Stat(r, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && !seen[[2]uint64{uint64(st.Dev), st.Ino}] {
 			seen[[2]uint64{uint64(st.Dev), st.Ino}] = true
-			roots = append(roots, strings.TrimRight(r, "/"))
+			roots = append(roots, filepath.Clean(r))
 		}
 	}
 	cfg.Roots = roots
 	if len(roots) == 0 {
 		return nil, errors.New("file changes: none of the folders in `watch` is there")
 	}
-	note, limits, err := newNotifier(roots[0] + "/")
+	note, limits, err := newNotifier(join(roots[0], ""))
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +224,7 @@ func (w *Watcher) walk(dir string, f func(string, *record)) {
 			w.limits = errFull
 			return
 		}
-		if err := w.note.add(dir + "/"); err != nil {
+		if err := w.note.add(join(dir, "")); err != nil {
 			w.cfg.Log.Warn("folder not watched", "folder", dir, "error", err.Error())
 			return
 		}
