@@ -121,6 +121,9 @@ func refusef(code connect.Code, reason wire.Reason, format string, args ...any) 
 func (s *Server) refuse(call string, c caller, err error) error {
 	var r *refusal
 	if !errors.As(err, &r) {
+		if ready := new(connect.Error); errors.As(err, &ready) {
+			return ready
+		}
 		if c.ctx != nil && c.ctx.Err() != nil {
 			return s.connectError(connect.CodeCanceled, "", "the call was given up")
 		}

@@ -1,0 +1,213 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/wire"
+)
+
+// servicePath is where the calls of the Connect protocol are.
+const servicePath = "/masugata.link.v1.LinkService/"
+
+// maxError bounds the body of a refusal, in bytes.
+const maxError = 64 << 10
+
+// transport keeps one HTTP/2 connection for all calls.
+func transport(t *tls.Config) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig: t, ForceAttemptHTTP2: true, DisableCompression: true,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 2 * time.Minute, MaxIdleConnsPerHost: 2,
+		MaxResponseHeaderBytes: 16 << 10,
+		// A connection that went dead without a word is found and left.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second, MaxReceiveBufferPerStream: 256 << 10, MaxReceiveBufferPerConnection: 512 << 10},
+	}
+}
+
+// tlsConfig trusts the authority of the part's own identity and nothing else.
+func tlsConfig(id *identity.Store) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(id.Material().CA)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: identity.ServerName,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return id.TLSCertificate(), nil },
+	}
+}
+
+// call makes one unary call. A refusal is a *Refused.
+func (c *Client) call(ctx context.Context, name string, req, res wire.Message, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := call(ctx, c.http, c.cfg.Endpoint, c.cfg.Protocol, name, req, res, int64(c.cfg.MaxSet)+1<<20)
+	if ctx.Err() == nil || err == nil {
+		c.noteCall(err)
+	} else if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer from %s within %v", c.cfg.Endpoint, timeout)
+		c.noteCall(err)
+	}
+	return err
+}
+
+// noteCall keeps how the last call went for Status.
+func (c *Client) noteCall(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if up := err == nil; up != c.status.Up {
+		c.status.Up, c.status.Since = up, c.cfg.Now()
+		c.log.Info("link", "up", up, "endpoint", c.cfg.Endpoint)
+	}
+	c.status.LastErr, c.status.Reason = "", ""
+	if err == nil {
+		return
+	}
+	c.status.LastErr = err.Error()
+	var r *Refused
+	if errors.As(err, &r) {
+		c.status.Reason = r.Reason
+	}
+}
+
+func call(ctx context.Context, h *http.Client, endpoint string, v wire.Version, name string, req, res wire.Message, maxAnswer int64) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+endpoint+servicePath+name, bytes.NewReader(req.AppendTo(nil)))
+	if err != nil {
+		return fmt.Errorf("endpoint %q: %w", endpoint, err)
+	}
+	r.Header.Set("Content-Type", "application/proto")
+	r.Header.Set("Connect-Protocol-Version", "1")
+	r.Header.Set(wire.HeaderProtocol, v.String())
+	answer, err := h.Do(r)
+	if err != nil {
+		return plain(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return refusal(answer, v)
+	}
+	if err := wire.Compatible(v, answer.Header.Get(wire.HeaderProtocol), "part", "control plane"); err != nil {
+		return &Refused{Reason: wire.ReasonProtocol, Code: "failed_precondition", Message: err.Error()}
+	}
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	if err != nil {
+		return plain(err)
+	}
+	if int64(len(b)) > maxAnswer {
+		return fmt.Errorf("%s: the answer is longer than %d bytes", name, maxAnswer)
+	}
+	return res.Decode(b)
+}
+
+// refusal reads the error of a call (Connect protocol, unary errors).
+func refusal(answer *http.Response, v wire.Version) error {
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxError))
+	if err != nil {
+		return plain(err)
+	}
+	code, message := readError(b)
+	reason := wire.Reason(answer.Header.Get(wire.HeaderReason))
+	if code == "" {
+		return fmt.Errorf("the other side answered %s: it is not a Masugata control plane", answer.Status)
+	}
+	if reason == "" {
+		return fmt.Errorf("%s (%s)", message, code) // passing: try again
+	}
+	return &Refused{Reason: reason, Code: code, Message: message}
+}
+
+// plain says what is wrong with a connection in words that help.
+func plain(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	if errors.As(err, &unknown) || errors.As(err, &host) {
+		return fmt.Errorf("%w: %w", ErrWrongCA, err)
+	}
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return fmt.Errorf("%w: is this machine's clock right?", err)
+	}
+	return err
+}
+
+// readError takes code and message out of {"code":"…","message":"…"}. It is
+// not a JSON parser: parts on small devices link none for this alone.
+func readError(b []byte) (code, message string) {
+	s := string(b)
+	return jsonString(s, `"code"`), jsonString(s, `"message"`)
+}
+
+// jsonString gives the string value behind the first occurrence of a key.
+func jsonString(s, key string) string {
+	_, s, ok := strings.Cut(s, key)
+	if !ok {
+		return ""
+	}
+	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t\r\n"), ":")
+	if !ok {
+		return ""
+	}
+	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t\r\n"), `"`)
+	if !ok {
+		return ""
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return out.String()
+		case '\\':
+			if i++; i == len(s) {
+				return ""
+			}
+			i += unescape(&out, s[i:])
+		default:
+			out.WriteByte(s[i])
+		}
+	}
+	return ""
+}
+
+// unescape writes what a JSON escape stands for; s begins behind the
+// backslash. It returns how many bytes more than one it took.
+func unescape(out *strings.Builder, s string) int {
+	switch s[0] {
+	case 'n', 't', 'r', 'b', 'f':
+		out.WriteByte(' ')
+	case 'u':
+		if len(s) < 5 {
+			return 0
+		}
+		var r rune
+		for _, c := range []byte(s[1:5]) {
+			r = r<<4 | rune(unhex(c))
+		}
+		if r < ' ' || r >= 0xd800 && r < 0xe000 {
+			r = '\ufffd'
+		}
+		out.WriteRune(r)
+		return 4
+	default:
+		out.WriteByte(s[0])
+	}
+	return 0
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 0
+}

@@ -1,0 +1,261 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/spool"
+	"github.com/masugata/masugata/internal/link/wire"
+	"github.com/masugata/masugata/internal/model"
+)
+
+const (
+	gatherFor   = 100 * time.Millisecond // how long ordinary events wait for company
+	maxEvents   = 1000                   // events of one batch
+	maxBytes    = 1 << 20                // bytes of one batch
+	flushEvery  = time.Second            // how long events may be in memory only
+	minBackoff  = 250 * time.Millisecond
+	maxBackoff  = 30 * time.Second
+	refusedWait = time.Minute // after a refusal that only a person can mend
+	watchFor    = 50 * time.Second
+	callTimeout = 20 * time.Second
+)
+
+// Client keeps a part in touch with its control plane: it reports events and
+// state, and takes signed sets. Safe for concurrent use.
+type Client struct {
+	cfg  Config
+	log  *slog.Logger
+	http *http.Client
+	key  identity.PublicKey
+	zip  *compressor
+
+	wake  [2]chan struct{} // one a lane: something was put into the spool
+	nudge chan struct{}
+
+	mu      sync.Mutex
+	buf     []byte // of Submit
+	status  Status
+	applied map[string]uint64 // versions in force
+	seen    map[string]uint64 // versions that came, in force or not
+	told    uint64            // drops that an event has told of
+}
+
+// New makes a Client; nothing is sent before Run.
+func New(cfg Config) (*Client, error) {
+	if cfg.Identity == nil || cfg.Spool == nil {
+		return nil, errors.New("link client: Identity and Spool are required")
+	}
+	m := cfg.Identity.Material()
+	key, err := identity.ParsePublicKey(m.SigningKey)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Endpoint = cmp.Or(cfg.Endpoint, m.Endpoint)
+	cfg.ReportEvery = cmp.Or(cfg.ReportEvery, time.Second)
+	cfg.MaxSet = cmp.Or(cfg.MaxSet, 8<<20)
+	if cfg.Protocol == (wire.Version{}) {
+		cfg.Protocol = wire.Protocol()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	zip, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, log: cfg.Log, key: key, zip: zip, nudge: make(chan struct{}, 1),
+		applied: make(map[string]uint64), seen: make(map[string]uint64)}
+	for l := range c.wake {
+		c.wake[l] = make(chan struct{}, 1)
+	}
+	c.status.Since = cfg.Now()
+	c.http = &http.Client{Transport: transport(tlsConfig(cfg.Identity))}
+	return c, nil
+}
+
+// Submit hands over an event. It never waits for the network; what it writes
+// to disk is bounded by the spool.
+func (c *Client) Submit(e *model.Event) {
+	c.mu.Lock()
+	c.buf = wire.AppendBatchEvent(c.buf[:0], e)
+	err := c.cfg.Spool.Put(e.Severity, c.buf)
+	c.mu.Unlock()
+	if err != nil {
+		c.log.Error("event not spooled", "kind", string(e.Kind), "error", err)
+		return
+	}
+	signal(c.wake[spool.LaneOf(e.Severity)])
+}
+
+// Nudge reports the state at once instead of with the next turn.
+func (c *Client) Nudge() { signal(c.nudge) }
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends; it then makes the spool durable against the end of
+// the process. It returns nil: whatever goes wrong meanwhile is told by Status
+// and the log, and tried again.
+func (c *Client) Run(ctx context.Context) error {
+	c.loadSets()
+	var all sync.WaitGroup
+	for _, loop := range []func(context.Context){
+		func(ctx context.Context) { c.lane(ctx, spool.Urgent) },
+		func(ctx context.Context) { c.lane(ctx, spool.Normal) },
+		c.states, c.watch, c.renew, c.flush,
+	} {
+		all.Go(func() { loop(ctx) })
+	}
+	all.Wait()
+	c.http.CloseIdleConnections()
+	if err := c.cfg.Spool.Flush(); err != nil && !errors.Is(err, spool.ErrClosed) {
+		c.log.Error("spool", "error", err)
+	}
+	return nil
+}
+
+// Status gives how the link stands.
+func (c *Client) Status() Status {
+	st := c.cfg.Spool.Stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.status
+	s.Endpoint, s.NotAfter = c.cfg.Endpoint, c.cfg.Identity.NotAfter()
+	s.Spooled, s.Dropped = st.Waiting, st.Dropped
+	s.Sets = maps.Clone(c.applied)
+	return s
+}
+
+// flush writes what waits in memory to disk once in a while, so that little is
+// lost when the process is killed while the link is down.
+func (c *Client) flush(ctx context.Context) {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.cfg.Spool.Flush(); err != nil {
+				c.log.Error("spool", "error", err)
+			}
+			c.tellDrops()
+		}
+	}
+}
+
+// tellDrops makes an event of events that were dropped since the last one.
+func (c *Client) tellDrops() {
+	dropped := c.cfg.Spool.Stats().Dropped
+	c.mu.Lock()
+	n := dropped - c.told
+	up := c.status.Up
+	if n == 0 || !up {
+		c.mu.Unlock()
+		return
+	}
+	c.told = dropped
+	c.mu.Unlock()
+	now := c.cfg.Now()
+	c.Submit(&model.Event{
+		ID: model.NewID(now), Time: now, Last: now, Device: c.cfg.Identity.Device(), Layer: model.LayerControl,
+		Kind: model.KindSpoolDropped, Severity: model.SeverityMedium, Rule: "link.spool", Subject: string(c.cfg.Identity.Part()),
+		Count:       uint32(min(n, 1<<32-1)),
+		Explanation: "Events were dropped because the spool was full, the least important first.",
+		Advice:      "Find out why the control plane was out of reach, or give the spool more room.",
+	})
+}
+
+// renew gets a new certificate at two thirds of the present one's life.
+func (c *Client) renew(ctx context.Context) {
+	for {
+		if !sleep(ctx, max(c.cfg.Identity.RenewAt().Sub(c.cfg.Now()), 0)) {
+			return
+		}
+		c.retry(ctx, "renew the certificate", c.renewOnce)
+	}
+}
+
+func (c *Client) renewOnce(ctx context.Context) error {
+	key, csr, err := identity.NewRequest()
+	if err != nil {
+		return err
+	}
+	var res wire.RenewResponse
+	if err := c.call(ctx, "Renew", &wire.RenewRequest{CSR: csr}, &res, callTimeout); err != nil {
+		return err
+	}
+	if err := c.cfg.Identity.Renewed(key, res.Certificate); err != nil {
+		return err
+	}
+	// The next handshakes show the new certificate.
+	c.http.CloseIdleConnections()
+	c.log.Info("certificate renewed", "not_after", c.cfg.Identity.NotAfter())
+	return nil
+}
+
+// retry calls f until it succeeds or ctx ends, with growing pauses; what goes
+// wrong is logged when it changes.
+func (c *Client) retry(ctx context.Context, what string, f func(context.Context) error) {
+	wait := minBackoff
+	last := ""
+	for {
+		err := f(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if text := err.Error(); text != last {
+			c.log.Warn("link: cannot "+what+"; trying again", "error", err)
+			last = text
+		}
+		pause := wait/2 + rand.N(wait)
+		if lasting(err) {
+			pause = refusedWait
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+// lasting says whether only a person can mend what was refused.
+func lasting(err error) bool {
+	var r *Refused
+	if !errors.As(err, &r) {
+		return false
+	}
+	switch r.Reason {
+	case wire.ReasonRevoked, wire.ReasonUnknownPart, wire.ReasonProtocol, wire.ReasonNoIdentity:
+		return true
+	}
+	return false
+}
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

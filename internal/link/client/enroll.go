@@ -1,0 +1,94 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/wire"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// enrollTimeout bounds Enroll as a whole.
+const enrollTimeout = 30 * time.Second
+
+// ErrEnrolled is returned by Enroll when the folder holds an identity already.
+var ErrEnrolled = errors.New("enrolled already: remove the identity or ask to replace it")
+
+// Enroll makes a key, turns the token into an identity, and writes it to
+// cfg.Dir. The token's secret is only sent to a control plane that holds the
+// authority named by the token; ErrWrongCA otherwise. A *Refused says why the
+// control plane would not.
+func Enroll(ctx context.Context, cfg EnrollConfig) error {
+	token, err := identity.ParseToken(cfg.Token)
+	if err != nil {
+		return err
+	}
+	if !cfg.Replace && identity.Exists(cfg.Dir) {
+		return fmt.Errorf("%s: %w", cfg.Dir, ErrEnrolled)
+	}
+	if cfg.Name == "" {
+		cfg.Name, _ = os.Hostname() // a name for people; empty is fine
+	}
+	if cfg.Protocol == (wire.Version{}) {
+		cfg.Protocol = wire.Protocol()
+	}
+	key, csr, err := identity.NewRequest()
+	if err != nil {
+		return fmt.Errorf("enrol: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, enrollTimeout)
+	defer cancel()
+	t := transport(pinnedTLS(token))
+	defer t.CloseIdleConnections()
+	var res wire.EnrollResponse
+	req := &wire.EnrollRequest{Token: strings.TrimSpace(cfg.Token), CSR: csr, Role: cfg.Role, Name: cfg.Name, Device: cfg.Device, Software: cfg.Software}
+	if err := call(ctx, &http.Client{Transport: t}, cfg.Endpoint, cfg.Protocol, "Enroll", req, &res, 1<<20); err != nil {
+		return fmt.Errorf("enrol at %s: %w", cfg.Endpoint, err)
+	}
+	if !token.Pins(res.CA) {
+		return fmt.Errorf("enrol at %s: %w", cfg.Endpoint, ErrWrongCA)
+	}
+	cert, err := x509.ParseCertificate(res.Certificate)
+	if err != nil {
+		return fmt.Errorf("enrol: certificate: %w", err)
+	}
+	ca, err := x509.ParseCertificate(res.CA)
+	if err != nil {
+		return fmt.Errorf("enrol: authority: %w", err)
+	}
+	_, err = identity.Create(cfg.Dir, identity.Material{Part: model.PartID(res.Part), Endpoint: cfg.Endpoint, SigningKey: res.SigningKey,
+		Key: key, Cert: cert, CA: ca})
+	return err
+}
+
+// pinnedTLS trusts whoever shows a certificate of the authority that the token
+// names. The authority stands behind the certificate in the chain.
+func pinnedTLS(token identity.Token) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ServerName: identity.ServerName,
+		InsecureSkipVerify: true, // checked by VerifyConnection, against the pin
+		VerifyConnection: func(s tls.ConnectionState) error {
+			roots := x509.NewCertPool()
+			found := false
+			for _, c := range s.PeerCertificates {
+				if token.Pins(c.Raw) {
+					roots.AddCert(c)
+					found = true
+				}
+			}
+			if !found {
+				return ErrWrongCA
+			}
+			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: identity.ServerName})
+			return plain(err)
+		},
+	}
+}

@@ -1,0 +1,641 @@
+package client_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/masugata/masugata/internal/link/client"
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/server"
+	"github.com/masugata/masugata/internal/link/spool"
+	"github.com/masugata/masugata/internal/link/wire"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// control is a control plane in memory whose event store outlives restarts of
+// the server, as a durable one would.
+type control struct {
+	t      testing.TB
+	ca     *identity.CA
+	signer *identity.Signer
+	cfg    server.Config
+	addr   string
+	srv    *server.Server
+	stop   func()
+
+	mu       sync.Mutex
+	tokens   map[string]*token
+	parts    map[model.PartID]*model.Part
+	renewals int
+	high     map[string]uint64 // part and epoch: highest batch stored
+	events   []model.Event
+	again    int // batches that came again
+	states   map[model.PartID]*wire.PartState
+	refusals []server.Refusal
+	sets     map[string]*wire.SignedSet
+	changed  chan struct{}
+	delay    time.Duration // of Publish
+	failAck  int           // so many batches are stored without an answer
+}
+
+type token struct {
+	role    model.Role
+	expires time.Time
+	used    bool
+}
+
+const device = model.DeviceID("mac-020000000a01")
+
+func newControl(t testing.TB) *control {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := identity.OpenCA(dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := identity.OpenSigner(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &control{
+		t: t, ca: ca, signer: signer, addr: "127.0.0.1:0",
+		tokens: map[string]*token{}, parts: map[model.PartID]*model.Part{}, high: map[string]uint64{},
+		states: map[model.PartID]*wire.PartState{}, sets: map[string]*wire.SignedSet{}, changed: make(chan struct{}),
+	}
+	c.cfg = server.Config{
+		CA: ca, SigningKey: signer.PublicKey().String(), Tokens: c, Parts: c, Sink: c, States: c, Sets: c,
+		Refused: func(r server.Refusal) { c.mu.Lock(); c.refusals = append(c.refusals, r); c.mu.Unlock() },
+	}
+	return c
+}
+
+func (c *control) start() *control {
+	c.t.Helper()
+	var err error
+	if c.srv, err = server.New(c.cfg, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.addr = ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.srv.Serve(ctx, ln) }()
+	c.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Error(err)
+		}
+	})
+	c.t.Cleanup(func() { c.stop() })
+	return c
+}
+
+func (c *control) token(role model.Role, life time.Duration) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := identity.NewToken(c.ca.DER())
+	c.tokens[t.Hash()] = &token{role: role, expires: time.Now().Add(life)}
+	return t.Text()
+}
+
+func (c *control) UseToken(_ context.Context, hash string, role model.Role, now time.Time) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tokens[hash]
+	switch {
+	case t == nil:
+		return "", server.ErrTokenInvalid
+	case t.used:
+		return "", server.ErrTokenUsed
+	case now.After(t.expires):
+		return "", server.ErrTokenExpired
+	case t.role != role:
+		return "", server.ErrTokenScope
+	}
+	t.used = true
+	return "", nil
+}
+
+func (c *control) Register(_ context.Context, p model.Part, _ server.Certificate) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parts[p.ID] = &p
+	return nil
+}
+
+func (c *control) Renewed(context.Context, model.PartID, server.Certificate) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.renewals++
+	return nil
+}
+
+func (c *control) Part(_ context.Context, id model.PartID) (model.Part, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.parts[id]; p != nil {
+		return *p, nil
+	}
+	return model.Part{}, server.ErrUnknownPart
+}
+
+func (c *control) Publish(_ context.Context, b server.Batch) error {
+	time.Sleep(c.delay)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := fmt.Sprint(b.Part, b.Epoch)
+	if b.Seq <= c.high[key] {
+		c.again++
+	} else {
+		if b.Seq != c.high[key]+1 {
+			c.t.Errorf("batch %d came after %d", b.Seq, c.high[key])
+		}
+		c.high[key] = b.Seq
+		if err := new(wire.Decoder).Batch(b.Events, b.Part, func(e *model.Event) error {
+			c.events = append(c.events, *e)
+			return nil
+		}); err != nil {
+			c.t.Errorf("batch that was scanned cannot be decoded: %v", err)
+		}
+	}
+	if c.failAck > 0 {
+		c.failAck--
+		return errors.New("durable, but the answer is lost")
+	}
+	return nil
+}
+
+func (c *control) State(_ context.Context, p model.PartID, _ time.Time, s *wire.PartState) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.states[p] = s
+	return nil
+}
+
+func (c *control) Latest(_ model.PartID, name string) *wire.SignedSet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sets[name]
+}
+
+func (c *control) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
+func (c *control) Content(_ context.Context, sum []byte) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sets {
+		if string(s.SHA256) == string(sum) {
+			return s.Payload, nil
+		}
+	}
+	return nil, nil
+}
+
+func (c *control) publishSet(s *wire.SignedSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sets[s.Name] = s
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (c *control) stored() []model.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.events)
+}
+
+func (c *control) refused(reason wire.Reason) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.refusals, func(r server.Refusal) bool { return r.Reason == reason })
+}
+
+func (c *control) enroll(t testing.TB, dir string) {
+	t.Helper()
+	err := client.Enroll(t.Context(), client.EnrollConfig{
+		Endpoint: c.addr, Token: c.token(model.RoleAgent, time.Minute), Dir: dir,
+		Role: "agent", Name: "cam", Device: string(device), Software: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// part is a running client.
+type part struct {
+	*client.Client
+	id    *identity.Store
+	spool *spool.Spool
+	stop  func()
+}
+
+func run(t testing.TB, dir string, change func(*client.Config)) *part {
+	t.Helper()
+	id, err := identity.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp, err := spool.Open(spool.Config{Dir: filepath.Join(dir, "spool")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := client.Config{Identity: id, Spool: sp, Software: "test", ReportEvery: 50 * time.Millisecond}
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { _ = c.Run(ctx); close(done) }()
+	p := &part{Client: c, id: id, spool: sp}
+	p.stop = sync.OnceFunc(func() { cancel(); <-done; _ = sp.Close() })
+	t.Cleanup(func() { p.stop() })
+	return p
+}
+
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
+func event(sev model.Severity, subject string) *model.Event {
+	now := time.Now()
+	return &model.Event{
+		ID: model.NewID(now), Time: now, Last: now, Device: device, Layer: model.LayerDevice,
+		Kind: model.KindProcessStart, Severity: sev, Subject: subject, Count: 1,
+	}
+}
+
+func TestEventsAndState(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, func(cfg *client.Config) {
+		cfg.State = func() *wire.PartState { return &wire.PartState{Counters: map[string]uint64{"x": 7}} }
+	})
+	p.Submit(event(model.SeverityLow, "a"))
+	p.Submit(event(model.SeverityHigh, "b"))
+	waitFor(t, "two events", func() bool { return len(c.stored()) == 2 })
+	for _, e := range c.stored() {
+		if e.Reporter != p.id.Part() || e.Device != device {
+			t.Errorf("event %q: reporter %q device %q", e.Subject, e.Reporter, e.Device)
+		}
+	}
+	waitFor(t, "state", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		s := c.states[p.id.Part()]
+		return s != nil && s.Counters["x"] == 7 && s.Software == "test"
+	})
+	waitFor(t, "status", func() bool { s := p.Status(); return s.Up && s.Sent == 2 && s.Spooled == 0 })
+}
+
+func TestUrgentLatency(t *testing.T) {
+	c := newControl(t)
+	c.delay = 40 * time.Millisecond // ordinary batches keep the normal lane busy
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	waitFor(t, "link", func() bool { return p.Status().Up })
+	var took []time.Duration
+	for i := range 20 {
+		for range 50 {
+			p.Submit(event(model.SeverityInfo, "noise"))
+		}
+		begin := time.Now()
+		p.Submit(event(model.SeverityHigh, fmt.Sprint("urgent", i)))
+		waitFor(t, "urgent event", func() bool {
+			return slices.ContainsFunc(c.stored(), func(e model.Event) bool { return e.Subject == fmt.Sprint("urgent", i) })
+		})
+		took = append(took, time.Since(begin)-c.delay)
+		time.Sleep(20 * time.Millisecond)
+	}
+	slices.Sort(took)
+	t.Logf("Submit to durable, the sink's own 40 ms taken off: median %v, worst %v", took[10], took[19])
+	if took[10] > 30*time.Millisecond {
+		t.Errorf("urgent events took %v over the sink's own time", took[10])
+	}
+}
+
+func TestEnrollRefusals(t *testing.T) {
+	c := newControl(t).start()
+	other := newControl(t).start()
+	used := c.token(model.RoleAgent, time.Minute)
+	base := client.EnrollConfig{Endpoint: c.addr, Role: "agent", Device: string(device)}
+	first := base
+	first.Token, first.Dir = used, t.TempDir()
+	if err := client.Enroll(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		token  string
+		change func(*client.EnrollConfig)
+		reason wire.Reason
+		text   string
+	}{
+		"token twice":   {token: used, reason: wire.ReasonTokenUsed, text: "used already"},
+		"expired":       {token: c.token(model.RoleAgent, -time.Second), reason: wire.ReasonTokenExpired, text: "expired"},
+		"wrong role":    {token: c.token(model.RoleGate, time.Minute), reason: wire.ReasonTokenScope, text: "another role"},
+		"unknown token": {token: identity.NewToken(c.ca.DER()).Text(), reason: wire.ReasonTokenInvalid, text: "not one of this control plane"},
+		"old protocol": {
+			token: c.token(model.RoleAgent, time.Minute), reason: wire.ReasonProtocol, text: "update the part",
+			change: func(e *client.EnrollConfig) { e.Protocol = wire.Version{Major: 0, Minor: 9} },
+		},
+		"new protocol": {
+			token: c.token(model.RoleAgent, time.Minute), reason: wire.ReasonProtocol, text: "update the control plane",
+			change: func(e *client.EnrollConfig) { e.Protocol = wire.Version{Major: 1, Minor: 3} },
+		},
+		"bad device": {
+			token: c.token(model.RoleAgent, time.Minute), reason: wire.ReasonBadRequest, text: "device id",
+			change: func(e *client.EnrollConfig) { e.Device = "mac-zz" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := base
+			e.Token, e.Dir = x.token, t.TempDir()
+			if x.change != nil {
+				x.change(&e)
+			}
+			err := client.Enroll(t.Context(), e)
+			var r *client.Refused
+			if !errors.As(err, &r) || r.Reason != x.reason || !strings.Contains(r.Message, x.text) {
+				t.Errorf("got %v, want reason %s with %q", err, x.reason, x.text)
+			}
+			if !c.refused(x.reason) {
+				t.Errorf("the control plane was not told of the refusal")
+			}
+			if identity.Exists(e.Dir) {
+				t.Error("an identity was written")
+			}
+		})
+	}
+	t.Run("wrong CA", func(t *testing.T) {
+		e := base
+		e.Token, e.Dir, e.Endpoint = c.token(model.RoleAgent, time.Minute), t.TempDir(), other.addr
+		if err := client.Enroll(t.Context(), e); !errors.Is(err, client.ErrWrongCA) {
+			t.Errorf("got %v, want ErrWrongCA", err)
+		}
+		waitFor(t, "the other control plane to note it", func() bool { return other.refused(wire.ReasonNoIdentity) })
+	})
+	t.Run("enrolled already", func(t *testing.T) {
+		e := first
+		e.Token = c.token(model.RoleAgent, time.Minute)
+		if err := client.Enroll(t.Context(), e); err == nil || !strings.Contains(err.Error(), "enrolled") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestTwoMinorVersionsApart(t *testing.T) {
+	c := newControl(t)
+	c.cfg.Protocol = wire.Version{Major: 1, Minor: 2}
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	waitFor(t, "link", func() bool { return p.Status().Up })
+}
+
+func TestOldPartIsToldByStatus(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, func(cfg *client.Config) { cfg.Protocol = wire.Version{Major: 0, Minor: 1} })
+	waitFor(t, "refusal", func() bool {
+		s := p.Status()
+		return !s.Up && s.Reason == wire.ReasonProtocol && strings.Contains(s.LastErr, "update the part")
+	})
+}
+
+func TestIdentityOfAnotherControlPlane(t *testing.T) {
+	c, other := newControl(t).start(), newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, func(cfg *client.Config) { cfg.Endpoint = other.addr })
+	waitFor(t, "wrong authority", func() bool { return strings.Contains(p.Status().LastErr, "expected authority") })
+	p.Submit(event(model.SeverityHigh, "secret"))
+	time.Sleep(50 * time.Millisecond)
+	if len(other.stored()) != 0 {
+		t.Error("events went to a control plane of another authority")
+	}
+}
+
+func TestRevocationAtOnce(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, func(cfg *client.Config) {
+		cfg.ReportEvery = time.Hour // only the waiting Watch can notice
+		cfg.Sets = map[string]func(uint64, []byte) error{"policy": func(uint64, []byte) error { return nil }}
+	})
+	waitFor(t, "waiting Watch", func() bool { return c.srv.Stats().Watching == 1 })
+	c.mu.Lock()
+	c.parts[p.id.Part()].Revoked = true
+	c.mu.Unlock()
+	begin := time.Now()
+	c.srv.Revoke(p.id.Part())
+	waitFor(t, "refusal", func() bool { return p.Status().Reason == wire.ReasonRevoked })
+	t.Logf("the waiting part knew after %v", time.Since(begin))
+	p.Submit(event(model.SeverityCritical, "after"))
+	waitFor(t, "connections to be cut", func() bool { return c.srv.Stats().Parts == 0 || time.Since(begin) > time.Second })
+	time.Sleep(50 * time.Millisecond)
+	if len(c.stored()) != 0 {
+		t.Error("an event of a revoked part was stored")
+	}
+	if !c.refused(wire.ReasonRevoked) {
+		t.Error("no refusal was handed on")
+	}
+}
+
+func TestRenewAtTwoThirds(t *testing.T) {
+	c := newControl(t)
+	c.cfg.CertLife = 3 * time.Second
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	first := p.id.NotAfter()
+	if at := p.id.RenewAt(); at.Sub(time.Now()) > 2*time.Second {
+		t.Errorf("renewal is due in %v of 3 s", time.Until(at))
+	}
+	waitFor(t, "two renewals", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.renewals >= 2 })
+	if time.Now().Before(first) {
+		time.Sleep(time.Until(first.Add(1100 * time.Millisecond)))
+	}
+	p.Submit(event(model.SeverityHigh, "with the new certificate"))
+	waitFor(t, "event after the first certificate's end", func() bool { return len(c.stored()) == 1 })
+	again, err := identity.Open(dir)
+	if err != nil || !again.NotAfter().After(first) {
+		t.Errorf("identity on disk: %v, ends %v", err, again.NotAfter())
+	}
+}
+
+func TestLostLinkDrainsByImportance(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	c.stop()
+	p := run(t, dir, nil)
+	for i := range 500 {
+		p.Submit(event(model.Severity(i%5), fmt.Sprint(i)))
+	}
+	waitFor(t, "spool", func() bool { return p.Status().Spooled == 500 })
+	p.stop() // a restart must not lose them
+	p = run(t, dir, nil)
+	c.start()
+	waitFor(t, "all events", func() bool { return len(c.stored()) == 500 })
+	worst := model.SeverityCritical
+	for i, e := range c.stored() {
+		if e.Severity > worst {
+			t.Fatalf("event %d of severity %v came after one of %v", i, e.Severity, worst)
+		}
+		worst = e.Severity
+	}
+}
+
+func TestServerRestartsMidBatch(t *testing.T) {
+	c := newControl(t)
+	c.failAck = 3
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	const total = 20_000
+	go func() {
+		for i := range total {
+			p.Submit(event(model.Severity(i%5), fmt.Sprint(i)))
+			if i%50 == 0 {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+	}()
+	for range 4 {
+		time.Sleep(250 * time.Millisecond)
+		c.stop()
+		c.mu.Lock()
+		c.failAck++
+		c.mu.Unlock()
+		c.start()
+	}
+	waitFor(t, "all events", func() bool { return len(c.stored()) >= total && p.Status().Spooled == 0 })
+	seen := map[model.ID]bool{}
+	for _, e := range c.stored() {
+		if seen[e.ID] {
+			t.Fatalf("event %s was stored twice", e.Subject)
+		}
+		seen[e.ID] = true
+	}
+	if len(seen) != total {
+		t.Errorf("%d events stored, want %d", len(seen), total)
+	}
+	if c.again == 0 {
+		t.Error("no batch came again: the test did not test")
+	}
+}
+
+func TestSetsAreVerifiedKeptAndApplied(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	var mu sync.Mutex
+	got := map[string][]string{}
+	take := func(name string) func(uint64, []byte) error {
+		return func(v uint64, b []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			sum := sha256.Sum256(b)
+			got[name] = append(got[name], fmt.Sprintf("%d:%d:%s", v, len(b), hex.EncodeToString(sum[:2])))
+			return nil
+		}
+	}
+	sets := func(cfg *client.Config) {
+		cfg.Sets = map[string]func(uint64, []byte) error{"policy": take("policy"), "rules": take("rules")}
+	}
+	count := func(name string) int { mu.Lock(); defer mu.Unlock(); return len(got[name]) }
+	p := run(t, dir, sets)
+	info := func(name string, v uint64) identity.SetInfo {
+		return identity.SetInfo{Name: name, Version: v, Issued: time.Now(), Expires: time.Now().Add(time.Hour)}
+	}
+	waitFor(t, "waiting Watch", func() bool { return c.srv.Stats().Watching == 1 })
+	begin := time.Now()
+	c.publishSet(c.signer.SignSet(info("policy", 3), []byte("p3")))
+	waitFor(t, "policy 3", func() bool { return count("policy") == 1 })
+	t.Logf("a new set was applied after %v", time.Since(begin))
+	large := make([]byte, server.InlineSet+1000) // goes by Fetch
+	c.publishSet(c.signer.SignSet(info("rules", 1), large))
+	waitFor(t, "large set", func() bool { return count("rules") == 1 })
+	waitFor(t, "versions in the state", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		s := c.states[p.id.Part()]
+		return s != nil && s.Sets["policy"] == 3 && s.Sets["rules"] == 1
+	})
+
+	forged := newControl(t).signer.SignSet(info("policy", 9), []byte("evil"))
+	c.publishSet(forged)
+	waitFor(t, "Watch to fetch the forged set", func() bool { return c.srv.Stats().Watching == 0 })
+	time.Sleep(50 * time.Millisecond)
+	if count("policy") != 1 {
+		t.Errorf("a forged set was applied: %v", got["policy"])
+	}
+	p.stop()
+	c.stop()
+	run(t, dir, sets) // no control plane: from disk
+	waitFor(t, "sets from disk", func() bool { return count("policy") == 2 && count("rules") == 2 })
+	if got["policy"][0] != got["policy"][1] {
+		t.Errorf("from disk %s, before %s", got["policy"][1], got["policy"][0])
+	}
+}
+
+func TestForeignDeviceIsRefused(t *testing.T) {
+	c := newControl(t).start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	e := event(model.SeverityHigh, "lie")
+	e.Device = "mac-020000000b02"
+	p.Submit(e)
+	waitFor(t, "refusal", func() bool { return c.refused(wire.ReasonForeign) })
+	if len(c.stored()) != 0 {
+		t.Error("the event was stored")
+	}
+}
+
+func TestIdentityFileIsPrivate(t *testing.T) {
+	c := newControl(t).start()
+	dir := filepath.Join(t.TempDir(), "state")
+	c.enroll(t, dir)
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "identity.pem"): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v (%v), want %v", path, info.Mode().Perm(), err, want)
+		}
+	}
+}

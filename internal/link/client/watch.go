@@ -1,0 +1,137 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/link/wire"
+)
+
+// watch waits for newer sets, for as long as ctx lasts.
+func (c *Client) watch(ctx context.Context) {
+	if len(c.cfg.Sets) == 0 {
+		return
+	}
+	for ctx.Err() == nil {
+		c.retry(ctx, "watch for sets", c.watchOnce)
+	}
+}
+
+func (c *Client) watchOnce(ctx context.Context) error {
+	c.mu.Lock()
+	have := maps.Clone(c.seen)
+	c.mu.Unlock()
+	for name := range c.cfg.Sets {
+		have[name] += 0 // every wanted set is named
+	}
+	var res wire.WatchResponse
+	err := c.call(ctx, "Watch", &wire.WatchRequest{Have: have, WaitMs: uint32(watchFor.Milliseconds())}, &res, watchFor+callTimeout)
+	if err != nil {
+		return err
+	}
+	for i := range res.Sets {
+		if err := c.take(ctx, &res.Sets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take verifies a set that came, keeps it on disk and puts it into force.
+func (c *Client) take(ctx context.Context, s *wire.SignedSet) error {
+	if c.cfg.Sets[s.Name] == nil {
+		return fmt.Errorf("a set %.40q that was not asked for", s.Name)
+	}
+	if s.Size > c.cfg.MaxSet {
+		return fmt.Errorf("set %s version %d has %d bytes, at most %d are taken", s.Name, s.Version, s.Size, c.cfg.MaxSet)
+	}
+	if len(s.Payload) == 0 && s.Size > 0 {
+		var res wire.FetchResponse
+		if err := c.call(ctx, "Fetch", &wire.FetchRequest{SHA256: s.SHA256}, &res, callTimeout); err != nil {
+			return fmt.Errorf("fetch set %s: %w", s.Name, err)
+		}
+		if sum := sha256.Sum256(res.Content); string(sum[:]) != string(s.SHA256) {
+			return fmt.Errorf("fetch set %s: the content is another than was asked for", s.Name)
+		}
+		s.Payload = res.Content
+	}
+	c.mu.Lock()
+	held := c.seen[s.Name]
+	c.mu.Unlock()
+	info, err := identity.VerifySet(c.key, s.Name, held, s.Payload, s.Minisig, c.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("set %s: %w", s.Name, err)
+	}
+	c.apply(s.Name, info.Version, s.Payload)
+	return c.keep(s)
+}
+
+// apply puts a verified set into force.
+func (c *Client) apply(name string, version uint64, payload []byte) {
+	err := c.cfg.Sets[name](version, payload)
+	c.mu.Lock()
+	c.seen[name] = version
+	if err == nil {
+		c.applied[name] = version
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.log.Error("a set cannot be put into force; the one before stays", "set", name, "version", version, "error", err)
+		return
+	}
+	c.log.Info("set in force", "set", name, "version", version)
+	c.Nudge()
+}
+
+func (c *Client) setFile(name string) string {
+	return filepath.Join(c.cfg.Identity.Dir(), "set-"+name)
+}
+
+// keep writes a set to disk, for starts without the control plane.
+func (c *Client) keep(s *wire.SignedSet) error {
+	if err := identity.WriteFile(c.setFile(s.Name), s.AppendTo(nil)); err != nil {
+		return fmt.Errorf("keep set %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// loadSets puts the sets on disk into force, as far as they still hold.
+func (c *Client) loadSets() {
+	for name := range c.cfg.Sets {
+		if err := c.loadSet(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.log.Warn("the set on disk is not used", "set", name, "error", err)
+		}
+	}
+}
+
+func (c *Client) loadSet(name string) error {
+	path := c.setFile(name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if uint64(info.Size()) > c.cfg.MaxSet+64<<10 {
+		return fmt.Errorf("%s: %d bytes is too long for a set", path, info.Size())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var s wire.SignedSet
+	if err := s.Decode(b); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	set, err := identity.VerifySet(c.key, name, 0, s.Payload, s.Minisig, c.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	c.apply(name, set.Version, s.Payload)
+	return nil
+}
