@@ -38,7 +38,6 @@ func (d *demo) attack(ctx context.Context, m Mode, v model.Vector, run int) (*st
 			s.end = out[n].Sent.Last
 		}
 	}
-	d.lastEnd = s.end
 	time.Sleep(gap)
 	return s, nil
 }

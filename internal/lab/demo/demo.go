@@ -51,7 +51,7 @@ type demo struct {
 	next    int // victim address of the next attack
 	done    int
 	all     int
-	lastEnd time.Time // of the last attack's last packet
+	settled time.Time // when the books of ordinary traffic were opened
 	before  map[topology.Node]map[string]tally.Count
 }
 
@@ -146,17 +146,23 @@ func (d *demo) warmUp(ctx context.Context) error {
 		}
 		last, d.before = now, now
 	}
+	quiet := time.Now().Add(-3 * time.Second)
 	for {
 		r, err := d.speed(ctx)
 		if err != nil {
 			return err
 		}
-		if len(r) >= 2 {
-			d.report.SpeedBefore = middle(r)
+		if n := len(r); n > 0 && r[n-1].At.After(quiet.Add(2*time.Second)) {
+			d.report.SpeedBefore = middle(r[n-1:])
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return errors.New("the speed test gives no reading")
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
+	d.settled = time.Now()
 	d.before, err = d.lab.Counts(ctx)
 	return err
 }
@@ -212,6 +218,9 @@ func (d *demo) account(ctx context.Context) error {
 	}
 	low := d.report.SpeedBefore
 	for _, x := range r {
+		if x.At.Before(d.settled) {
+			continue
+		}
 		low.DownMbit, low.UpMbit = min(low.DownMbit, x.DownMbit), min(low.UpMbit, x.UpMbit)
 	}
 	d.report.SpeedDuring = low

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -188,7 +189,7 @@ func (l *Lab) Down() error {
 	}
 	wg.Wait()
 	errs = append(errs, l.endStrays())
-	for _, m := range s.Mounts {
+	for _, m := range append(s.Mounts, l.mountsBelow()...) {
 		if err := unix.Unmount(m, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", m, err))
 		}
@@ -198,6 +199,22 @@ func (l *Lab) Down() error {
 		return fmt.Errorf("lab down: %w", err)
 	}
 	return os.RemoveAll(l.Dir)
+}
+
+// mountsBelow lists what else is mounted in the lab's folder, innermost first.
+func (l *Lab) mountsBelow() []string {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], l.Dir+"/") {
+			out = append(out, f[4])
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 // endStrays ends processes that are in one of the lab's namespaces and in no

@@ -171,10 +171,11 @@ func (b *builder) portUp(e end) error {
 			return fmt.Errorf("address %s: %w", p, err)
 		}
 	}
-	if err := b.net.Do(e.node, func() error { return tunePort(e.port, e.port == SwitchUplink || e.port == RouterLAN) }); err != nil {
+	if err := nl.LinkSetUp(l); err != nil {
 		return err
 	}
-	return nl.LinkSetUp(l)
+	// Only a port that is up tells its peer that XDP may redirect to it.
+	return b.net.Do(e.node, func() error { return tunePort(e.port, e.port == SwitchUplink || e.port == RouterLAN) })
 }
 
 func (b *builder) bridge(node Node, ports ...string) error {
