@@ -55,12 +55,12 @@ func (s *server) registerActions() {
 func (s *server) listActions(ctx context.Context, in *actionsInput) (ActionList, error) {
 	f := model.ActionFilter{States: convert[model.ActionState](in.State), Incident: in.Incident, Device: in.Device}
 	list, next, err := s.Cases.Actions(ctx, f, model.Page{Limit: in.Limit, Before: in.Before})
-	return ActionList{Actions: tidyAll(list, tidyAction), Next: next}, err
+	return ActionList{Actions: orEmpty(list), Next: next}, err
 }
 
 func (s *server) getAction(ctx context.Context, in *idInput) (model.Action, error) {
 	a, err := s.Cases.Action(ctx, in.ID)
-	return tidyAction(a), err
+	return a, err
 }
 
 func (s *server) createAction(ctx context.Context, in *orderInput) (model.Action, error) {
@@ -74,7 +74,8 @@ func (s *server) createAction(ctx context.Context, in *orderInput) (model.Action
 		Reason: o.Reason, Incident: o.Incident, Author: callerOf(ctx).by(),
 		Created: now, Expires: now.Add(time.Duration(o.TTLS) * time.Second),
 	})
-	return tidyAction(a), err
+	noteObject(ctx, a.ID.String())
+	return a, err
 }
 
 // check refuses orders that would do more than their author can have meant.
@@ -104,10 +105,10 @@ func (o *ActionOrder) check() error {
 
 func (s *server) approveAction(ctx context.Context, in *idInput) (model.Action, error) {
 	a, err := s.Actions.ApproveAction(ctx, in.ID, callerOf(ctx).by())
-	return tidyAction(a), err
+	return a, err
 }
 
 func (s *server) undoAction(ctx context.Context, in *reasonInput) (model.Action, error) {
 	a, err := s.Actions.UndoAction(ctx, in.ID, callerOf(ctx).by(), in.Body.Reason)
-	return tidyAction(a), err
+	return a, err
 }

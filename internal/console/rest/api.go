@@ -72,6 +72,7 @@ func apiConfig() huma.Config {
 	c.OpenAPIPath = Base + "/openapi"
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema fields in answers
+	c.Transformers = []huma.Transformer{hideSecrets}
 	c.RejectUnknownQueryParameters = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: "masugata"},

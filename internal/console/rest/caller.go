@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ func (c caller) by() string {
 type request struct {
 	address string
 	caller  caller
+	object  string // what it was about, when the path does not say
 }
 
 type requestKey struct{}
@@ -45,8 +47,12 @@ func requestOf(ctx context.Context) *request {
 	return &request{}
 }
 
-func callerOf(ctx context.Context) caller        { return requestOf(ctx).caller }
-func addressOf(ctx context.Context) string       { return requestOf(ctx).address }
+func callerOf(ctx context.Context) caller  { return requestOf(ctx).caller }
+func addressOf(ctx context.Context) string { return requestOf(ctx).address }
+
+// noteObject names what the audit trail shows as the object.
+func noteObject(ctx context.Context, what string) { requestOf(ctx).object = what }
+
 func noteCaller(ctx context.Context, who caller) { requestOf(ctx).caller = who }
 
 // withAddress notes where a request comes from. No header is believed: a
@@ -79,6 +85,13 @@ func (s *server) identify(ctx context.Context, authorization string) (caller, er
 		}
 		return caller{user: t.User, access: t.Access, token: true}, nil
 	}
+	return s.fromSession(ctx)
+}
+
+// seenEvery is how exact the time of a session's last request is.
+const seenEvery = time.Minute
+
+func (s *server) fromSession(ctx context.Context) (caller, error) {
 	name := s.sessions.GetString(ctx, keyUser)
 	if name == "" {
 		return caller{}, errNotSignedIn
@@ -92,6 +105,13 @@ func (s *server) identify(ctx context.Context, authorization string) (caller, er
 	}
 	if s.sessions.GetInt64(ctx, keySince) < u.PasswordSet.UnixNano() {
 		return caller{}, errNotSignedIn
+	}
+	now, seen := s.Now(), time.Unix(0, s.sessions.GetInt64(ctx, keySeen))
+	if now.Sub(seen) > s.SessionIdle {
+		return caller{}, errNotSignedIn
+	}
+	if now.Sub(seen) > min(seenEvery, s.SessionIdle/2) {
+		s.sessions.Put(ctx, keySeen, now.UnixNano())
 	}
 	return caller{user: u.Name, access: u.Access}, nil
 }
@@ -151,13 +171,17 @@ func (s *server) record(ctx context.Context, hc huma.Context, operation string) 
 	if who == (caller{}) {
 		actor = "nobody"
 	}
-	url := hc.URL()
+	object := requestOf(ctx).object
+	if object == "" {
+		url := hc.URL()
+		object = strings.TrimPrefix(url.Path, Base)
+	}
 	// The request's own context may be over; the trail is written all the same.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	_, err := s.Audit.AppendAudit(bounded, model.AuditEntry{
-		Actor: actor, Operation: "console." + operation, Object: url.Path,
-		Detail: http.StatusText(hc.Status()), Address: addressOf(ctx),
+		Actor: actor, Operation: "console." + operation, Object: object,
+		Detail: strconv.Itoa(hc.Status()) + " " + http.StatusText(hc.Status()), Address: addressOf(ctx),
 	})
 	if err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelError, "audit trail not written",

@@ -34,7 +34,7 @@ type deviceInput struct {
 }
 
 type nameInput struct {
-	deviceInput
+	ID   model.DeviceID `path:"id" maxLength:"64"`
 	Body struct {
 		Name *string `json:"name,omitempty" maxLength:"100" doc:"Empty goes back to what agent and gate call it"`
 		Kind *string `json:"kind,omitempty" maxLength:"50" doc:"camera, recorder, tv, …"`

@@ -60,7 +60,7 @@ func (s *server) getIncident(ctx context.Context, in *idInput) (IncidentDetail, 
 	if err != nil {
 		return IncidentDetail{}, err
 	}
-	d := IncidentDetail{Incident: tidyIncident(i), Actions: tidyAll(actions, tidyAction), Devices: []model.Device{}, Events: []*model.Event{}}
+	d := IncidentDetail{Incident: tidyIncident(i), Actions: orEmpty(actions), Devices: []model.Device{}, Events: []*model.Event{}}
 	for _, id := range i.Devices {
 		dev, err := s.Inventory.Device(ctx, id)
 		if errors.Is(err, model.ErrNotFound) {

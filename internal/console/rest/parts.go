@@ -25,12 +25,8 @@ type NewEnrollToken struct {
 	Link string `json:"link,omitempty" doc:"Where the part enrols"`
 }
 
-type partInput struct {
-	ID model.PartID `path:"id" maxLength:"64"`
-}
-
 type revokeInput struct {
-	partInput
+	ID   model.PartID `path:"id" maxLength:"64"`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"1000"`
 	}
@@ -85,5 +81,6 @@ func (s *server) createEnrollToken(ctx context.Context, in *enrollInput) (NewEnr
 		Role: in.Body.Role, Name: in.Body.Name, Uses: in.Body.Uses, Author: callerOf(ctx).by(),
 		Expires: s.Now().UTC().Add(time.Duration(in.Body.TTLS) * time.Second),
 	}, s.CAPin)
+	noteObject(ctx, t.ID.String())
 	return NewEnrollToken{EnrollToken: t, Text: text, Link: s.LinkAddress}, err
 }

@@ -58,6 +58,7 @@ func (s *server) registerPeople() {
 		})
 	add(s, op{id: "create-user", method: http.MethodPost, path: "/users", tag: "people", summary: "Add a user", status: http.StatusCreated},
 		func(ctx context.Context, in *userInput) (model.User, error) {
+			noteObject(ctx, in.Body.User)
 			return s.People.CreateUser(ctx, in.Body.User, in.Body.Access, in.Body.Password)
 		})
 	addQuiet(s, op{id: "delete-user", method: http.MethodDelete, path: "/users/{name}", tag: "people", summary: "Remove a user with all sessions and tokens"},
@@ -90,6 +91,7 @@ func (s *server) createToken(ctx context.Context, in *tokenInput) (NewToken, err
 		t.Expires = s.Now().UTC().Add(time.Duration(in.Body.TTLS) * time.Second)
 	}
 	text, made, err := s.Tokens.CreateAPIToken(ctx, t)
+	noteObject(ctx, made.ID.String())
 	return NewToken{APIToken: made, Text: text}, err
 }
 

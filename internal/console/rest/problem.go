@@ -49,3 +49,19 @@ func tooOften(wait time.Duration) error {
 		huma.Error429TooManyRequests("too many refused attempts; try again in "+seconds+" s"),
 		http.Header{"Retry-After": {seconds}})
 }
+
+// hideSecrets takes values out of problems that may be or hold a secret: huma
+// gives back what it found wrong.
+func hideSecrets(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	for _, d := range m.Errors {
+		switch d.Location {
+		case "body", "body.password", "body.old", "body.new", "body.setup_token":
+			d.Value = nil
+		}
+	}
+	return m, nil
+}

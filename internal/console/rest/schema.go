@@ -68,7 +68,12 @@ func (addrSchema) Schema(huma.Registry) *huma.Schema {
 }
 
 func (prefixSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Description: "IPv4 or IPv6 prefix, such as 192.0.2.0/24"}
+	// The pattern makes a wrong value an error of its field; whether the
+	// numbers fit is seen when it is read.
+	return &huma.Schema{
+		Type: huma.TypeString, Description: "IPv4 or IPv6 prefix, such as 192.0.2.0/24",
+		Pattern: "^[0-9a-fA-F.:]+/[0-9]{1,3}$", PatternDescription: "a prefix such as 192.0.2.0/24 or 2001:db8::/32",
+	}
 }
 
 func (addrPortSchema) Schema(huma.Registry) *huma.Schema {

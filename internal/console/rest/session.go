@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/danielgtaylor/huma/v2"
@@ -44,13 +43,16 @@ type passwordInput struct {
 const (
 	keyUser  = "user"
 	keySince = "since" // UnixNano of the sign-in
+	keySeen  = "seen"  // UnixNano of a recent request
 )
 
 func newSessions(c *Config) *scs.SessionManager {
 	m := scs.New()
 	m.Store = c.Sessions
 	m.HashTokenInStore = true
-	m.Lifetime, m.IdleTimeout = c.SessionLife, c.SessionIdle
+	// Idle sessions are ended by fromSession: the manager would write each
+	// session to the disk with every request.
+	m.Lifetime = c.SessionLife
 	m.Cookie.Name, m.Cookie.Path = "masugata", "/"
 	m.Cookie.HttpOnly, m.Cookie.Secure = true, c.Secure
 	m.Cookie.SameSite = http.SameSiteStrictMode
@@ -96,12 +98,14 @@ func (s *server) finishSetup(ctx context.Context, in *setupInput) (SessionView, 
 		return SessionView{}, err
 	}
 	noteCaller(ctx, caller{user: u.Name, access: u.Access})
+	noteObject(ctx, u.Name)
 	return s.begin(ctx, u)
 }
 
 // signIn answers a wrong name and a wrong password alike, after the same time.
 func (s *server) signIn(ctx context.Context, in *signInInput) (SessionView, error) {
 	user, address := in.Body.User, addressOf(ctx)
+	noteObject(ctx, user)
 	if wait := s.throttle.take(user, address, s.Now()); wait > 0 {
 		s.metrics.logins.WithLabelValues("throttled").Inc()
 		return SessionView{}, tooOften(wait)
@@ -129,7 +133,9 @@ func (s *server) begin(ctx context.Context, u model.User) (SessionView, error) {
 		return SessionView{}, err
 	}
 	s.sessions.Put(ctx, keyUser, u.Name)
-	s.sessions.Put(ctx, keySince, s.Now().UnixNano())
+	now := s.Now().UnixNano()
+	s.sessions.Put(ctx, keySince, now)
+	s.sessions.Put(ctx, keySeen, now)
 	return SessionView{User: u.Name, Access: u.Access, Expires: s.sessions.Deadline(ctx).UTC()}, nil
 }
 
@@ -161,8 +167,6 @@ func (s *server) changePassword(ctx context.Context, in *passwordInput) error {
 	if err := s.People.SetPassword(ctx, c.user, in.Body.New); err != nil {
 		return err
 	}
-	// The new session must be younger than the password.
-	_, err = s.begin(ctx, u)
-	s.sessions.Put(ctx, keySince, s.Now().Add(time.Millisecond).UnixNano())
+	_, err = s.begin(ctx, u) // the caller's own; the old ones are older than the password
 	return err
 }

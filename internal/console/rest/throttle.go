@@ -69,8 +69,9 @@ func (t *throttle) at(k throttleKey, now time.Time) *tries {
 	return e
 }
 
-// makeRoom keeps the table within its bound: old entries go first, and if all
-// are fresh, any.
+// makeRoom keeps the table within its bound: old entries go, and if most are
+// fresh, any tenth of them, so that a full table is not looked through with
+// each attempt.
 func (t *throttle) makeRoom(now time.Time) {
 	if len(t.tries) < maxThrottled {
 		return
@@ -81,7 +82,7 @@ func (t *throttle) makeRoom(now time.Time) {
 		}
 	}
 	for k := range t.tries {
-		if len(t.tries) < maxThrottled {
+		if len(t.tries) < maxThrottled*9/10 {
 			return
 		}
 		delete(t.tries, k)

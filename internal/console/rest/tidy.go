@@ -22,5 +22,3 @@ func tidyDevice(d model.Device) model.Device {
 	d.Addrs = orEmpty(d.Addrs)
 	return d
 }
-
-func tidyAction(a model.Action) model.Action { return a }
