@@ -37,11 +37,38 @@ func transport(t *tls.Config) *http.Transport {
 
 // tlsConfig trusts the authority of the part's own identity and nothing else.
 func tlsConfig(id *identity.Store) *tls.Config {
-	roots := x509.NewCertPool()
-	roots.AddCert(id.Material().CA)
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: identity.ServerName,
+		MinVersion: tls.VersionTLS13, ServerName: identity.ServerName,
+		InsecureSkipVerify: true, // checked by VerifyConnection, with mercy for clocks that are behind
+		VerifyConnection: func(s tls.ConnectionState) error {
+			return verifyServer(s.PeerCertificates[0], id.Material().CA, time.Now())
+		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return id.TLSCertificate(), nil },
+	}
+}
+
+// verifyServer checks the control plane's certificate against one authority.
+// A clock that is behind (devices without a battery start in 1970) is taken
+// as being at the certificate's beginning.
+func verifyServer(leaf, ca *x509.Certificate, now time.Time) error {
+	if now.Before(leaf.NotBefore) {
+		now = leaf.NotBefore.Add(time.Second)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: roots, DNSName: identity.ServerName, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	return plain(err)
+}
+
+// reconnect makes further calls use a new connection, which shows the present
+// certificate. Calls under way go on with the old one, which ends behind them.
+func (c *Client) reconnect() {
+	old := c.http.Swap(&http.Client{Transport: transport(tlsConfig(c.cfg.Identity))})
+	if old != nil {
+		old.CloseIdleConnections()
 	}
 }
 
@@ -49,7 +76,7 @@ func tlsConfig(id *identity.Store) *tls.Config {
 func (c *Client) call(ctx context.Context, name string, req, res wire.Message, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := call(ctx, c.http, c.cfg.Endpoint, c.cfg.Protocol, name, req, res, int64(c.cfg.MaxSet)+1<<20)
+	err := call(ctx, c.http.Load(), c.cfg.Endpoint, c.cfg.Protocol, name, req, res, int64(c.cfg.MaxSet)+1<<20)
 	if ctx.Err() == nil || err == nil {
 		c.noteCall(err)
 	} else if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -118,7 +145,7 @@ func refusal(answer *http.Response, v wire.Version) error {
 	if code == "" {
 		return fmt.Errorf("the other side answered %s: it is not a Masugata control plane", answer.Status)
 	}
-	if reason == "" {
+	if reason == "" || reason == wire.ReasonBusy {
 		return fmt.Errorf("%s (%s)", message, code) // passing: try again
 	}
 	return &Refused{Reason: reason, Code: code, Message: message}
@@ -129,11 +156,21 @@ func plain(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	if errors.As(err, &unknown) || errors.As(err, &host) {
-		return fmt.Errorf("%w: %w", ErrWrongCA, err)
+		return fmt.Errorf("%w: another control plane answers at this address, or someone is in between (%w)", ErrWrongCA, err)
 	}
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
 		return fmt.Errorf("%w: is this machine's clock right?", err)
+	}
+	var alert tls.AlertError
+	if !errors.As(err, &alert) {
+		return err
+	}
+	switch uint8(alert) { // RFC 8446, section 6.2
+	case 42, 48: // bad_certificate, unknown_ca
+		return fmt.Errorf("the control plane does not know the authority of this part's certificate: the part enrolled elsewhere, enrol again (%w)", err)
+	case 45: // certificate_expired
+		return fmt.Errorf("the control plane says that this part's certificate has ended: enrol again with a new token (%w)", err)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/masugata/masugata/internal/link/identity"
@@ -20,8 +21,9 @@ import (
 const (
 	gatherFor   = 100 * time.Millisecond // how long ordinary events wait for company
 	maxEvents   = 1000                   // events of one batch
-	maxBytes    = 1 << 20                // bytes of one batch
-	flushEvery  = time.Second            // how long events may be in memory only
+	maxBytes    = 256 << 10              // bytes of one batch
+	flushEvery  = 100 * time.Millisecond // how long events may be in memory only
+	drainFor    = 2 * time.Second
 	minBackoff  = 250 * time.Millisecond
 	maxBackoff  = 30 * time.Second
 	refusedWait = time.Minute // after a refusal that only a person can mend
@@ -34,7 +36,7 @@ const (
 type Client struct {
 	cfg  Config
 	log  *slog.Logger
-	http *http.Client
+	http atomic.Pointer[http.Client]
 	key  identity.PublicKey
 	zip  *compressor
 
@@ -71,6 +73,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.State == nil {
+		cfg.State = func() *wire.PartState { return new(wire.PartState) }
+	}
 	zip, err := newCompressor()
 	if err != nil {
 		return nil, err
@@ -81,7 +86,7 @@ func New(cfg Config) (*Client, error) {
 		c.wake[l] = make(chan struct{}, 1)
 	}
 	c.status.Since = cfg.Now()
-	c.http = &http.Client{Transport: transport(tlsConfig(cfg.Identity))}
+	c.reconnect()
 	return c, nil
 }
 
@@ -109,8 +114,8 @@ func signal(ch chan struct{}) {
 	}
 }
 
-// Run works until ctx ends; it then makes the spool durable against the end of
-// the process. It returns nil: whatever goes wrong meanwhile is told by Status
+// Run works until ctx ends; it then writes what is in memory to the spool and
+// spends up to two seconds on sending it. It returns nil: whatever goes wrong meanwhile is told by Status
 // and the log, and tried again.
 func (c *Client) Run(ctx context.Context) error {
 	c.loadSets()
@@ -123,11 +128,27 @@ func (c *Client) Run(ctx context.Context) error {
 		all.Go(func() { loop(ctx) })
 	}
 	all.Wait()
-	c.http.CloseIdleConnections()
 	if err := c.cfg.Spool.Flush(); err != nil && !errors.Is(err, spool.ErrClosed) {
 		c.log.Error("spool", "error", err)
 	}
+	c.drain(context.WithoutCancel(ctx))
+	c.http.Load().CloseIdleConnections()
 	return nil
+}
+
+// drain sends what is left, most important first, for at most drainFor.
+func (c *Client) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainFor)
+	defer cancel()
+	for _, l := range []spool.Lane{spool.Urgent, spool.Normal} {
+		for c.cfg.Spool.Waiting(l) && c.Status().Up {
+			b, ok, err := c.cfg.Spool.Next(l, maxEvents, maxBytes)
+			if err != nil || !ok || c.report(ctx, c.zip.request(&b)) != nil {
+				return // it stays in the spool
+			}
+			c.cfg.Spool.Ack(l, b.Epoch, b.Seq)
+		}
+	}
 }
 
 // Status gives how the link stands.
@@ -204,8 +225,7 @@ func (c *Client) renewOnce(ctx context.Context) error {
 	if err := c.cfg.Identity.Renewed(key, res.Certificate); err != nil {
 		return err
 	}
-	// The next handshakes show the new certificate.
-	c.http.CloseIdleConnections()
+	c.reconnect()
 	c.log.Info("certificate renewed", "not_after", c.cfg.Identity.NotAfter())
 	return nil
 }

@@ -40,6 +40,11 @@ func Enroll(ctx context.Context, cfg EnrollConfig) error {
 	if cfg.Protocol == (wire.Version{}) {
 		cfg.Protocol = wire.Protocol()
 	}
+	// The folder is tried first: an identity that cannot be kept would cost
+	// the token.
+	if err := tryFolder(cfg.Dir); err != nil {
+		return fmt.Errorf("enrol: %w", err)
+	}
 	key, csr, err := identity.NewRequest()
 	if err != nil {
 		return fmt.Errorf("enrol: %w", err)
@@ -64,9 +69,23 @@ func Enroll(ctx context.Context, cfg EnrollConfig) error {
 	if err != nil {
 		return fmt.Errorf("enrol: authority: %w", err)
 	}
+	if err := identity.DropSets(cfg.Dir); err != nil { // of a former control plane
+		return fmt.Errorf("enrol: %w", err)
+	}
 	_, err = identity.Create(cfg.Dir, identity.Material{Part: model.PartID(res.Part), Endpoint: cfg.Endpoint, SigningKey: res.SigningKey,
 		Key: key, Cert: cert, CA: ca})
 	return err
+}
+
+func tryFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".try-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // pinnedTLS trusts whoever shows a certificate of the authority that the token
@@ -76,19 +95,12 @@ func pinnedTLS(token identity.Token) *tls.Config {
 		MinVersion: tls.VersionTLS13, ServerName: identity.ServerName,
 		InsecureSkipVerify: true, // checked by VerifyConnection, against the pin
 		VerifyConnection: func(s tls.ConnectionState) error {
-			roots := x509.NewCertPool()
-			found := false
-			for _, c := range s.PeerCertificates {
-				if token.Pins(c.Raw) {
-					roots.AddCert(c)
-					found = true
+			for _, ca := range s.PeerCertificates {
+				if token.Pins(ca.Raw) {
+					return verifyServer(s.PeerCertificates[0], ca, time.Now())
 				}
 			}
-			if !found {
-				return ErrWrongCA
-			}
-			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: identity.ServerName})
-			return plain(err)
+			return fmt.Errorf("%w of the token: the endpoint is another control plane, or someone is in between", ErrWrongCA)
 		},
 	}
 }

@@ -49,12 +49,20 @@ func (c *Client) lane(ctx context.Context, l spool.Lane) {
 				return
 			}
 		}
+		for l == spool.Normal && c.cfg.Spool.Waiting(spool.Urgent) {
+			if !sleep(ctx, yieldFor) {
+				return // what is urgent goes first
+			}
+		}
 		if ctx.Err() != nil {
 			return
 		}
 		c.sendNext(ctx, l)
 	}
 }
+
+// yieldFor is how often the normal lane looks whether the urgent one is empty.
+const yieldFor = 20 * time.Millisecond
 
 // sendNext sends the lane's next batch until it is acknowledged or ctx ends.
 func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
@@ -107,9 +115,6 @@ func (c *Client) report(ctx context.Context, req *wire.ReportRequest) error {
 // states reports the part's state in turns and when nudged. The last one wins,
 // so one that could not be sent is not kept.
 func (c *Client) states(ctx context.Context) {
-	if c.cfg.State == nil {
-		return
-	}
 	tick := time.NewTicker(c.cfg.ReportEvery)
 	defer tick.Stop()
 	for {

@@ -5,10 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/wire"
@@ -36,12 +33,13 @@ func (c *Client) watchOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range res.Sets {
+	var failed error
+	for i := range res.Sets { // one bad set does not keep the others out
 		if err := c.take(ctx, &res.Sets[i]); err != nil {
-			return err
+			failed = err
 		}
 	}
-	return nil
+	return failed
 }
 
 // take verifies a set that came, keeps it on disk and puts it into force.
@@ -67,10 +65,10 @@ func (c *Client) take(ctx context.Context, s *wire.SignedSet) error {
 	c.mu.Unlock()
 	info, err := identity.VerifySet(c.key, s.Name, held, s.Payload, s.Minisig, c.cfg.Now())
 	if err != nil {
-		return fmt.Errorf("set %s: %w", s.Name, err)
+		return err
 	}
 	c.apply(s.Name, info.Version, s.Payload)
-	return c.keep(s)
+	return identity.SaveSet(c.cfg.Identity.Dir(), s) // in force already
 }
 
 // apply puts a verified set into force.
@@ -90,47 +88,28 @@ func (c *Client) apply(name string, version uint64, payload []byte) {
 	c.Nudge()
 }
 
-func (c *Client) setFile(name string) string {
-	return filepath.Join(c.cfg.Identity.Dir(), "set-"+name)
-}
-
-// keep writes a set to disk, for starts without the control plane.
-func (c *Client) keep(s *wire.SignedSet) error {
-	if err := identity.WriteFile(c.setFile(s.Name), s.AppendTo(nil)); err != nil {
-		return fmt.Errorf("keep set %s: %w", s.Name, err)
-	}
-	return nil
-}
-
 // loadSets puts the sets on disk into force, as far as they still hold.
 func (c *Client) loadSets() {
 	for name := range c.cfg.Sets {
-		if err := c.loadSet(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := c.loadSet(name); err != nil {
 			c.log.Warn("the set on disk is not used", "set", name, "error", err)
 		}
 	}
 }
 
 func (c *Client) loadSet(name string) error {
-	path := c.setFile(name)
-	info, err := os.Stat(path)
-	if err != nil {
+	s, err := identity.LoadSet(c.cfg.Identity.Dir(), name)
+	if err != nil || s == nil {
 		return err
-	}
-	if uint64(info.Size()) > c.cfg.MaxSet+64<<10 {
-		return fmt.Errorf("%s: %d bytes is too long for a set", path, info.Size())
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	var s wire.SignedSet
-	if err := s.Decode(b); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	set, err := identity.VerifySet(c.key, name, 0, s.Payload, s.Minisig, c.cfg.Now())
+	if errors.Is(err, identity.ErrSetExpired) {
+		c.mu.Lock()
+		c.seen[name] = set.Version // only a newer one may replace it
+		c.mu.Unlock()
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	c.apply(name, set.Version, s.Payload)
 	return nil
