@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -58,13 +59,13 @@ func (g *generator) next() *model.Event {
 
 func pick[T any](g *generator, list ...T) T { return list[g.rng.IntN(len(list))] }
 
+// sha256 gives the hash of a program: a few thousand are in use on a fleet.
 func (g *generator) sha256() string {
+	v := uint64(g.rng.IntN(4000))
 	for i := 0; i < len(g.hash); i += 8 {
-		// Few programs and file contents are in use on a fleet at a time.
-		v := uint64(g.rng.IntN(4000)+i) * 0x9e3779b97f4a7c15
-		for k := range 8 {
-			g.hash[i+k] = byte(v >> (8 * k))
-		}
+		v = (v + 1) * 0x9e3779b97f4a7c15
+		v ^= v >> 29
+		binary.LittleEndian.PutUint64(g.hash[i:], v)
 	}
 	return hex.EncodeToString(g.hash[:])
 }

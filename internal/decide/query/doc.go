@@ -28,5 +28,6 @@
 //   - a free word or phrase: contained in subject, explanation, rule, kind or an
 //     observable written as type=value
 //
-// Letter case does not matter.
+// Letter case does not matter. (Devices, reporters and kinds are in lower case by
+// definition; a hostile event with one that is not is found by other fields.)
 package query

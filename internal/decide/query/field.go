@@ -61,6 +61,13 @@ func classOf(f Field) fieldClass {
 // Observed says whether the field stands for an observable of that type.
 func (f Field) Observed() bool { return classOf(f) == classObserved }
 
+// Identifier says whether the field's values are in lower case by definition
+// (device, reporter, kind). They are compared as they are, so that a store need
+// not fold them.
+func (f Field) Identifier() bool {
+	return f == FieldDevice || f == FieldReporter || f == FieldKind
+}
+
 // Fields lists the names of all fields, for completion and for messages.
 func Fields() []string {
 	return []string{"severity", "layer", "count", "device", "reporter", "kind", "rule", "technique", "id",

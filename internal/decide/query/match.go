@@ -76,7 +76,10 @@ func (x Text) match(e *model.Event) bool {
 	if x.Field == FieldDevice && slices.Contains(x.Devices, e.Device) {
 		return true
 	}
-	value := strings.ToLower(textOf(x.Field, e))
+	value := textOf(x.Field, e)
+	if !x.Field.Identifier() {
+		value = strings.ToLower(value)
+	}
 	for _, p := range x.Patterns {
 		if p.MatchLower(value) {
 			return true

@@ -39,7 +39,8 @@ func (s *Store) newFile(day string) *dayFile {
 
 // columns of the table events. Time is nanoseconds since 1970, last what to
 // add to it; an id is split in two since its first half, a time, compresses
-// well. Observables are written between separators, see packObservables.
+// well. Observables are written between separators, see appendObservables.
+// Evidence is only read for events that are shown, so it may be slow to read.
 const schema = `CREATE TABLE %[1]s.events (
 	time_ns BIGINT NOT NULL, last_after_ns BIGINT NOT NULL,
 	id_hi UBIGINT NOT NULL, id_lo UBIGINT NOT NULL,
@@ -47,7 +48,7 @@ const schema = `CREATE TABLE %[1]s.events (
 	layer UTINYINT NOT NULL, severity UTINYINT NOT NULL, n UINTEGER NOT NULL,
 	kind VARCHAR NOT NULL, rule VARCHAR NOT NULL, technique VARCHAR NOT NULL,
 	subject VARCHAR NOT NULL, observables VARCHAR NOT NULL,
-	explanation VARCHAR NOT NULL, advice VARCHAR NOT NULL, evidence VARCHAR NOT NULL);
+	explanation VARCHAR NOT NULL, advice VARCHAR NOT NULL, evidence VARCHAR USING COMPRESSION zstd NOT NULL);
 CREATE TABLE %[1]s.marks (part VARCHAR NOT NULL, epoch UBIGINT NOT NULL, seq UBIGINT NOT NULL);
 `
 
@@ -79,7 +80,7 @@ func (s *Store) attachAll(ctx context.Context) error {
 // process left that was killed while it made the file: nothing was ever stored
 // in it.
 func (s *Store) attachFound(ctx context.Context, f *dayFile) error {
-	if err := s.attach(ctx, f); err != nil {
+	if err := s.attach(ctx, f, ""); err != nil {
 		return err
 	}
 	var tables int
@@ -97,8 +98,8 @@ func (s *Store) attachFound(ctx context.Context, f *dayFile) error {
 	return nil
 }
 
-func (s *Store) attach(ctx context.Context, f *dayFile) error {
-	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("ATTACH '%s' AS %s", f.path, f.alias)); err != nil {
+func (s *Store) attach(ctx context.Context, f *dayFile, options string) error {
+	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("ATTACH '%s' AS %s", f.path, f.alias)+options); err != nil {
 		return fmt.Errorf("event store: attach %s: %w", f.path, err)
 	}
 	return nil
@@ -146,7 +147,7 @@ func (s *Store) current(ctx context.Context) (*dayFile, error) {
 // create makes a day file with the marks of the one before, in one
 // transaction, so that a file has all marks or does not count (attachFound).
 func (s *Store) create(ctx context.Context, f, last *dayFile) error {
-	if err := s.attach(ctx, f); err != nil {
+	if err := s.attach(ctx, f, " (STORAGE_VERSION 'v1.2.0')"); err != nil { // the first with zstd
 		return err
 	}
 	carry := ""

@@ -91,6 +91,10 @@ func (w *where) text(x query.Text) string {
 			out = append(out, idCondition(p))
 		case x.Field.Observed():
 			out = append(out, w.observed(string(x.Field)+"=", p))
+		case x.Field.Identifier():
+			// Without lower(), so that DuckDB reads the other columns only
+			// where this one fits.
+			out = append(out, w.compare(column(x.Field), p))
 		default:
 			out = append(out, w.pattern(column(x.Field), p))
 		}
@@ -100,11 +104,15 @@ func (w *where) text(x query.Text) string {
 
 // pattern compares a column in lower case, as query.Pattern does.
 func (w *where) pattern(column string, p query.Pattern) string {
+	return w.compare("lower("+column+")", p)
+}
+
+func (w *where) compare(value string, p query.Pattern) string {
 	if text, ok := p.Literal(); ok {
-		return fmt.Sprintf("lower(%s) = %s", column, w.arg(text))
+		return value + " = " + w.arg(text)
 	}
 	if len(p.Parts) == 1 {
-		return fmt.Sprintf("contains(lower(%s), %s)", column, w.arg(p.Parts[0]))
+		return fmt.Sprintf("contains(%s, %s)", value, w.arg(p.Parts[0]))
 	}
 	like := make([]string, len(p.Parts))
 	for i, part := range p.Parts {
@@ -114,7 +122,7 @@ func (w *where) pattern(column string, p query.Pattern) string {
 	if p.Contains {
 		text = "%" + text + "%"
 	}
-	return fmt.Sprintf(`lower(%s) LIKE %s ESCAPE '\'`, column, w.arg(text))
+	return fmt.Sprintf(`%s LIKE %s ESCAPE '\'`, value, w.arg(text))
 }
 
 // observed finds an observable that as a whole is prefix and then p.
