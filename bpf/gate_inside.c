@@ -21,28 +21,29 @@ static __always_inline bool is_spoofed(const struct config *c, const struct pack
 
 static __always_inline void count_device(struct device *d, const struct packet *p, enum class class, __u64 now)
 {
-	struct count *c = &d->class[class & (NUM_CLASSES - 1)];
+	struct device_line *l = &d->line[class / LINE_CLASSES & (NUM_CLASSES / LINE_CLASSES - 1)];
+	struct count *c = &l->class[class & (LINE_CLASSES - 1)];
 	c->packets++;
 	c->bytes += p->len;
-	if (!d->first)
-		d->first = now;
-	d->last = now;
+	if (!l->first)
+		l->first = now;
+	l->last = now;
 	if (p->family)
-		d->last_source = p->src;
+		l->last_source = p->src;
 	if (class == CLASS_SPOOFED) {
 		d->last_spoofed = p->src;
 		d->spoofed_at = now;
 	}
 }
 
-// Whether a rule stops the packet.
-static __always_inline bool stopped_by_rule(const struct config *c, const struct packet *p, __u32 cpu, __u32 device,
-					    bool spoofed, __u64 now)
+// What the rules say.
+static __always_inline int ask_rules(const struct config *c, const struct packet *p, __u32 cpu, __u32 device,
+				     bool spoofed, __u64 now)
 {
 	__u32 zero = 0;
 	struct situation *s = bpf_map_lookup_elem(&scratch, &zero);
 	if (!s)
-		return false;
+		return RULES_PASS;
 	s->packet = *p;
 	s->now = now;
 	s->cpu = cpu;
@@ -50,6 +51,26 @@ static __always_inline bool stopped_by_rule(const struct config *c, const struct
 	s->generation = c->rules_generation;
 	s->spoofed = spoofed;
 	return apply_rules(s);
+}
+
+// Why rules or blocklist stop the packet: the counter of the reason, or NULL.
+// A flow that neither names is not looked up again until one of them changes.
+static __always_inline __u64 *named(const struct config *c, const struct packet *p, struct flow *f, __u32 cpu, __u32 device,
+				    bool spoofed, __u64 now, struct totals *t)
+{
+	__u32 generation = *(volatile __u32 *)&c->clear_generation;
+	if (f && f->clear == generation)
+		return NULL;
+	int rules = RULES_CLEAR;
+	if (c->features & FEATURE_RULES)
+		rules = ask_rules(c, p, cpu, device, spoofed, now);
+	if (rules == RULES_STOP)
+		return &t->dropped_rule;
+	if (blocked(c, &p->dst, p->family))
+		return &t->dropped_blocklist;
+	if (f && rules == RULES_CLEAR)
+		f->clear = generation;
+	return NULL;
 }
 
 SEC("xdp")
@@ -66,7 +87,7 @@ int gate_inside(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 device = device_index(p.src_mac, true);
+	__u32 device = device_of_mac(p.src_mac, true);
 	if (device == OVERFLOW_DEVICE)
 		t->device_full++;
 	bool drop_spoofed = false;
@@ -76,28 +97,25 @@ int gate_inside(struct xdp_md *ctx)
 	if (!d)
 		return XDP_ABORTED;
 	count_device(d, &p, class, now);
-	if (p.family)
-		count_flow(&p, cpu, now);
+	struct flow *f = p.family ? count_flow(&p, cpu, now) : NULL;
 
-	__u64 *why;
-	if (c->features & FEATURE_RULES && stopped_by_rule(c, &p, cpu, device, spoofed, now))
-		why = &t->dropped_rule;
-	else if (blocked(c, &p.dst, p.family))
-		why = &t->dropped_blocklist;
-	else if (drop_spoofed)
-		why = &t->dropped_spoofed;
-	else if (c->features & FEATURE_CEILINGS && !under_ceiling(c, device, class, now))
-		why = &t->dropped_ceiling;
-	else if (!fail_allows(c, device, now))
-		why = &t->dropped_fail;
-	else {
-		t->forwarded.packets++;
-		t->forwarded.bytes += p.len;
-		return bpf_redirect_map(&ports, PORT_OUTSIDE, 0);
+	__u64 *why = named(c, &p, f, cpu, device, spoofed, now, t);
+	if (!why) {
+		if (drop_spoofed)
+			why = &t->dropped_spoofed;
+		else if (c->features & FEATURE_CEILINGS && !under_ceiling(c, device, class, now))
+			why = &t->dropped_ceiling;
+		else if (!fail_allows(c, device, now))
+			why = &t->dropped_fail;
 	}
-	++*why;
-	d->dropped++;
-	return XDP_DROP;
+	if (why) {
+		++*why;
+		d->dropped++;
+		return XDP_DROP;
+	}
+	t->forwarded.packets++;
+	t->forwarded.bytes += p.len;
+	return bpf_redirect_map(&ports, PORT_OUTSIDE, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -43,7 +43,7 @@ int gate_outside(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 device = device_index(p.dst_mac, false);
+	__u32 device = device_of_mac(p.dst_mac, false);
 	if (blocked(c, &p.src, p.family)) {
 		t->dropped_blocklist++;
 		return XDP_DROP;

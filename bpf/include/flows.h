@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The flow table: each CPU has its own sets of FLOW_WAYS entries; a new flow
- * takes the place of the one in its set that was quiet longest. Nothing is
+ * The flow table, one a CPU: a hash gives the place, its tags the entry. A
+ * new flow in a full place takes the way that was quiet longest. Nothing is
  * enforced from here, so whatever floods the table only blurs the counts.
  */
 #ifndef MASUGATA_FLOWS_H
@@ -12,7 +12,7 @@
 
 /* A flow that was seen within this time was still wanted when it was
  * evicted: counted in totals.flow_full. */
-#define FLOW_IDLE 10000000000ULL
+#define FLOW_IDLE (10000000000ULL >> AGE_SHIFT)
 
 struct flow_id {
 	__u64 device;
@@ -37,44 +37,50 @@ static __always_inline bool same_flow(const struct flow *f, const struct flow_id
 	       f->dport == id->dport && f->proto == id->proto && f->family == id->family;
 }
 
-static __always_inline struct flow_set *flow_set_of(__u32 cpu, __u64 hash)
+static __always_inline struct flow_place *flow_place_of(__u32 cpu, __u64 hash)
 {
-	__u32 i = cpu * flow_sets + ((__u32)hash & (flow_sets - 1));
+	__u32 i = cpu * flow_places + ((__u32)hash & (flow_places - 1));
+	return bpf_map_lookup_elem(&flow_index, &i);
+}
+
+static __always_inline __u16 tag_of(__u64 hash)
+{
+	return hash >> 48;
+}
+
+static __always_inline struct flow *flow_at(__u32 cpu, __u32 index)
+{
+	__u32 i = cpu * flow_places * FLOW_WAYS + index - 1;
 	return bpf_map_lookup_elem(&flows, &i);
 }
 
-/* The entry of the flow in the set, or NULL. Entries are never freed one by
- * one, so a free one ends the search. */
-static __always_inline struct flow *find_flow(struct flow_set *set, const struct flow_id *id, __u64 hash)
+/* The flow's entry, or NULL; it counts as seen now. Ways are filled in order
+ * and never freed, so one without an index ends the search. */
+static __always_inline struct flow *find_flow(struct flow_place *place, const struct flow_id *id, __u64 hash, __u32 cpu,
+					      __u64 now)
 {
-	__u32 start = hash >> 62;
+	__u16 tag = tag_of(hash), age = now >> AGE_SHIFT;
 #pragma unroll
 	for (int i = 0; i < FLOW_WAYS; i++) {
-		struct flow *f = &set->way[(start + i) & (FLOW_WAYS - 1)];
-		if (same_flow(f, id) && f->last)
+		__u32 index = place->index[i];
+		if (!index)
+			return NULL;
+		if (place->tag[i] != tag)
+			continue;
+		struct flow *f = flow_at(cpu, index);
+		if (f && same_flow(f, id)) {
+			if (place->age[i] != age)
+				place->age[i] = age;
 			return f;
+		}
 	}
 	return NULL;
 }
 
-/* Makes an entry for the flow. Readers without a lock copy an entry, then
- * look at last and the key again. */
-static __always_inline struct flow *make_flow(struct flow_set *set, const struct flow_id *id, __u64 hash, __u64 now,
-					      struct totals *t)
+static __always_inline void fill_flow(struct flow *f, const struct flow_id *id, __u64 now)
 {
-	__u32 start = hash >> 62, oldest = start & (FLOW_WAYS - 1);
-	__u64 last = ~0ULL;
-#pragma unroll
-	for (int i = 0; i < FLOW_WAYS; i++) {
-		__u32 w = (start + i) & (FLOW_WAYS - 1);
-		if (set->way[w].last < last) {
-			last = set->way[w].last;
-			oldest = w;
-		}
-	}
-	if (last && now - last < FLOW_IDLE)
-		t->flow_full++;
-	struct flow *f = &set->way[oldest & (FLOW_WAYS - 1)];
+	/* Readers without a lock copy an entry, then look at last and the key
+	 * again. */
 	*(volatile __u64 *)&f->last = 0;
 	f->device = id->device;
 	f->dst.w[0] = id->dst.w[0];
@@ -84,6 +90,7 @@ static __always_inline struct flow *make_flow(struct flow_set *set, const struct
 	f->family = id->family;
 	f->flags_or = 0;
 	f->flags_and = 0xff;
+	f->clear = 0;
 	f->len_min = 0xffff;
 	f->len_max = 0;
 	f->sport_min = 0xffff;
@@ -98,41 +105,79 @@ static __always_inline struct flow *make_flow(struct flow_set *set, const struct
 	f->back_packets = 0;
 	f->back_bytes = 0;
 	*(volatile __u64 *)&f->last = now;
-	return f;
 }
 
+/* The way that a new flow gets: the first that was never used, else the one
+ * that was quiet longest. */
+static __always_inline __u32 victim_way(struct flow_place *place, __u16 age, __u16 *quiet)
+{
+	__u32 oldest = 0;
+	*quiet = 0;
+#pragma unroll
+	for (int i = 0; i < FLOW_WAYS; i++) {
+		if (!place->index[i]) {
+			*quiet = 0xffff;
+			return i;
+		}
+		__u16 q = age - place->age[i];
+		if (q >= *quiet) {
+			*quiet = q;
+			oldest = i;
+		}
+	}
+	return oldest;
+}
+
+/* Makes an entry for the flow; 0 when it could not. */
 __noinline int start_flow(const struct flow_id *id, __u32 cpu, __u64 now)
 {
 	if (!id)
 		return 0;
 	__u64 h = flow_hash(id);
-	struct flow_set *set = flow_set_of(cpu, h);
+	struct flow_place *place = flow_place_of(cpu, h);
 	struct totals *t = bpf_map_lookup_elem(&totals, &cpu);
-	if (set && t)
-		make_flow(set, id, h, now, t);
-	return 0;
+	if (!place || !t)
+		return 0;
+	__u16 quiet, age = now >> AGE_SHIFT;
+	__u32 way = victim_way(place, age, &quiet) & (FLOW_WAYS - 1);
+	if (!place->index[way]) {
+		if (t->flows_used >= flow_places * FLOW_WAYS)
+			return 0;
+		place->index[way] = ++t->flows_used;
+	} else if (quiet < FLOW_IDLE) {
+		t->flow_full++;
+	}
+	struct flow *f = flow_at(cpu, place->index[way]);
+	if (!f)
+		return 0;
+	fill_flow(f, id, now);
+	place->tag[way] = tag_of(h);
+	place->age[way] = age;
+	return 1;
 }
 
 static __always_inline struct flow *flow_of(const struct flow_id *id, __u32 cpu, __u64 now)
 {
 	__u64 h = flow_hash(id);
-	struct flow_set *set = flow_set_of(cpu, h);
-	if (!set)
+	struct flow_place *place = flow_place_of(cpu, h);
+	if (!place)
 		return NULL;
-	struct flow *f = find_flow(set, id, h);
+	struct flow *f = find_flow(place, id, h, cpu, now);
 	if (f)
 		return f;
-	struct flow_id copy = *id;
-	start_flow(&copy, cpu, now);
-	return find_flow(set, id, h);
+	struct flow_id copy = *id; /* so that the common path keeps id in registers */
+	if (!start_flow(&copy, cpu, now))
+		return NULL;
+	return find_flow(place, id, h, cpu, now);
 }
 
-static __always_inline void count_flow(const struct packet *p, __u32 cpu, __u64 now)
+/* Counts the packet and gives its flow. */
+static __always_inline struct flow *count_flow(const struct packet *p, __u32 cpu, __u64 now)
 {
 	struct flow_id id = {.device = p->src_mac, .dst = p->dst, .dport = p->dport, .proto = p->proto, .family = p->family};
 	struct flow *f = flow_of(&id, cpu, now);
 	if (!f)
-		return;
+		return NULL;
 	__u16 len = p->len > 0xffff ? 0xffff : p->len;
 	f->packets++;
 	f->bytes += p->len;
@@ -148,7 +193,7 @@ static __always_inline void count_flow(const struct packet *p, __u32 cpu, __u64 
 	if (p->dns)
 		f->dns++;
 	if (p->proto != PROTO_TCP || !p->l4)
-		return;
+		return f;
 	f->flags_or |= p->flags;
 	f->flags_and &= p->flags;
 	if ((p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
@@ -157,10 +202,11 @@ static __always_inline void count_flow(const struct packet *p, __u32 cpu, __u64 
 		f->bare_ack++;
 	if (p->http)
 		f->http++;
+	return f;
 }
 
 /* Whether another CPU counts the flow. */
-__noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu)
+__noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu, __u64 now)
 {
 	if (!id)
 		return false;
@@ -170,8 +216,8 @@ __noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu)
 			break;
 		if (c == cpu)
 			continue;
-		struct flow_set *set = flow_set_of(c, h);
-		if (set && find_flow(set, id, h))
+		struct flow_place *place = flow_place_of(c, h);
+		if (place && find_flow(place, id, h, c, now))
 			return true;
 	}
 	return false;
@@ -183,16 +229,15 @@ static __always_inline void count_back(const struct packet *p, __u32 cpu, __u64 
 {
 	struct flow_id id = {.device = p->dst_mac, .dst = p->src, .dport = p->sport, .proto = p->proto, .family = p->family};
 	__u64 h = flow_hash(&id);
-	struct flow_set *set = flow_set_of(cpu, h);
-	if (!set)
+	struct flow_place *place = flow_place_of(cpu, h);
+	if (!place)
 		return;
-	struct flow *f = find_flow(set, &id, h);
+	struct flow *f = find_flow(place, &id, h, cpu, now);
 	if (!f) {
 		struct flow_id copy = id;
-		if (num_cpus < 2 || !flow_elsewhere(&copy, cpu))
+		if (num_cpus < 2 || !flow_elsewhere(&copy, cpu, now) || !start_flow(&copy, cpu, now))
 			return;
-		start_flow(&copy, cpu, now);
-		f = find_flow(set, &id, h);
+		f = find_flow(place, &id, h, cpu, now);
 		if (!f)
 			return;
 	}

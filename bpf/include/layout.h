@@ -19,12 +19,15 @@
  * freed again. */
 #define DEVICE_FREE 0ULL
 #define DEVICE_GONE (~0ULL)
-#define DEVICE_WAYS 8
+#define DEVICE_WAYS 6
 
-/* Places of one hash value, all in one cache line. The position of a key,
- * place * DEVICE_WAYS + way, is the device's index in every other table. */
-struct device_keys {
+/* The devices of one hash value, in one cache line. Each way gets an index
+ * into every other table when it is first used, counting up, so that the
+ * devices that are there lie close together; it keeps it. */
+struct device_place {
 	__u64 key[DEVICE_WAYS];
+	__u16 index[DEVICE_WAYS]; /* + 1; 0: none yet */
+	__u32 unused;
 };
 
 enum class {
@@ -50,24 +53,36 @@ struct addr {
 	__u64 w[2];
 };
 
-/* Counters of one device on one CPU. */
-struct device {
-	struct count class[NUM_CLASSES]; /* outward, stopped ones included */
+#define LINE_CLASSES 2
+
+/* Counters of two classes: all that a packet touches, in one cache line. */
+struct device_line {
+	struct count class[LINE_CLASSES]; /* outward, stopped ones included */
 	struct addr last_source;
-	struct addr last_spoofed;
 	__u64 first; /* ktime, coarse, ns */
 	__u64 last;
-	__u64 dropped;
+};
+
+/* Counters of one device on one CPU. */
+struct device {
+	struct device_line line[NUM_CLASSES / LINE_CLASSES];
+	struct addr last_spoofed;
 	__u64 spoofed_at; /* when last_spoofed was seen */
+	__u64 dropped;
 	struct count rx;
-	__u64 unused[6];
+	__u64 unused[2];
+};
+
+/* A token bucket of a ceiling, see bucket.h. */
+struct ceiling {
+	__u64 tat;
+	__u64 interval; /* ns a packet; 0: the common one, ~0: none */
 };
 
 /* State of one device that all CPUs share. */
 struct device_shared {
-	__u64 tat[NUM_CLASSES];	     /* token buckets of the ceilings, see bucket.h */
-	__u64 interval[NUM_CLASSES]; /* ns a packet of its own ceilings, 0 for none */
-	__u32 own;		     /* its own ceilings hold, not the common ones */
+	struct ceiling ceiling[NUM_CLASSES];
+	__u32 own; /* it has ceilings of its own */
 	__u32 trusted;
 	__u64 unused[7];
 };
@@ -82,7 +97,7 @@ struct flow {
 	__u8 family; /* 4 or 6 */
 	__u8 flags_or;
 	__u8 flags_and;
-	__u16 unused0;
+	__u16 clear; /* config.clear_generation in which neither blocklist nor rules named it */
 	__u16 len_min;
 	__u16 len_max;
 	__u16 sport_min;
@@ -100,11 +115,17 @@ struct flow {
 	__u64 unused1;
 };
 
-#define FLOW_WAYS 4
+#define FLOW_WAYS 8
 
-struct flow_set {
-	struct flow way[FLOW_WAYS];
+/* The flows of one hash value, in one cache line. Ways get their index as
+ * those of devices do. */
+struct flow_place {
+	__u16 tag[FLOW_WAYS]; /* other bits of the hash */
+	__u16 age[FLOW_WAYS]; /* when it was last seen, ktime >> AGE_SHIFT */
+	__u32 index[FLOW_WAYS]; /* + 1; 0: none yet */
 };
+
+#define AGE_SHIFT 28 /* a quarter of a second */
 
 struct totals {
 	struct count forwarded;
@@ -116,7 +137,8 @@ struct totals {
 	__u64 malformed;
 	__u64 flow_full;
 	__u64 device_full;
-	__u64 unused[6];
+	__u64 flows_used; /* indexes given */
+	__u64 unused[5];
 };
 
 enum verdict {
@@ -175,7 +197,7 @@ struct tuple {
 
 struct tuples {
 	__u32 n;
-	__u32 unused;
+	__u32 by_sport; /* some tuple has a source port */
 	struct tuple t[MAX_TUPLES];
 };
 
@@ -241,9 +263,13 @@ struct config {
 	__u32 rules_generation;
 	__u32 inside_generation;
 	__u32 block6_levels; /* which of the bitmaps in block6 are in use */
+	__u32 clear_generation; /* changes after every change of rules and blocklist; 1 to 65535 */
+	__u32 unused0;
 	__u64 attached;	     /* ktime */
-	__u64 unused[2];
+	__u64 unused1;
 	__u64 ceiling[NUM_CLASSES]; /* ns a packet of the common ceilings, 0 for none */
+	__u64 devices_used; /* indexes given */
+	__u64 unused2[7];
 };
 
 #endif

@@ -13,8 +13,8 @@
 #include <bpf/bpf_helpers.h>
 
 /* Set by user space before loading; powers of two. */
-const volatile __u32 flow_sets = 1;    /* sets of one CPU */
-const volatile __u32 device_places = 1; /* groups of DEVICE_WAYS keys */
+const volatile __u32 flow_places = 1; /* of one CPU */
+const volatile __u32 device_places = 1;
 const volatile __u32 max_rules = 1;
 const volatile __u32 num_cpus = 1;
 const volatile __u64 seed = 1;
@@ -33,10 +33,11 @@ const volatile __u32 layout_version = LAYOUT_VERSION;
 
 TABLE(config, struct config);
 TABLE(totals, struct totals);		    /* a CPU */
-TABLE(device_keys, struct device_keys);	    /* device_places */
+TABLE(device_index, struct device_place);   /* device_places */
 TABLE(devices, struct device);		    /* CPU x (indexes + 1); the last is the overflow entry */
 TABLE(device_shared, struct device_shared); /* indexes + 1 */
-TABLE(flows, struct flow_set);		    /* CPU x flow_sets */
+TABLE(flow_index, struct flow_place);	    /* CPU x flow_places */
+TABLE(flows, struct flow);		    /* CPU x indexes */
 TABLE(rules, struct rule);		    /* max_rules */
 TABLE(rule_hits, struct rule_hits);	    /* CPU x max_rules */
 TABLE(rule_buckets, __u64);		    /* max_rules */

@@ -9,6 +9,12 @@
 #include "packet.h"
 
 #define INSIDE_INLINE 3
+#define NO_CEILING (~0ULL)
+
+/* What apply_rules says. */
+#define RULES_CLEAR 0  /* no rule names the packet's flow */
+#define RULES_PASS 1
+#define RULES_STOP 2
 
 /* A packet and what the rules look at beside it. */
 struct situation {
@@ -121,31 +127,32 @@ __noinline int apply_rule(__u32 slot, const struct situation *s, int stopped)
 	return false;
 }
 
-/* Whether the packet is stopped after the rules that share the key. */
-static __always_inline int apply_chain(const struct rule_key *key, const struct situation *s, int stopped)
+/* Applies the rules that share the key; verdict is that of those before. */
+static __always_inline int apply_chain(const struct rule_key *key, const struct situation *s, int verdict)
 {
 	struct rule_chain *c = bpf_map_lookup_elem(&rule_index, key);
 	if (!c)
-		return stopped;
+		return verdict;
 	for (int i = 0; i < MAX_CHAIN; i++) {
 		if (i >= c->n)
 			break;
-		stopped |= apply_rule(c->slot[i], s, stopped);
+		if (apply_rule(c->slot[i], s, verdict == RULES_STOP))
+			verdict = RULES_STOP;
 	}
-	return stopped;
+	return verdict == RULES_CLEAR ? RULES_PASS : verdict;
 }
 
-/* Whether a rule stops the packet; every rule that matches counts it. */
+/* Applies every rule that matches the packet. */
 __noinline int apply_rules(const struct situation *s)
 {
 	if (!s)
-		return false;
+		return RULES_PASS;
 	const struct packet *p = &s->packet;
 	__u32 half = s->generation & 1;
 	struct tuples *ts = bpf_map_lookup_elem(&tuples, &half);
 	if (!ts)
-		return false;
-	int stopped = false;
+		return RULES_PASS;
+	int verdict = ts->by_sport ? RULES_PASS : RULES_CLEAR;
 	for (int i = 0; i < MAX_TUPLES; i++) {
 		if (i >= ts->n)
 			break;
@@ -161,9 +168,9 @@ __noinline int apply_rules(const struct situation *s)
 			.tuple = i,
 			.generation = half,
 		};
-		stopped = apply_chain(&key, s, stopped);
+		verdict = apply_chain(&key, s, verdict);
 	}
-	return stopped;
+	return verdict;
 }
 
 /* Whether the device's ceiling for the class lets the packet through. */
@@ -174,8 +181,12 @@ __noinline int under_ceiling(const struct config *c, __u32 device, __u32 class, 
 	struct device_shared *d = bpf_map_lookup_elem(&device_shared, &device);
 	if (!d || class >= NUM_CLASSES)
 		return true;
-	__u64 interval = d->own ? d->interval[class] : c->ceiling[class];
-	return !interval || take_token(&d->tat[class], interval, CEILING_TOLERANCE, now);
+	__u64 interval = d->ceiling[class].interval;
+	if (!interval)
+		interval = c->ceiling[class];
+	if (!interval || interval == NO_CEILING)
+		return true;
+	return take_token(&d->ceiling[class].tat, interval, CEILING_TOLERANCE, now);
 }
 
 #endif

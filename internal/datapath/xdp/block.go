@@ -58,6 +58,7 @@ func (d *Datapath) changeBlocklist(want map[netip.Prefix]struct{}) error {
 		return fmt.Errorf("xdp: set blocklist: %w", errors.Join(errs[0], fmt.Errorf("%d prefixes not taken", len(errs))))
 	}
 	d.switchBitmaps(maps)
+	d.lookAgain()
 	for p := range d.blocked.held {
 		if _, wanted := want[p]; wanted {
 			continue

@@ -22,9 +22,10 @@ const (
 	insideMapBlocked6      = "blocked6"
 	insideMapConfig        = "config"
 	insideMapDeviceBuckets = "device_buckets"
-	insideMapDeviceKeys    = "device_keys"
+	insideMapDeviceIndex   = "device_index"
 	insideMapDeviceShared  = "device_shared"
 	insideMapDevices       = "devices"
+	insideMapFlowIndex     = "flow_index"
 	insideMapFlows         = "flows"
 	insideMapInside        = "inside"
 	insideMapPorts         = "ports"
@@ -37,7 +38,7 @@ const (
 	insideMapTuples        = "tuples"
 	insideProgGateInside   = "gate_inside"
 	insideVarDevicePlaces  = "device_places"
-	insideVarFlowSets      = "flow_sets"
+	insideVarFlowPlaces    = "flow_places"
 	insideVarLayoutVersion = "layout_version"
 	insideVarMaxRules      = "max_rules"
 	insideVarNumCpus       = "num_cpus"
@@ -99,9 +100,10 @@ type insideMapSpecs struct {
 	Blocked6      *ebpf.MapSpec `ebpf:"blocked6"`
 	Config        *ebpf.MapSpec `ebpf:"config"`
 	DeviceBuckets *ebpf.MapSpec `ebpf:"device_buckets"`
-	DeviceKeys    *ebpf.MapSpec `ebpf:"device_keys"`
+	DeviceIndex   *ebpf.MapSpec `ebpf:"device_index"`
 	DeviceShared  *ebpf.MapSpec `ebpf:"device_shared"`
 	Devices       *ebpf.MapSpec `ebpf:"devices"`
+	FlowIndex     *ebpf.MapSpec `ebpf:"flow_index"`
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
@@ -119,7 +121,7 @@ type insideMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type insideVariableSpecs struct {
 	DevicePlaces  *ebpf.VariableSpec `ebpf:"device_places"`
-	FlowSets      *ebpf.VariableSpec `ebpf:"flow_sets"`
+	FlowPlaces    *ebpf.VariableSpec `ebpf:"flow_places"`
 	LayoutVersion *ebpf.VariableSpec `ebpf:"layout_version"`
 	MaxRules      *ebpf.VariableSpec `ebpf:"max_rules"`
 	NumCpus       *ebpf.VariableSpec `ebpf:"num_cpus"`
@@ -152,9 +154,10 @@ type insideMaps struct {
 	Blocked6      *ebpf.Map `ebpf:"blocked6"`
 	Config        *ebpf.Map `ebpf:"config"`
 	DeviceBuckets *ebpf.Map `ebpf:"device_buckets"`
-	DeviceKeys    *ebpf.Map `ebpf:"device_keys"`
+	DeviceIndex   *ebpf.Map `ebpf:"device_index"`
 	DeviceShared  *ebpf.Map `ebpf:"device_shared"`
 	Devices       *ebpf.Map `ebpf:"devices"`
+	FlowIndex     *ebpf.Map `ebpf:"flow_index"`
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
@@ -175,9 +178,10 @@ func (m *insideMaps) Close() error {
 		m.Blocked6,
 		m.Config,
 		m.DeviceBuckets,
-		m.DeviceKeys,
+		m.DeviceIndex,
 		m.DeviceShared,
 		m.Devices,
+		m.FlowIndex,
 		m.Flows,
 		m.Inside,
 		m.Ports,
@@ -196,7 +200,7 @@ func (m *insideMaps) Close() error {
 // It can be passed to loadInsideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type insideVariables struct {
 	DevicePlaces  *ebpf.Variable `ebpf:"device_places"`
-	FlowSets      *ebpf.Variable `ebpf:"flow_sets"`
+	FlowPlaces    *ebpf.Variable `ebpf:"flow_places"`
 	LayoutVersion *ebpf.Variable `ebpf:"layout_version"`
 	MaxRules      *ebpf.Variable `ebpf:"max_rules"`
 	NumCpus       *ebpf.Variable `ebpf:"num_cpus"`

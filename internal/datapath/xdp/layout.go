@@ -18,41 +18,58 @@ type count struct {
 type addr [2]uint64 // 16 bytes in network order
 
 const (
-	deviceWays = 8
+	deviceWays = 6
 	deviceFree = uint64(0)
 	deviceGone = ^uint64(0)
-	flowWays   = 4
+	flowWays   = 8
 	maxTuples  = 16
 	maxChain   = 12
 	maxInside  = 64
 	block6Bits = 17
 )
 
-type deviceKeys struct {
-	_   structs.HostLayout
-	Key [deviceWays]uint64
+const (
+	lineClasses = 2
+	noCeiling   = ^uint64(0)
+)
+
+type devicePlace struct {
+	_      structs.HostLayout
+	Key    [deviceWays]uint64
+	Index  [deviceWays]uint16
+	Unused uint32
+}
+
+type deviceLine struct {
+	_          structs.HostLayout
+	Class      [lineClasses]count
+	LastSource addr
+	First      uint64
+	Last       uint64
 }
 
 type device struct {
 	_           structs.HostLayout
-	Class       [datapath.NumClasses]count
-	LastSource  addr
+	Line        [datapath.NumClasses / lineClasses]deviceLine
 	LastSpoofed addr
-	First       uint64
-	Last        uint64
-	Dropped     uint64
 	SpoofedAt   uint64
+	Dropped     uint64
 	Rx          count
-	Unused      [6]uint64
+	Unused      [2]uint64
+}
+
+type ceiling struct {
+	_        structs.HostLayout
+	Tat      uint64
+	Interval uint64
 }
 
 type deviceShared struct {
-	_        structs.HostLayout
-	Tat      [datapath.NumClasses]uint64
-	Interval [datapath.NumClasses]uint64
-	Own      uint32
-	Trusted  uint32
-	Unused   [7]uint64
+	_       structs.HostLayout
+	Ceiling [datapath.NumClasses]ceiling
+	Own     uint32
+	Trusted uint32
+	Unused  [7]uint64
 }
 
 type flow struct {
@@ -64,7 +81,7 @@ type flow struct {
 	Family      uint8
 	FlagsOr     uint8
 	FlagsAnd    uint8
-	Unused0     uint16
+	Clear       uint16
 	LenMin      uint16
 	LenMax      uint16
 	SportMin    uint16
@@ -82,9 +99,11 @@ type flow struct {
 	Unused1     uint64
 }
 
-type flowSet struct {
-	_   structs.HostLayout
-	Way [flowWays]flow
+type flowPlace struct {
+	_     structs.HostLayout
+	Tag   [flowWays]uint16
+	Age   [flowWays]uint16
+	Index [flowWays]uint32
 }
 
 type totals struct {
@@ -98,7 +117,8 @@ type totals struct {
 	Malformed        uint64
 	FlowFull         uint64
 	DeviceFull       uint64
-	Unused           [6]uint64
+	FlowsUsed        uint64
+	Unused           [5]uint64
 }
 
 type rule struct {
@@ -146,10 +166,10 @@ type tuple struct {
 }
 
 type tuples struct {
-	_      structs.HostLayout
-	N      uint32
-	Unused uint32
-	T      [maxTuples]tuple
+	_       structs.HostLayout
+	N       uint32
+	BySport uint32
+	T       [maxTuples]tuple
 }
 
 type ruleKey struct {
@@ -217,9 +237,13 @@ type config struct {
 	RulesGeneration  uint32
 	InsideGeneration uint32
 	Block6Levels     uint32
+	ClearGeneration  uint32
+	Unused0          uint32
 	Attached         uint64
-	Unused           [2]uint64
+	Unused1          uint64
 	Ceiling          [datapath.NumClasses]uint64
+	DevicesUsed      uint64
+	Unused2          [7]uint64
 }
 
 // keyWord is the device key as the programs write it.
@@ -246,6 +270,15 @@ func (a addr) bytes() (b [16]byte) {
 	binary.LittleEndian.PutUint64(b[:8], a[0])
 	binary.LittleEndian.PutUint64(b[8:], a[1])
 	return b
+}
+
+// The flow table's hash (bpf/include/flows.h).
+func flowHash(f *flow, seed uint64) uint64 {
+	tail := uint64(f.Dport) | uint64(f.Proto)<<16
+	h := (f.Device ^ seed) * 0x9E3779B97F4A7C15
+	h ^= (f.Dst[1] ^ h>>32) * 0xD6E8FEB86659FD93
+	h ^= (f.Dst[0] ^ tail<<24 ^ h>>32) * 0xC2B2AE3D27D4EB4F
+	return h ^ h>>32
 }
 
 // The device table's hash (bpf/include/devices.h).

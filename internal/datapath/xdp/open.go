@@ -35,6 +35,7 @@ type Datapath struct {
 	blocked blockTable
 	flipped time.Time // when a generation was last changed
 	aged    time.Time // when devices were last aged
+	unclear bool      // flows are to be looked up once more, see lookAgain
 	scratch struct {  // what the read methods hand out
 		flow   datapath.FlowCounter
 		device datapath.DeviceCounter
@@ -161,6 +162,7 @@ func (d *Datapath) initConfig() {
 	d.t.config.Seed = binary.LittleEndian.Uint64(seed[:])
 	d.t.config.Attached = ktime()
 	d.t.config.Heartbeat = ktime()
+	d.t.config.ClearGeneration = 1
 }
 
 // loadPrograms loads both programs over the same tables.

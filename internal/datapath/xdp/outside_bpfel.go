@@ -22,9 +22,10 @@ const (
 	outsideMapBlocked6      = "blocked6"
 	outsideMapConfig        = "config"
 	outsideMapDeviceBuckets = "device_buckets"
-	outsideMapDeviceKeys    = "device_keys"
+	outsideMapDeviceIndex   = "device_index"
 	outsideMapDeviceShared  = "device_shared"
 	outsideMapDevices       = "devices"
+	outsideMapFlowIndex     = "flow_index"
 	outsideMapFlows         = "flows"
 	outsideMapInside        = "inside"
 	outsideMapPorts         = "ports"
@@ -36,7 +37,7 @@ const (
 	outsideMapTuples        = "tuples"
 	outsideProgGateOutside  = "gate_outside"
 	outsideVarDevicePlaces  = "device_places"
-	outsideVarFlowSets      = "flow_sets"
+	outsideVarFlowPlaces    = "flow_places"
 	outsideVarLayoutVersion = "layout_version"
 	outsideVarMaxRules      = "max_rules"
 	outsideVarNumCpus       = "num_cpus"
@@ -98,9 +99,10 @@ type outsideMapSpecs struct {
 	Blocked6      *ebpf.MapSpec `ebpf:"blocked6"`
 	Config        *ebpf.MapSpec `ebpf:"config"`
 	DeviceBuckets *ebpf.MapSpec `ebpf:"device_buckets"`
-	DeviceKeys    *ebpf.MapSpec `ebpf:"device_keys"`
+	DeviceIndex   *ebpf.MapSpec `ebpf:"device_index"`
 	DeviceShared  *ebpf.MapSpec `ebpf:"device_shared"`
 	Devices       *ebpf.MapSpec `ebpf:"devices"`
+	FlowIndex     *ebpf.MapSpec `ebpf:"flow_index"`
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
@@ -117,7 +119,7 @@ type outsideMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type outsideVariableSpecs struct {
 	DevicePlaces  *ebpf.VariableSpec `ebpf:"device_places"`
-	FlowSets      *ebpf.VariableSpec `ebpf:"flow_sets"`
+	FlowPlaces    *ebpf.VariableSpec `ebpf:"flow_places"`
 	LayoutVersion *ebpf.VariableSpec `ebpf:"layout_version"`
 	MaxRules      *ebpf.VariableSpec `ebpf:"max_rules"`
 	NumCpus       *ebpf.VariableSpec `ebpf:"num_cpus"`
@@ -150,9 +152,10 @@ type outsideMaps struct {
 	Blocked6      *ebpf.Map `ebpf:"blocked6"`
 	Config        *ebpf.Map `ebpf:"config"`
 	DeviceBuckets *ebpf.Map `ebpf:"device_buckets"`
-	DeviceKeys    *ebpf.Map `ebpf:"device_keys"`
+	DeviceIndex   *ebpf.Map `ebpf:"device_index"`
 	DeviceShared  *ebpf.Map `ebpf:"device_shared"`
 	Devices       *ebpf.Map `ebpf:"devices"`
+	FlowIndex     *ebpf.Map `ebpf:"flow_index"`
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
@@ -172,9 +175,10 @@ func (m *outsideMaps) Close() error {
 		m.Blocked6,
 		m.Config,
 		m.DeviceBuckets,
-		m.DeviceKeys,
+		m.DeviceIndex,
 		m.DeviceShared,
 		m.Devices,
+		m.FlowIndex,
 		m.Flows,
 		m.Inside,
 		m.Ports,
@@ -192,7 +196,7 @@ func (m *outsideMaps) Close() error {
 // It can be passed to loadOutsideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type outsideVariables struct {
 	DevicePlaces  *ebpf.Variable `ebpf:"device_places"`
-	FlowSets      *ebpf.Variable `ebpf:"flow_sets"`
+	FlowPlaces    *ebpf.Variable `ebpf:"flow_places"`
 	LayoutVersion *ebpf.Variable `ebpf:"layout_version"`
 	MaxRules      *ebpf.Variable `ebpf:"max_rules"`
 	NumCpus       *ebpf.Variable `ebpf:"num_cpus"`

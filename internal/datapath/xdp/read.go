@@ -18,35 +18,67 @@ func (d *Datapath) ReadFlows(f func(*datapath.FlowCounter)) error {
 	d.clock.sync()
 	var sum, part flow
 	out := &d.scratch.flow
-	for set := range int(d.t.flowSets) {
-		for cpu := range int(d.t.cpus) {
-			for way := range flowWays {
-				if !d.copyFlow(cpu, set, way, &sum) || d.seenOnFormer(cpu, set, &sum) {
-					continue
-				}
-				for other := cpu + 1; other < int(d.t.cpus); other++ {
-					for w := range flowWays {
-						if d.t.sameFlow(other, set, w, &sum) && d.copyFlow(other, set, w, &part) && sameFlow(&sum, &part) {
-							addFlow(&sum, &part)
-						}
-					}
-				}
-				d.fillFlow(out, &sum)
-				f(out)
+	for cpu := range int(d.t.cpus) {
+		for i := range d.t.flowsUsed(cpu) {
+			if !copyFlow(&d.t.flows[cpu*d.t.maxFlows()+i], &sum) || !d.gather(cpu, &sum, &part) {
+				continue
 			}
+			d.fillFlow(out, &sum)
+			f(out)
 		}
 	}
 	return nil
 }
 
-func (t *tables) flowAt(cpu, set, way int) *flow {
-	return &t.flows[cpu*int(t.flowSets)+set].Way[way]
+func (t *tables) flowsUsed(cpu int) int {
+	return min(int(atomic.LoadUint64(&t.totals[cpu].FlowsUsed)), t.maxFlows())
+}
+
+// gather adds what the CPUs after this one counted of the flow; false when
+// one before has it too.
+func (d *Datapath) gather(cpu int, sum, part *flow) bool {
+	if d.t.cpus == 1 {
+		return true
+	}
+	hash := flowHash(sum, d.seed)
+	for other := range int(d.t.cpus) {
+		if other == cpu {
+			continue
+		}
+		e := d.t.findFlow(other, hash, sum)
+		if e == nil || !copyFlow(e, part) || !sameFlow(sum, part) {
+			continue
+		}
+		if other < cpu {
+			return false
+		}
+		addFlow(sum, part)
+	}
+	return true
+}
+
+// findFlow looks the flow up in a CPU's table.
+func (t *tables) findFlow(cpu int, hash uint64, f *flow) *flow {
+	place := &t.flowIdx[cpu*int(t.flowPlaces)+int(uint32(hash)&(t.flowPlaces-1))]
+	tag := uint16(hash >> 48)
+	for way := range flowWays {
+		index := atomic.LoadUint32(&place.Index[way])
+		if index == 0 || int(index) > t.maxFlows() {
+			return nil
+		}
+		if place.Tag[way] != tag {
+			continue
+		}
+		if e := &t.flows[cpu*t.maxFlows()+int(index)-1]; sameFlow(e, f) {
+			return e
+		}
+	}
+	return nil
 }
 
 // copyFlow takes a consistent copy of an entry, false when it is free or
 // changes hands just now.
-func (d *Datapath) copyFlow(cpu, set, way int, out *flow) bool {
-	e := d.t.flowAt(cpu, set, way)
+func copyFlow(e, out *flow) bool {
 	if atomic.LoadUint64(&e.Last) == 0 {
 		return false
 	}
@@ -56,23 +88,6 @@ func (d *Datapath) copyFlow(cpu, set, way int, out *flow) bool {
 
 func sameFlow(a, b *flow) bool {
 	return a.Device == b.Device && a.Dst == b.Dst && a.Dport == b.Dport && a.Proto == b.Proto && a.Family == b.Family
-}
-
-func (t *tables) sameFlow(cpu, set, way int, f *flow) bool {
-	return sameFlow(t.flowAt(cpu, set, way), f)
-}
-
-// seenOnFormer says whether a CPU before this one has the flow too.
-func (d *Datapath) seenOnFormer(cpu, set int, f *flow) bool {
-	for c := range cpu {
-		for w := range flowWays {
-			e := d.t.flowAt(c, set, w)
-			if sameFlow(e, f) && atomic.LoadUint64(&e.Last) != 0 {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func addFlow(sum, f *flow) {
@@ -135,14 +150,15 @@ func (d *Datapath) ReadDevices(f func(*datapath.DeviceCounter)) error {
 	d.clock.sync()
 	out := &d.scratch.device
 	used := 0
-	for place := range d.t.keys {
+	for p := range d.t.index {
+		place := &d.t.index[p]
 		for way := range deviceWays {
-			key := atomic.LoadUint64(&d.t.keys[place].Key[way])
-			if key == deviceFree || key == deviceGone {
+			key := atomic.LoadUint64(&place.Key[way])
+			if key == deviceFree || key == deviceGone || place.Index[way] == 0 {
 				continue
 			}
 			used++
-			if d.fillDevice(out, key, place*deviceWays+way) {
+			if d.fillDevice(out, key, int(place.Index[way])-1) {
 				f(out)
 			}
 		}
@@ -157,23 +173,25 @@ func (d *Datapath) fillDevice(out *datapath.DeviceCounter, key uint64, index int
 	var first, last, source, spoofed uint64
 	for cpu := range int(d.t.cpus) {
 		e := &d.t.devices[cpu*d.t.stride()+index]
-		if e.First == 0 && e.Rx.Packets == 0 {
-			continue
-		}
-		for c := range e.Class {
-			out.Classes[c].Packets += e.Class[c].Packets
-			out.Classes[c].Bytes += e.Class[c].Bytes
+		for i := range e.Line {
+			l := &e.Line[i]
+			if l.First == 0 {
+				continue
+			}
+			for c := range l.Class {
+				out.Classes[i*lineClasses+c] = added(out.Classes[i*lineClasses+c], l.Class[c])
+			}
+			if first == 0 || l.First < first {
+				first = l.First
+			}
+			last = max(last, l.Last)
+			if l.Last > source && l.LastSource != (addr{}) {
+				source, out.LastSource = l.Last, anyAddr(l.LastSource)
+			}
 		}
 		out.RxPackets += e.Rx.Packets
 		out.RxBytes += e.Rx.Bytes
 		out.Dropped += e.Dropped
-		if e.First != 0 && (first == 0 || e.First < first) {
-			first = e.First
-		}
-		last = max(last, e.Last)
-		if e.Last > source && e.LastSource != (addr{}) {
-			source, out.LastSource = e.Last, anyAddr(e.LastSource)
-		}
 		if e.SpoofedAt > spoofed {
 			spoofed, out.LastSpoofed = e.SpoofedAt, anyAddr(e.LastSpoofed)
 		}
@@ -184,6 +202,10 @@ func (d *Datapath) fillDevice(out *datapath.DeviceCounter, key uint64, index int
 	}
 	out.First, out.Last = d.clock.wall(first), d.clock.wall(last)
 	return first != 0 || out.RxPackets != 0
+}
+
+func added(a datapath.ClassCount, b count) datapath.ClassCount {
+	return datapath.ClassCount{Packets: a.Packets + b.Packets, Bytes: a.Bytes + b.Bytes}
 }
 
 // ReadHits implements datapath.Datapath.

@@ -255,6 +255,7 @@ func (p *rulePlan) index(c *compiledRule, slot uint16, generation uint32) error 
 		}
 		n = int(p.tuples.N)
 		p.tuples.T[n] = c.tuple
+		p.tuples.BySport |= uint32(c.tuple.SportMask)
 		p.tuples.N++
 	}
 	key := c.key
@@ -299,6 +300,7 @@ func (d *Datapath) flipRules(p *rulePlan) {
 	}
 	atomic.StoreUint32(&d.t.config.RulesGeneration, d.rules.next)
 	d.setFeature(featureRules, len(p.slots) > 0)
+	d.lookAgain()
 	for id, slot := range d.rules.slots {
 		if kept, ok := p.slots[id]; !ok || kept != slot {
 			d.rules.stale = append(d.rules.stale, slot)

@@ -54,24 +54,32 @@ func (d *Datapath) SetCeilings(key datapath.DeviceKey, c datapath.Ceilings) erro
 	if d.t == nil {
 		return errClosed
 	}
-	intervals := &d.t.config.Ceiling
-	if key != (datapath.DeviceKey{}) {
+	if key == (datapath.DeviceKey{}) {
+		for class, pps := range c {
+			atomic.StoreUint64(&d.t.config.Ceiling[class], interval(pps, 0))
+		}
+	} else {
 		i, err := d.insertDevice(keyWord(key))
 		if err != nil {
 			return fmt.Errorf("xdp: set ceilings: %w", err)
 		}
-		intervals = &d.t.shared[i].Interval
-		defer atomic.StoreUint32(&d.t.shared[i].Own, 1)
-	}
-	for class, pps := range c {
-		var ns uint64
-		if pps > 0 {
-			ns = max(uint64(time.Second)/uint64(pps), 1)
-			d.setFeature(featureCeilings, true)
+		for class, pps := range c {
+			atomic.StoreUint64(&d.t.shared[i].Ceiling[class].Interval, interval(pps, noCeiling))
 		}
-		atomic.StoreUint64(&intervals[class], ns)
+		atomic.StoreUint32(&d.t.shared[i].Own, 1)
+	}
+	if c != (datapath.Ceilings{}) {
+		d.setFeature(featureCeilings, true)
 	}
 	return nil
+}
+
+// interval is the ns between packets at a rate, none for no rate.
+func interval(pps uint32, none uint64) uint64 {
+	if pps == 0 {
+		return none
+	}
+	return max(uint64(time.Second)/uint64(pps), 1)
 }
 
 // SetTrusted implements datapath.Datapath.
@@ -125,7 +133,20 @@ func (d *Datapath) Heartbeat() error {
 		return errClosed
 	}
 	atomic.StoreUint64(&d.t.config.Heartbeat, ktime())
+	if d.unclear {
+		d.lookAgain()
+		d.unclear = false
+	}
 	return nil
+}
+
+// lookAgain makes the programs look every flow up again in rules and
+// blocklist. On machines that reorder loads, a packet under way may have
+// cleared its flow by the old state under the new generation; the next
+// heartbeat therefore does it once more.
+func (d *Datapath) lookAgain() {
+	atomic.StoreUint32(&d.t.config.ClearGeneration, d.t.config.ClearGeneration%(1<<16-1)+1)
+	d.unclear = true
 }
 
 // insertDevice gives the device's index, putting it in the table when it is
@@ -135,21 +156,23 @@ func (d *Datapath) insertDevice(key uint64) (int, error) {
 		return 0, fmt.Errorf("%x is not a device", key)
 	}
 	first, second := devicePlaces(key, d.seed, int(d.t.places))
-	for _, place := range []int{first, second} {
+	for _, place := range []*devicePlace{&d.t.index[first], &d.t.index[second]} {
 		for way := range deviceWays {
-			if atomic.LoadUint64(&d.t.keys[place].Key[way]) == key {
-				return place*deviceWays + way, nil
+			if atomic.LoadUint64(&place.Key[way]) == key && place.Index[way] != 0 {
+				return int(place.Index[way]) - 1, nil
 			}
 		}
 	}
-	for _, place := range []int{first, second} {
+	for _, place := range []*devicePlace{&d.t.index[first], &d.t.index[second]} {
 		for way := range deviceWays {
-			p := &d.t.keys[place].Key[way]
-			if k := atomic.LoadUint64(p); k == deviceFree || k == deviceGone {
-				if atomic.CompareAndSwapUint64(p, k, key) || atomic.LoadUint64(p) == key {
-					return place*deviceWays + way, nil
-				}
+			k := atomic.LoadUint64(&place.Key[way])
+			if (k != deviceFree && k != deviceGone) || !atomic.CompareAndSwapUint64(&place.Key[way], k, key) {
+				continue
 			}
+			if place.Index[way] == 0 {
+				place.Index[way] = uint16(atomic.AddUint64(&d.t.config.DevicesUsed, 1))
+			}
+			return int(place.Index[way]) - 1, nil
 		}
 	}
 	return 0, fmt.Errorf("device table is full")
@@ -161,33 +184,42 @@ const (
 )
 
 // ageDevices frees the places of devices that were quiet for deviceIdle, once
-// three quarters of the table are in use: a device that makes up addresses
+// half of the places are taken: a device that makes up addresses
 // must not fill it for good. Devices that something was set for stay.
 func (d *Datapath) ageDevices(used int) {
-	if used < d.t.overflow()*3/8 || time.Since(d.aged) < ageInterval {
+	if used < d.t.overflow()/2 || time.Since(d.aged) < ageInterval {
 		return
 	}
 	d.aged = time.Now()
 	oldest := ktime() - min(uint64(deviceIdle), ktime())
-	for index := range d.t.overflow() {
-		p := &d.t.keys[index/deviceWays].Key[index%deviceWays]
-		key := atomic.LoadUint64(p)
-		if key == deviceFree || key == deviceGone || d.t.shared[index].Own != 0 || d.t.shared[index].Trusted != 0 {
-			continue
-		}
-		if d.lastSeen(index) < oldest {
-			atomic.StoreUint64(p, deviceGone)
-			for cpu := range int(d.t.cpus) {
-				d.t.devices[cpu*d.t.stride()+index] = device{}
-			}
-			d.t.shared[index] = deviceShared{}
+	for p := range d.t.index {
+		for way := range deviceWays {
+			d.ageDevice(&d.t.index[p], way, oldest)
 		}
 	}
 }
 
+func (d *Datapath) ageDevice(place *devicePlace, way int, oldest uint64) {
+	key := atomic.LoadUint64(&place.Key[way])
+	index := int(place.Index[way]) - 1
+	if key == deviceFree || key == deviceGone || index < 0 || d.lastSeen(index) >= oldest {
+		return
+	}
+	if shared := &d.t.shared[index]; shared.Own != 0 || shared.Trusted != 0 {
+		return
+	}
+	atomic.StoreUint64(&place.Key[way], deviceGone)
+	for cpu := range int(d.t.cpus) {
+		d.t.devices[cpu*d.t.stride()+index] = device{}
+	}
+	d.t.shared[index] = deviceShared{}
+}
+
 func (d *Datapath) lastSeen(index int) (last uint64) {
 	for cpu := range int(d.t.cpus) {
-		last = max(last, d.t.devices[cpu*d.t.stride()+index].Last)
+		for _, l := range d.t.devices[cpu*d.t.stride()+index].Line {
+			last = max(last, l.Last)
+		}
 	}
 	return last
 }

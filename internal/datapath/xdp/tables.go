@@ -14,13 +14,17 @@ import (
 
 // sizes are the table sizes in use.
 type sizes struct {
-	cpus, flowSets, places, slots, blocked uint32
+	cpus, flowPlaces, places, slots, blocked uint32
 }
 
+// overflow is the index of devices that have none of their own.
 func (s sizes) overflow() int { return int(s.places) * deviceWays }
 
 // stride is how many device entries a CPU has.
 func (s sizes) stride() int { return s.overflow() + 1 }
+
+// maxFlows is how many flow entries a CPU has.
+func (s sizes) maxFlows() int { return int(s.flowPlaces) * flowWays }
 
 func ceilPow2(v uint32) uint32 {
 	if v <= 1 {
@@ -42,19 +46,19 @@ func sizesOf(cfg Config) (sizes, error) {
 		return sizes{}, fmt.Errorf("count CPUs: %w", err)
 	}
 	s := sizes{
-		cpus:     uint32(cpus),
-		flowSets: ceilPow2(orDefault(cfg.MaxFlows, DefaultMaxFlows)) / flowWays,
-		// Twice the devices, so that two places of eight hold nearly all.
-		places: ceilPow2(orDefault(cfg.MaxDevices, DefaultMaxDevices)) * 2 / deviceWays,
+		cpus:       uint32(cpus),
+		flowPlaces: ceilPow2(orDefault(cfg.MaxFlows, DefaultMaxFlows)) / flowWays,
+		// Twice the devices, so that two places of six hold nearly all.
+		places: ceilPow2(orDefault(cfg.MaxDevices, DefaultMaxDevices)) / 4,
 		// Twice the rules, so that all can be replaced at once.
 		slots:   2 * orDefault(cfg.MaxRules, DefaultMaxRules),
 		blocked: orDefault(cfg.MaxBlocked, DefaultMaxBlocked),
 	}
-	s.flowSets, s.places = max(s.flowSets, 1), max(s.places, 1)
+	s.flowPlaces, s.places = max(s.flowPlaces, 1), max(s.places, 1)
 	if s.slots > 1<<16 {
 		return s, fmt.Errorf("MaxRules %d: at most %d", cfg.MaxRules, 1<<15)
 	}
-	if uint64(s.flowSets)*uint64(s.cpus) > 1<<22 || s.places > 1<<20 {
+	if uint64(s.flowPlaces)*uint64(s.cpus) > 1<<22 || s.overflow() >= 1<<16-1 {
 		return s, fmt.Errorf("MaxFlows %d, MaxDevices %d: too large for %d CPUs", cfg.MaxFlows, cfg.MaxDevices, s.cpus)
 	}
 	return s, nil
@@ -63,9 +67,9 @@ func sizesOf(cfg Config) (sizes, error) {
 // apply sets the sizes in a program's object.
 func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64) error {
 	entries := map[string]uint32{
-		"config": 1, "totals": s.cpus, "device_keys": s.places,
+		"config": 1, "totals": s.cpus, "device_index": s.places,
 		"devices": s.cpus * uint32(s.stride()), "device_shared": uint32(s.stride()),
-		"flows": s.cpus * s.flowSets, "rules": s.slots, "rule_hits": s.cpus * s.slots,
+		"flow_index": s.cpus * s.flowPlaces, "flows": s.cpus * uint32(s.maxFlows()), "rules": s.slots, "rule_hits": s.cpus * s.slots,
 		"rule_buckets": s.slots, "tuples": 2, "inside": 2, "block4": 1 << 24 / 64,
 		"block6": 3 << block6Bits / 64, "blocked4": s.blocked, "blocked6": s.blocked,
 		"rule_index": 2 * s.slots,
@@ -76,7 +80,7 @@ func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64) error {
 		}
 	}
 	for name, v := range map[string]any{
-		"flow_sets": s.flowSets, "device_places": s.places, "max_rules": s.slots,
+		"flow_places": s.flowPlaces, "device_places": s.places, "max_rules": s.slots,
 		"num_cpus": s.cpus, "seed": seed,
 	} {
 		if variable := spec.Variables[name]; variable != nil {
@@ -124,10 +128,11 @@ type tables struct {
 
 	config  *config
 	totals  []totals
-	keys    []deviceKeys
+	index   []devicePlace
 	devices []device
 	shared  []deviceShared
-	flows   []flowSet
+	flowIdx []flowPlace
+	flows   []flow
 	rules   []rule
 	hits    []ruleHits
 	buckets []uint64
@@ -158,8 +163,8 @@ func newTables(s sizes, maps map[string]*ebpf.Map) (*tables, error) {
 	t := &tables{sizes: s, maps: maps}
 	var cfg []config
 	err := errors.Join(
-		mapTable(t, "config", &cfg), mapTable(t, "totals", &t.totals), mapTable(t, "device_keys", &t.keys),
-		mapTable(t, "devices", &t.devices), mapTable(t, "device_shared", &t.shared), mapTable(t, "flows", &t.flows),
+		mapTable(t, "config", &cfg), mapTable(t, "totals", &t.totals), mapTable(t, "device_index", &t.index),
+		mapTable(t, "devices", &t.devices), mapTable(t, "device_shared", &t.shared), mapTable(t, "flow_index", &t.flowIdx), mapTable(t, "flows", &t.flows),
 		mapTable(t, "rules", &t.rules), mapTable(t, "rule_hits", &t.hits), mapTable(t, "rule_buckets", &t.buckets),
 		mapTable(t, "tuples", &t.tuples), mapTable(t, "inside", &t.inside), mapTable(t, "block4", &t.block4),
 		mapTable(t, "block6", &t.block6))
