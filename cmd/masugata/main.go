@@ -14,6 +14,7 @@ import (
 
 	"github.com/masugata/masugata/internal/console/cli"
 	"github.com/masugata/masugata/internal/control"
+	"github.com/masugata/masugata/internal/control/bench"
 
 	"github.com/masugata/masugata/internal/lab"
 )
@@ -28,7 +29,7 @@ func main() {
 		Version: version, SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(control.Commands(version)...)
 	root.AddCommand(cli.Commands()...)
-	root.AddCommand(lab.Command())
+	root.AddCommand(lab.Command(), bench.Command())
 	os.Exit(exitCode(root.ExecuteContext(ctx)))
 }
 
