@@ -86,21 +86,26 @@ func (c *Client) call(ctx context.Context, name string, req, res wire.Message, t
 	return err
 }
 
-// noteCall keeps how the last call went for Status.
+// noteCall keeps how the last call went for Status. A refusal of what was
+// sent, not of who sent it, shows that the link is up.
 func (c *Client) noteCall(err error) {
+	var r *Refused
+	refused := errors.As(err, &r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if up := err == nil; up != c.status.Up {
+	if up := err == nil || refused && !lasting(err); up != c.status.Up {
 		c.status.Up, c.status.Since = up, c.cfg.Now()
 		c.log.Info("link", "up", up, "endpoint", c.cfg.Endpoint)
+		if up {
+			close(c.again)
+			c.again = make(chan struct{})
+		}
 	}
 	c.status.LastErr, c.status.Reason = "", ""
-	if err == nil {
-		return
+	if err != nil {
+		c.status.LastErr = err.Error()
 	}
-	c.status.LastErr = err.Error()
-	var r *Refused
-	if errors.As(err, &r) {
+	if refused {
 		c.status.Reason = r.Reason
 	}
 }

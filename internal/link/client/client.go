@@ -49,6 +49,7 @@ type Client struct {
 	applied map[string]uint64 // versions in force
 	seen    map[string]uint64 // versions that came, in force or not
 	told    uint64            // drops that an event has told of
+	again   chan struct{}     // closed when the link comes up
 }
 
 // New makes a Client; nothing is sent before Run.
@@ -80,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Log, key: key, zip: zip, nudge: make(chan struct{}, 1),
+	c := &Client{cfg: cfg, log: cfg.Log, key: key, zip: zip, nudge: make(chan struct{}, 1), again: make(chan struct{}),
 		applied: make(map[string]uint64), seen: make(map[string]uint64)}
 	for l := range c.wake {
 		c.wake[l] = make(chan struct{}, 1)
@@ -230,8 +231,9 @@ func (c *Client) renewOnce(ctx context.Context) error {
 	return nil
 }
 
-// retry calls f until it succeeds or ctx ends, with growing pauses; what goes
-// wrong is logged when it changes.
+// retry calls f until it succeeds or ctx ends, with growing pauses that end
+// early when another call finds the link up; what goes wrong is logged when it
+// changes.
 func (c *Client) retry(ctx context.Context, what string, f func(context.Context) error) {
 	wait := minBackoff
 	last := ""
@@ -248,7 +250,7 @@ func (c *Client) retry(ctx context.Context, what string, f func(context.Context)
 		if lasting(err) {
 			pause = refusedWait
 		}
-		if !sleep(ctx, pause) {
+		if !c.pause(ctx, pause) {
 			return
 		}
 		wait = min(2*wait, maxBackoff)
@@ -266,6 +268,22 @@ func lasting(err error) bool {
 		return true
 	}
 	return false
+}
+
+// pause waits for d or for the link to come up; false when ctx ended first.
+func (c *Client) pause(ctx context.Context, d time.Duration) bool {
+	c.mu.Lock()
+	again := c.again
+	c.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+	case <-again:
+	}
+	return true
 }
 
 // sleep waits; false when ctx ended first.

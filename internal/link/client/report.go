@@ -49,7 +49,7 @@ func (c *Client) lane(ctx context.Context, l spool.Lane) {
 				return
 			}
 		}
-		for l == spool.Normal && c.cfg.Spool.Waiting(spool.Urgent) {
+		for l == spool.Normal && ctx.Err() == nil && c.cfg.Spool.Waiting(spool.Urgent) {
 			if !sleep(ctx, yieldFor) {
 				return // what is urgent goes first
 			}
@@ -66,6 +66,14 @@ const yieldFor = 20 * time.Millisecond
 
 // sendNext sends the lane's next batch until it is acknowledged or ctx ends.
 func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
+	// What goes into a batch is fixed when it is made, so none is made while
+	// the link is down: more important events may come. Whichever call found
+	// it down keeps trying.
+	for up := false; !up; {
+		if up = c.Status().Up; !up && !c.pause(ctx, time.Second) {
+			return
+		}
+	}
 	b, ok, err := c.cfg.Spool.Next(l, maxEvents, maxBytes)
 	if err != nil {
 		if !errors.Is(err, spool.ErrClosed) {
