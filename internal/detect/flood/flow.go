@@ -139,7 +139,7 @@ func (d *Detector) meet(f *flow, c *Flow) {
 	}
 	f.prev = counts(c)
 	age := c.Last.Sub(c.First)
-	if age < 5*time.Second || d.isHostile(c.Dst) {
+	if age < 5*time.Second || d.now.Sub(c.Last) > time.Second || d.isHostile(c.Dst) {
 		return
 	}
 	f.rate = float32(float64(c.Packets) * float64(Tick) / float64(age))

@@ -32,7 +32,8 @@ type target struct {
 	lenMin, lenMax uint16 // of UDP
 	ports          int    // of UDP
 	first          int64
-	alive          uint32
+	alive          uint32 // scan of the last sign of life over any protocol
+	answers        bool   // the flooded ports themselves answered lately
 	known          bool // a resolver in use for long
 	taken          [numKinds]bool
 	trips          [numKinds]bool
@@ -204,6 +205,7 @@ func (t *target) take(f *flow, d *Detector) {
 	t.live(f, d.tick)
 	switch k {
 	case kindUDP:
+		t.answers = t.answers || f.alive != 0 && f.alive+aliveTicks > d.tick
 		t.credit += f.credit
 		t.lenMin, t.lenMax = min(t.lenMin, f.lenMin), max(t.lenMax, f.lenMax)
 		t.ports++
@@ -288,7 +290,7 @@ func (d *Detector) weighUDP(t *target, dev *device, factor *float32) bool {
 	if v.last2() >= dev.limits.kinds[kindUDP].ceiling*perTwo || d.isHostile(t.dst.Addr()) {
 		return true
 	}
-	if t.alive != 0 {
+	if t.answers || t.alive != 0 && t.media() {
 		*factor *= mediaFactor
 		return v.last2() >= dev.limits.kinds[kindUDP].floor*perTwo**factor
 	}

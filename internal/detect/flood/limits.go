@@ -64,9 +64,10 @@ const (
 	// spread multiplies floors for traffic without a common target: torrents
 	// and game browsers touch thousands of hosts.
 	spread = 4
-	// mediaFactor multiplies the UDP floor for a destination that showed a
-	// sign of life (an answer over UDP, or data over TCP), and for a media
-	// stream while the device is not known yet.
+	// mediaFactor multiplies the UDP floor for a destination whose flooded
+	// port answered lately, and for a media stream whose destination showed a
+	// sign of life (any answer over UDP, or data over TCP), or whose device is
+	// not known yet.
 	mediaFactor = 4
 	// joinFactor multiplies floors for a target that another device, or this
 	// one, is flooding already.
