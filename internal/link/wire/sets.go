@@ -35,6 +35,8 @@ func EncodeActions(actions []model.Action, undone []model.ID) []byte {
 	return b
 }
 
+var errActions = fmt.Errorf("more than %d actions", MaxActions)
+
 func appendAction(b []byte, a *model.Action) []byte {
 	b = appendBytes(b, 1, a.ID[:])
 	b = appendText(b, 2, string(a.Kind), MaxShort)
@@ -70,8 +72,11 @@ func DecodeActions(payload []byte) (actions []model.Action, undone []model.ID, e
 			if err := setID(&id, f); err != nil {
 				return err
 			}
-			undone, err = appendBounded(undone, id)
-			return err
+			if len(undone) >= MaxActions {
+				return errActions
+			}
+			undone = append(undone, id)
+			return nil
 		}
 		return nil
 	})
