@@ -128,10 +128,11 @@ func (d *demo) warmUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var trouble []Loss
 	for good := 0; good < 2; {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("ordinary traffic does not settle: %v", d.losses(last, d.before))
+			return fmt.Errorf("ordinary traffic does not settle: %+v", trouble)
 		case <-time.After(1500 * time.Millisecond):
 		}
 		now, err := d.lab.Counts(ctx)
@@ -141,7 +142,7 @@ func (d *demo) warmUp(ctx context.Context) error {
 		good++
 		for _, l := range d.losses(last, now) {
 			if l.Bad() > 0 {
-				good = 0
+				good, trouble = 0, append(trouble, l)
 			}
 		}
 		last, d.before = now, now

@@ -10,17 +10,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// The ring: packets are cut to snap bytes, so that it holds about 100,000.
+// The ring: packets are cut to snap bytes, so that it holds about 150,000, and
+// blocks are handed over every retire at the latest, so that it lasts for ten
+// seconds during which this process does not get to run.
 const (
-	blockSize  = 1 << 18
-	blockCount = 96
+	blockSize  = 1 << 15
+	blockCount = 1024
 	snap       = 128
+	retire     = 10 * time.Millisecond
 )
 
 // ring is an AF_PACKET socket with a TPACKET_V3 ring on one port.
@@ -28,6 +32,7 @@ type ring struct {
 	fd    int
 	mem   []byte
 	block int
+	empty atomic.Int64 // when read last found nothing to read, Unix nanoseconds
 }
 
 func openRing(port string) (*ring, error) {
@@ -49,7 +54,7 @@ func openRing(port string) (*ring, error) {
 
 func (r *ring) setUp(ifindex int) error {
 	cut := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: snap}}
-	req := unix.TpacketReq3{Block_size: blockSize, Block_nr: blockCount, Frame_size: 2048, Frame_nr: blockSize / 2048 * blockCount, Retire_blk_tov: 5}
+	req := unix.TpacketReq3{Block_size: blockSize, Block_nr: blockCount, Frame_size: 2048, Frame_nr: blockSize / 2048 * blockCount, Retire_blk_tov: uint32(retire.Milliseconds())}
 	if err := errors.Join(
 		unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3),
 		unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
@@ -78,6 +83,17 @@ func (r *ring) drops() (uint64, error) {
 	return uint64(st.Drops), nil
 }
 
+// settle waits until everything that came before the call was read.
+func (r *ring) settle() error {
+	since := time.Now().Add(2 * retire)
+	for end := since.Add(5 * time.Second); r.empty.Load() < since.UnixNano(); time.Sleep(retire) {
+		if time.Now().After(end) {
+			return errors.New("packet ring: the reader does not keep up")
+		}
+	}
+	return nil
+}
+
 // read calls f with each packet from the IP header on and the time it came,
 // until ctx ends. The bytes are valid only during the call.
 func (r *ring) read(ctx context.Context, f func(ip []byte, at time.Time)) error {
@@ -87,7 +103,8 @@ func (r *ring) read(ctx context.Context, f func(ip []byte, at time.Time)) error 
 		desc := (*unix.TpacketBlockDesc)(unsafe.Pointer(&b[0]))
 		head := (*unix.TpacketHdrV1)(unsafe.Pointer(&desc.Hdr[0]))
 		if head.Block_status&unix.TP_STATUS_USER == 0 {
-			if _, err := unix.Poll(fds, 100); err != nil && !errors.Is(err, unix.EINTR) {
+			r.empty.Store(time.Now().UnixNano())
+			if _, err := unix.Poll(fds, int(retire.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 				return fmt.Errorf("packet ring: %w", err)
 			}
 			continue

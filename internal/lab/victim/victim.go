@@ -2,6 +2,7 @@ package victim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -60,17 +61,24 @@ func (v *Victim) Watch(target netip.Addr) {
 	v.count = Count{Target: target, Devices: map[uint8]*Arrivals{}}
 }
 
-// Read gives a copy of the present count.
+// Read gives a copy of the present count, of all that came before the call.
 func (v *Victim) Read() (Count, error) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.ring != nil {
-		n, err := v.ring.drops()
-		if err != nil {
-			return Count{}, err
-		}
-		v.count.Missed += n
+	r := v.ring
+	v.mu.Unlock()
+	if r == nil {
+		return Count{}, errors.New("victim: not counting")
 	}
+	if err := r.settle(); err != nil {
+		return Count{}, err
+	}
+	n, err := r.drops()
+	if err != nil {
+		return Count{}, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.count.Missed += n
 	c := v.count
 	c.Devices = map[uint8]*Arrivals{}
 	for mark, a := range v.count.Devices {
