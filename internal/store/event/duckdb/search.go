@@ -123,21 +123,29 @@ func newestFirst(a, b model.Event) int {
 }
 
 // newestIn looks into one file. The newest events are wanted first and lie at
-// its end, so it first asks for a short time back and then for ever longer
-// ones: DuckDB passes over row groups whose times do not fit.
+// its end, so it first looks a short time back and then at ever longer spans
+// before: DuckDB passes over row groups whose times do not fit. Which rows they
+// are is found by the columns of the condition alone; the others, evidence
+// above all, are read only for the rows that are given.
 func (s *Store) newestIn(ctx context.Context, f *dayFile, condition string, args []any, limit int) ([]model.Event, error) {
-	for back := firstLook; ; back *= 16 {
-		since := f.max - int64(back)
-		all := since <= f.min
-		if all {
-			since = f.min
+	const order = "ORDER BY time_ns DESC, id_hi DESC, id_lo DESC"
+	var found []model.Event
+	until := f.max
+	for back := int64(firstLook); len(found) < limit; back *= 4 {
+		since := max(until-back, f.min)
+		more, err := s.read(ctx, fmt.Sprintf(`SELECT %[1]s FROM %[2]s.events WHERE rowid IN (
+			SELECT rowid FROM %[2]s.events WHERE time_ns BETWEEN %[3]d AND %[4]d AND %[5]s %[6]s LIMIT %[7]d) %[6]s`,
+			selected, f.alias, since, until, condition, order, limit-len(found)), args)
+		if err != nil {
+			return nil, err
 		}
-		found, err := s.read(ctx, fmt.Sprintf("SELECT %s FROM %s.events WHERE time_ns >= %d AND %s ORDER BY time_ns DESC, id_hi DESC, id_lo DESC LIMIT %d",
-			selected, f.alias, since, condition, limit), args)
-		if err != nil || all || len(found) >= limit {
-			return found, err
+		found = append(found, more...)
+		if since == f.min {
+			break
 		}
+		until = since - 1
 	}
+	return found, nil
 }
 
 const firstLook = 2 * time.Minute
