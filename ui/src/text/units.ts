@@ -82,8 +82,8 @@ export function isSet(time: string | undefined): time is string {
 }
 
 /** The time between the beginning of something and a step of it: +0.214 s. */
-export function delay(ms: number, lang: Lang): string {
-  const sign = ms < 0 ? '−' : '+'
+export function delay(ms: number, lang: Lang, plus = '+'): string {
+  const sign = ms < 0 ? '−' : plus
   const abs = Math.abs(ms)
   if (abs < 10_000) return `${sign}${(abs / 1000).toFixed(abs < 1000 ? 3 : 2)} ${lang === 'ja' ? '秒' : 's'}`
   return sign + span(abs / 1000, lang)
