@@ -133,12 +133,20 @@ type end struct {
 	addrs []netip.Prefix
 }
 
+// gateQueues is how many queues of 256 packets the gate's ports have. With one,
+// packets are lost at the port whenever the machine is busy for a few
+// milliseconds, which says nothing of the gate.
+const gateQueues = 8
+
 // cable makes a veth pair with both ends in their namespaces at once, so that
 // the caller's namespace never holds it.
 func (b *builder) cable(a, z end) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = a.port, net.HardwareAddr(a.mac)
 	attrs.TxQLen = 1000
+	if a.node == Gate || z.node == Gate {
+		attrs.NumTxQueues, attrs.NumRxQueues = gateQueues, gateQueues
+	}
 	v := netlink.NewVeth(attrs)
 	v.PeerName, v.PeerHardwareAddr = z.port, net.HardwareAddr(z.mac)
 	v.PeerNamespace = netlink.NsFd(int(b.open[z.node].ns))
