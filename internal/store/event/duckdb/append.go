@@ -8,8 +8,8 @@ import (
 	"github.com/masugata/masugata/internal/store/event"
 )
 
-// maxMarkRows is how many rows the table of marks may grow to, beyond four for
-// each mark, before it is made small again.
+// maxMarkRows is how many rows may be added to the table of marks before it is
+// made small again: one for each mark.
 const maxMarkRows = 1_000_000
 
 // Append implements event.Store.
@@ -27,7 +27,7 @@ func (s *Store) Append(ctx context.Context, b event.Block) error {
 		return fmt.Errorf("event store: append %d events to %s: %w", len(b.Events), f.path, err)
 	}
 	s.grow(f, b)
-	if f.markRows > maxMarkRows {
+	if f.markRows > s.markRows {
 		s.compactMarks(ctx, f)
 	}
 	return nil
@@ -77,8 +77,8 @@ func (s *Store) compactMarks(ctx context.Context, f *dayFile) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Counting four for one keeps a fleet with more parts than the bound from
-	// compacting at every block.
+	// Counted from here, so that a fleet with more parts than the bound does not
+	// compact at every block.
 	f.markRows = 0
 }
 

@@ -44,6 +44,8 @@ type Store struct {
 	write sync.Mutex // held by Append and Retain
 	out   *writer
 
+	markRows uint64 // maxMarkRows, or less in tests
+
 	mu     sync.RWMutex // files; held for reading while a query runs
 	files  []*dayFile   // oldest first; the last one is written to
 	closed bool
@@ -72,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("event store: %s: the path must not contain ? %% # or '", dir)
 	}
 	cfg.Dir = dir
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, markRows: maxMarkRows}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, err
