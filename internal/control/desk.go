@@ -17,9 +17,7 @@ import (
 
 // caseStore keeps incidents, actions and how devices stand.
 type caseStore interface {
-	SaveAction(ctx context.Context, a model.Action) error
-	SaveActionStatus(ctx context.Context, id model.ID, st model.PartStatus) (model.Action, error)
-	SaveIncident(ctx context.Context, i model.Incident) error
+	SaveCases(ctx context.Context, incidents []model.Incident, actions []model.Action) error
 	SetDeviceState(ctx context.Context, id model.DeviceID, st model.DeviceState) (model.Device, error)
 }
 
@@ -135,23 +133,15 @@ func merge(to *correlate.Changes, from correlate.Changes) {
 	to.LiveChanged = to.LiveChanged || from.LiveChanged
 }
 
+// save keeps what changed in one transaction. A change that the stored state
+// does not allow any more is left out.
 func (d *desk) save(ctx context.Context) error {
-	for _, i := range d.unsaved.Incidents {
-		if err := d.store.SaveIncident(ctx, i); err != nil && !errors.Is(err, model.ErrConflict) {
-			return fmt.Errorf("incident %s: %w", i.ID, err)
-		}
+	err := d.store.SaveCases(ctx, d.unsaved.Incidents, d.unsaved.Actions)
+	if errors.Is(err, model.ErrConflict) {
+		d.log.Warn("a change was not kept", "error", err)
+		return nil
 	}
-	for _, a := range d.unsaved.Actions {
-		if err := d.store.SaveAction(ctx, a); err != nil && !errors.Is(err, model.ErrConflict) {
-			return fmt.Errorf("action %s: %w", a.ID, err)
-		}
-		for _, s := range a.Parts {
-			if _, err := d.store.SaveActionStatus(ctx, a.ID, s); err != nil {
-				return fmt.Errorf("action %s, status of %s: %w", a.ID, s.Part, err)
-			}
-		}
-	}
-	return nil
+	return err
 }
 
 // publish signs and sends the live actions: all of them to gates, the ones

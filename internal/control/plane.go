@@ -50,6 +50,7 @@ type plane struct {
 	console  http.Handler
 	setup    string // token of the first sign-up
 	rate     rate
+	coverage coverage
 }
 
 // open opens the stores and wires everything; nothing runs yet.
@@ -63,6 +64,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 	if err := p.openStores(ctx); err != nil {
 		return nil, err
 	}
+	p.measureCoverage(ctx)
 	if err := p.openDesk(ctx); err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func (p *plane) openConsole() (err error) {
 		Actions: p.desk, Incidents: p.desk, Parts: partDesk{p.state, p.link},
 		Policy: &policyDesk{store: p.state, desk: p.desk, now: time.Now},
 		Live:   p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
-		EventRate: p.rate.now, Healthy: p.healthy, Status: p.status, OnLoginFailed: p.own.loginFailed,
+		EventRate: p.rate.now, Healthy: p.healthy, Status: p.status, Coverage: p.coverage.list, OnLoginFailed: p.own.loginFailed,
 		Metrics: metrics, Dashboard: web.Handler(), Log: p.log,
 	})
 	return err

@@ -144,6 +144,7 @@ func (p *plane) upkeep(ctx context.Context) {
 		case now := <-second.C:
 			p.rate.tick(p.stored(), now)
 		case now := <-hour.C:
+			p.measureCoverage(ctx)
 			if err := p.desk.resign(ctx); err != nil {
 				p.log.Error("sign sets again", "error", err)
 			}
