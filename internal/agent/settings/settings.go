@@ -214,6 +214,9 @@ func scalar(text string) (string, error) {
 	case '{', '[', '&', '*', '!', '|', '>', '%', '@', '`', ',', ']', '}':
 		return "", errors.New("a value cannot begin with " + text[:1] + "; put it in quotes")
 	}
+	if text == "-" || text == "?" || strings.HasPrefix(text, "- ") || strings.HasPrefix(text, "? ") {
+		return "", errors.New("nested lists and keys are not known here; put the value in quotes")
+	}
 	if i := strings.Index(text, " #"); i >= 0 {
 		text = strings.TrimSpace(text[:i])
 	}
