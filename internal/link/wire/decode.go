@@ -76,13 +76,15 @@ func (d *Decoder) Batch(batch []byte, reporter model.PartID, f func(*model.Event
 // Event reads one serialised Event into e, which it clears first.
 func (d *Decoder) Event(b []byte, e *model.Event) error {
 	*e = model.Event{}
-	if _, err := scanEvent(b, ""); err != nil {
-		return err
-	}
 	var after int64
+	id := false
 	err := eachField(b, func(f field) error {
+		if err := checkEventField(f); err != nil {
+			return err
+		}
 		switch f.num {
 		case 1:
+			id = true
 			copy(e.ID[:], f.bytes)
 		case 2:
 			e.Time = fromUnixNano(int64(f.val))
@@ -103,6 +105,9 @@ func (d *Decoder) Event(b []byte, e *model.Event) error {
 		case 10:
 			e.Count = clampU32(f.val)
 		case 11:
+			if len(e.Observables) >= MaxList {
+				return errList
+			}
 			e.Observables = append(e.Observables, d.observable(f.bytes))
 		case 12:
 			e.Explanation = d.word(f.bytes)
@@ -115,6 +120,9 @@ func (d *Decoder) Event(b []byte, e *model.Event) error {
 		}
 		return nil
 	})
+	if err == nil && !id {
+		err = errEventID
+	}
 	if !e.Time.IsZero() {
 		e.Last = e.Time.Add(time.Duration(after))
 	}
@@ -139,7 +147,7 @@ func decodeEvidence(f field, e *model.Event) error {
 }
 
 func (d *Decoder) observable(b []byte) (o model.Observable) {
-	// Cannot fail: the event was scanned before.
+	// Cannot fail: the field was checked before.
 	_ = eachField(b, func(f field) error {
 		switch f.num {
 		case 1:

@@ -95,38 +95,24 @@ func scanEvent(b []byte, own model.DeviceID) (model.Severity, error) {
 	var sev model.Severity
 	lists, id := 0, false
 	err := eachField(b, func(f field) error {
-		if want, ok := eventFieldType(f.num); ok && f.typ != want {
-			return errType
-		}
 		switch f.num {
 		case 1:
 			id = true
-			if len(f.bytes) != 16 {
-				return errEventID
-			}
 		case 4:
 			if own != "" && len(f.bytes) > 0 && string(f.bytes) != string(own) {
 				return fmt.Errorf("%w: %.64q, the sender runs on %s", ErrForeignDevice, f.bytes, own)
 			}
-			return checkText(f.bytes, MaxShort)
-		case 5:
-			if f.val > 4 {
-				return errLayer
-			}
-		case 6, 9, 14:
-			return checkText(f.bytes, MaxShort)
 		case 7:
-			if f.val > 4 {
-				return errSeverity
-			}
 			sev = model.Severity(f.val)
-		case 8, 12, 13:
-			return checkText(f.bytes, MaxText)
 		case 11:
 			if lists++; lists > MaxList {
 				return errList
 			}
-			return eachField(f.bytes, scanPair)
+		}
+		if err := checkEventField(f); err != nil {
+			return err
+		}
+		switch f.num {
 		case 15:
 			return decodeFlood(f.bytes, nil)
 		case 16:
@@ -140,6 +126,35 @@ func scanEvent(b []byte, own model.DeviceID) (model.Severity, error) {
 		err = errEventID
 	}
 	return sev, err
+}
+
+// checkEventField checks one field of an event, except for what is inside of
+// its evidence.
+func checkEventField(f field) error {
+	if want, ok := eventFieldType(f.num); ok && f.typ != want {
+		return errType
+	}
+	switch f.num {
+	case 1:
+		if len(f.bytes) != 16 {
+			return errEventID
+		}
+	case 5:
+		if f.val > 4 {
+			return errLayer
+		}
+	case 7:
+		if f.val > 4 {
+			return errSeverity
+		}
+	case 4, 6, 9, 14:
+		return checkText(f.bytes, MaxShort)
+	case 8, 12, 13:
+		return checkText(f.bytes, MaxText)
+	case 11:
+		return eachField(f.bytes, scanPair)
+	}
+	return nil
 }
 
 func scanPair(f field) error {
