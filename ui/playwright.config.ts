@@ -9,7 +9,8 @@ export default defineConfig({
   testIgnore: process.env.SHOTS ? [] : ['**/shots.spec.ts'],
   fullyParallel: false,
   workers: 1,
-  timeout: 120_000,
+  timeout: 180_000,
+  expect: { timeout: 15_000 },
   reporter: 'line',
   use: {
     baseURL: base ?? `http://127.0.0.1:${port}`,
