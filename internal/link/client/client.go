@@ -147,6 +147,7 @@ func (c *Client) drain(ctx context.Context) {
 			if err != nil || !ok || c.report(ctx, c.zip.request(&b)) != nil {
 				return // it stays in the spool
 			}
+			c.acknowledged(&b)
 			c.cfg.Spool.Ack(l, b.Epoch, b.Seq)
 		}
 	}

@@ -28,6 +28,11 @@ type Config struct {
 	// version in the state report; the set is tried again after a restart or
 	// when a newer one comes.
 	Sets map[string]func(version uint64, payload []byte) error
+	// OnAck, when set, sees each batch that the control plane acknowledged,
+	// before the spool lets go of it; a process killed in between sees the
+	// batch again. One goroutine a lane calls it; the batch is valid during the
+	// call.
+	OnAck func(b *spool.Batch)
 	// MaxSet bounds one set's payload in bytes; default 8 MiB.
 	MaxSet   uint64
 	Protocol wire.Version // default wire.Protocol()

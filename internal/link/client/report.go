@@ -92,9 +92,7 @@ func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
 		var refused *Refused
 		switch {
 		case err == nil:
-			c.mu.Lock()
-			c.status.Sent += uint64(b.Count)
-			c.mu.Unlock()
+			c.acknowledged(&b)
 		case errors.As(err, &refused) && (refused.Reason == wire.ReasonBadRequest || refused.Reason == wire.ReasonForeign):
 			// It would be refused for ever and hold up all behind it.
 			c.log.Error("the control plane refused a batch; its events are lost", "events", b.Count, "error", err)
@@ -104,6 +102,16 @@ func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
 		c.cfg.Spool.Ack(l, b.Epoch, b.Seq)
 		return nil
 	})
+}
+
+// acknowledged notes a batch that is durable at the control plane.
+func (c *Client) acknowledged(b *spool.Batch) {
+	c.mu.Lock()
+	c.status.Sent += uint64(b.Count)
+	c.mu.Unlock()
+	if c.cfg.OnAck != nil {
+		c.cfg.OnAck(b)
+	}
 }
 
 // report makes one Report call and learns the control plane's clock from it.
