@@ -15,7 +15,9 @@ const minFree = 0.05
 
 // coverage holds what was last measured of the control plane's own
 // protections. Safe for concurrent use.
-type coverage struct{ now atomic.Pointer[[]model.Coverage] }
+type coverage struct {
+	now atomic.Pointer[[]model.Coverage]
+}
 
 func (c *coverage) list() []model.Coverage {
 	if l := c.now.Load(); l != nil {
