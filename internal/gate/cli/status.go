@@ -20,9 +20,7 @@ func statusCommand() *cobra.Command {
 	var s source
 	var state, output string
 	c := &cobra.Command{Use: "status", Short: "Say how the running gate stands", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
-		write, ok := map[string]func(io.Writer, *gate.Status) error{
-			"table": writeTable, "json": writeJSON, "yaml": writeYAML, "csv": writeCSV,
-		}[output]
+		write, ok := writers[output]
 		if !ok {
 			return errUsage{fmt.Errorf("--output %q: want table, json, yaml or csv", output)}
 		}
@@ -46,6 +44,11 @@ func statusCommand() *cobra.Command {
 	c.Flags().StringVar(&state, "state", "", "state folder of the gate (default: the configuration's)")
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, yaml or csv (csv: the blocks)")
 	return c
+}
+
+// writers are the forms of the status.
+var writers = map[string]func(io.Writer, *gate.Status) error{
+	"table": writeTable, "json": writeJSON, "yaml": writeYAML, "csv": writeCSV,
 }
 
 func writeJSON(w io.Writer, s *gate.Status) error {
