@@ -26,7 +26,7 @@ type killing struct {
 	wake   chan struct{}
 
 	mu      sync.Mutex
-	mode    model.Mode // policy's; empty until one came, which allows nothing
+	mode    model.Mode // policy's; empty until one came: actions wait for it
 	actions []model.Action
 	status  map[model.ID]model.PartStatus
 }
@@ -108,6 +108,10 @@ func (k *killing) pass(now time.Time) {
 	k.mu.Lock()
 	mode := k.mode
 	var todo []model.Action
+	if mode == "" {
+		k.mu.Unlock()
+		return
+	}
 	for _, a := range k.actions {
 		if _, done := k.status[a.ID]; !done && (a.Expires.IsZero() || a.Expires.After(now)) {
 			todo = append(todo, a)
@@ -152,7 +156,7 @@ func (k *killing) carryOut(a *model.Action, mode model.Mode) model.PartStatus {
 
 var (
 	errNotAllowed = errors.New("this device's configuration does not allow it (allow_kill: false)")
-	errPolicy     = errors.New("policy only observes (kill_mode), or has not come yet")
+	errPolicy     = errors.New("policy only observes (kill_mode)")
 	errObserve    = errors.New("the action only observes")
 )
 

@@ -85,7 +85,7 @@ func TestKillNeedsPolicyAndConfiguration(t *testing.T) {
 		{name: "allowed", allow: true, policy: model.ModeEnforce, applied: true},
 		{name: "approved by a person", allow: true, policy: model.ModePropose, applied: true},
 		{name: "policy observes", allow: true, policy: model.ModeObserve},
-		{name: "no policy yet", allow: true},
+		{name: "no policy yet", allow: true, ignored: true},
 		{name: "configuration forbids", policy: model.ModeEnforce},
 		{name: "action observes", allow: true, policy: model.ModeEnforce, change: func(a *model.Action) { a.Mode = model.ModeObserve }},
 		{name: "other device", allow: true, policy: model.ModeEnforce, ignored: true, change: func(a *model.Action) { a.Scope.Device = "mac-020000000a02" }},
@@ -133,8 +133,9 @@ func TestPolicyThatComesLaterReleasesTheAction(t *testing.T) {
 	_, e := victimProcess(t)
 	a := killAction(e)
 	r.setActions([]model.Action{a})
-	if r.settled(t, a.ID).Applied {
-		t.Fatal("killed without a policy")
+	r.setMode(model.ModeObserve)
+	if r.settled(t, a.ID).Applied || !alive(e) {
+		t.Fatal("killed although policy only observes")
 	}
 	r.setMode(model.ModeEnforce)
 	for range 300 {
