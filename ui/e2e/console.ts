@@ -14,7 +14,7 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 /** Makes the first account if there is none yet, else signs in. */
 export async function enter(page: Page): Promise<void> {
   // A real control plane prints its set-up address at its first start: SETUP_URL.
-  await page.goto(process.env.SETUP_URL ?? (real ? '/' : '/setup?token=fixture'))
+  await page.goto(process.env.SETUP_URL ?? (real ? '/' : '/setup#fixture'))
   await page.locator('.card h1').waitFor()
   if ((await page.locator('#again').count()) > 0) {
     await page.locator('#user').fill(user)

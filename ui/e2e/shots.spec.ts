@@ -1,10 +1,20 @@
 // Pictures of every page, to be looked at by people: SHOTS=1 npm run e2e.
-// They go to SHOTS_DIR.
+// They go to SHOTS_DIR; SHOTS=ja-dark,narrow takes only those.
 import { test, type Page } from '@playwright/test'
 import { beginAttack, dress, enter, settled } from './console'
 
 const dir = process.env.SHOTS_DIR ?? 'test-results/shots'
 const paths = { overview: '/', events: '/events', incidents: '/incidents?show=all', actions: '/actions', proposed: '/actions?show=proposed', devices: '/devices', parts: '/parts', policy: '/policy', audit: '/audit', people: '/people' }
+
+const wanted = process.env.SHOTS ?? '1'
+const sets = [
+  ['en-light', 'en', 'light', 1440],
+  ['en-dark', 'en', 'dark', 1440],
+  ['ja-light', 'ja', 'light', 1440],
+  ['ja-dark', 'ja', 'dark', 1440],
+  ['narrow', 'ja', 'light', 390],
+  ['narrow-dark', 'en', 'dark', 390],
+] as const
 
 async function every(page: Page, tag: string) {
   const take = async (name: string, fullPage = true) => {
@@ -37,7 +47,7 @@ async function every(page: Page, tag: string) {
 }
 
 test('pictures', async ({ page }) => {
-  test.setTimeout(300_000)
+  test.setTimeout(600_000)
   await page.setViewportSize({ width: 1440, height: 900 })
   await page.goto('/setup')
   await settled(page)
@@ -48,10 +58,10 @@ test('pictures', async ({ page }) => {
   await page.screenshot({ path: `${dir}/quiet-overview.png`, fullPage: true })
   await beginAttack(page)
   await page.waitForTimeout(2500)
-  for (const [lang, theme] of [['en', 'light'], ['ja', 'dark'], ['ja', 'light']] as const) {
+  for (const [tag, lang, theme, width] of sets) {
+    if (wanted !== '1' && !wanted.split(',').includes(tag)) continue
     await dress(page, lang, theme)
-    await every(page, `${lang}-${theme}`)
+    await page.setViewportSize({ width, height: width < 600 ? 844 : 900 })
+    await every(page, tag)
   }
-  await page.setViewportSize({ width: 390, height: 844 })
-  await every(page, 'narrow')
 })

@@ -117,7 +117,7 @@ export const words: Record<keyof typeof english, string> = {
 
   // explanations
   'explain.someone': '不明なプログラム',
-  'explain.flood.outbound': '{device} が{vector}を送信しています: {shape}、毎秒 {pps} パケット ({rate})。通常は毎秒 {baseline} パケットです。',
+  'explain.flood.outbound': '{device} が {vector}を送信しています: {shape}、毎秒 {pps} パケット ({rate})。通常は毎秒 {baseline} パケットです。',
   'explain.flood.ended': '{device} からのフラッドは終わりました。',
   'explain.spoof.source': '{device} が自分のものではない送信元アドレスでパケットを送っています。',
   'explain.process.start': '{device} で {path} が起動しました。',

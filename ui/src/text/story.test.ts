@@ -38,7 +38,7 @@ describe('an event', () => {
   } as Event
   test('keeps the words of the part in English and has its own in Japanese', () => {
     expect(explain(flood, 'en', name)).toBe('The gate says it.')
-    expect(explain(flood, 'ja', name)).toContain('Camera A がUDP フラッドを送信しています: UDP、毎秒 48.2 k パケット')
+    expect(explain(flood, 'ja', name)).toContain('Camera A が UDP フラッドを送信しています: UDP、毎秒 48.2 k パケット')
     expect(advise(flood, 'en')).toBe('Do this.')
     expect(advise(flood, 'ja')).toContain('ファームウェア')
   })

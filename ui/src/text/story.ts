@@ -51,10 +51,8 @@ function valueWords(key: string, value: string, lang: Lang, name: Namer): string
       return Number.isFinite(Number(value)) ? whole(Number(value), lang) : value
     case 'vector':
       return vectorWords(value, lang)
-    case 'shape': {
-      const shape = readShape(value)
-      return shape ? shapeWords(shape, lang) : value
-    }
+    case 'shape':
+      return shapeValue(value, lang)
     case 'kind':
       return isKey(`action.kind.${value}`) ? translate(lang, `action.kind.${value}` as 'action.kind.drop') : value
     case 'scope':
@@ -62,6 +60,11 @@ function valueWords(key: string, value: string, lang: Lang, name: Namer): string
     default:
       return value
   }
+}
+
+function shapeValue(text: string, lang: Lang): string {
+  const shape = readShape(text)
+  return shape ? shapeWords(shape, lang) : text
 }
 
 function scopeValue(value: string, lang: Lang, name: Namer): string {
@@ -92,7 +95,7 @@ export function explain(e: Event, lang: Lang, name: Namer): string {
   return translate(lang, key, {
     device: e.device ? name(e.device) : name(e.reporter),
     part: name(e.reporter),
-    subject: e.subject,
+    subject: shapeValue(e.subject, lang),
     count: e.count,
     ...floodValues(e, lang),
     path: e.file?.path ?? e.process?.path ?? e.subject,

@@ -62,7 +62,7 @@ export function ago(time: string, now: number, lang: Lang): string {
 export function clock(time: string, now: number, lang: Lang, exact = false): string {
   const d = new Date(time)
   const today = new Date(now).toDateString() === d.toDateString()
-  const hms = d.toLocaleTimeString(locale(lang), { hour12: false })
+  const hms = d.toLocaleTimeString(locale(lang), { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
   const ms = exact ? `.${String(d.getMilliseconds()).padStart(3, '0')}` : ''
   if (today) return hms + ms
   return `${d.toLocaleDateString(locale(lang), { month: 'short', day: 'numeric' })} ${hms}${ms}`
