@@ -288,4 +288,3 @@ func event(sev model.Severity, subject string) *model.Event {
 		Kind: model.KindProcessStart, Severity: sev, Subject: subject, Count: 1,
 	}
 }
-
