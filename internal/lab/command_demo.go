@@ -112,7 +112,9 @@ func compareCommand(spec *instance.Spec) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Bin, "bin", demo.DefaultBin(), "folder of masugata, masugata-gate and masugata-agent")
 	f.IntVar(&c.Runs, "runs", 3, "how often")
-	f.IntVar(&c.PPS, "pps", 20000, "packets per second")
+	f.IntVar(&c.PPS, "pps", 40000, "packets per second")
+	f.IntVar(&c.Rival.PPS, "threshold", 20000, "FastNetMon bans from so many packets per second (Debian: 20000)")
+	f.IntVar(&c.Rival.Average, "average", 5, "FastNetMon averages over so many seconds (Debian: 5)")
 	f.StringVarP(&output, "output", "o", "table", "table or json")
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,9 +25,9 @@ import (
 // fastnetmonName is its process in the lab.
 const fastnetmonName = "fastnetmon"
 
-// fastnetmonConfig makes FastNetMon as quick as it goes: it looks at every
-// packet before the gate, knows only the victim, averages over one second
-// instead of five, and bans from 1,000 packets a second instead of 20,000.
+// fastnetmonConfig lets FastNetMon look at every packet before the gate; it
+// knows only the victim. The threshold and the time it averages over are
+// those of Debian's configuration, or quicker ones.
 const fastnetmonConfig = `enable_ban = on
 process_incoming_traffic = on
 process_outgoing_traffic = off
@@ -37,8 +38,8 @@ ban_time = 1900
 ban_for_pps = on
 ban_for_bandwidth = off
 ban_for_flows = off
-threshold_pps = 1000
-average_calculation_time = 1
+threshold_pps = %[3]d
+average_calculation_time = %[4]d
 speed_calculation_delay = 1
 ban_details_records_count = 20
 enable_connection_tracking = off
@@ -53,6 +54,12 @@ cli_stats_file_path = %[1]s/stats
 cli_stats_ipv6_file_path = %[1]s/stats6
 logging_level = info
 `
+
+// Rival says how FastNetMon is set.
+type Rival struct {
+	PPS     int // ban from so many packets a second; Debian's file says 20000
+	Average int // averaged over so many seconds; Debian's file says 5
+}
 
 // Comparison is one flood seen by both in the same run.
 type Comparison struct {
@@ -109,7 +116,7 @@ func (d *demo) startFastNetMon(ctx context.Context, program string) (string, err
 		fmt.Fprintln(&networks, netip.PrefixFrom(topology.VictimAddr(run), 32))
 	}
 	files := map[string]string{
-		"conf":      fmt.Sprintf(fastnetmonConfig, dir, topology.SwitchUplink),
+		"conf":      fmt.Sprintf(fastnetmonConfig, dir, topology.SwitchUplink, d.Rival.PPS, d.Rival.Average),
 		"networks":  networks.String(),
 		"whitelist": "",
 		"notify":    fmt.Sprintf("#!/bin/sh\necho \"$(date +%%s%%N) $1 $4\" >> %s/bans\ncat > /dev/null\n", dir),
@@ -136,6 +143,8 @@ func (d *demo) startFastNetMon(ctx context.Context, program string) (string, err
 }
 
 func (d *demo) compare(ctx context.Context, run int, dir string) (Comparison, error) {
+	// FastNetMon looks once a second: come at any moment of it.
+	time.Sleep(rand.N(time.Second))
 	target := topology.VictimAddr(d.next)
 	d.next++
 	a := staging.Attack{Vector: model.VectorUDP, Target: target, PPS: d.PPS, Duration: compareAttack, Devices: []topology.Node{topology.CameraB}}

@@ -35,6 +35,7 @@ type Config struct {
 	Keep    bool          // leave all running
 	Life    time.Duration // of the hosts, when kept
 	Step    func(text string, done, all int)
+	Rival   Rival // Compare only
 }
 
 // Outcome is what Run leaves behind.
@@ -217,15 +218,20 @@ func (d *demo) account(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	low := d.report.SpeedBefore
+	r = slices.DeleteFunc(r, func(x traffic.Speed) bool { return x.At.Before(d.settled) })
+	if len(r) == 0 {
+		return errors.New("the speed test gave no reading during the attacks")
+	}
+	d.report.SpeedDuring, d.report.SpeedLowest = middle(r), lowest(r)
+	return nil
+}
+
+func lowest(r []traffic.Speed) Speed {
+	low := Speed{DownMbit: r[0].DownMbit, UpMbit: r[0].UpMbit}
 	for _, x := range r {
-		if x.At.Before(d.settled) {
-			continue
-		}
 		low.DownMbit, low.UpMbit = min(low.DownMbit, x.DownMbit), min(low.UpMbit, x.UpMbit)
 	}
-	d.report.SpeedDuring = low
-	return nil
+	return low
 }
 
 // mode stages all attacks of one mode and waits until their blocks are gone.

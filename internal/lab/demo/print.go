@@ -129,8 +129,8 @@ func (o *Outcome) summary(w io.Writer) {
 	}
 	fmt.Fprintf(w, " (video frames %d, broker messages %d, speed test transfers %d)\n",
 		kinds["video camera-a"]+kinds["video camera-b"]+kinds["upload camera-a"], kinds["mqtt publish"]+kinds["mqtt receive"], kinds["speed test"])
-	fmt.Fprintf(w, "speed test: %.0f down / %.0f up Mbit/s before, lowest %.0f / %.0f during\n",
-		o.SpeedBefore.DownMbit, o.SpeedBefore.UpMbit, o.SpeedDuring.DownMbit, o.SpeedDuring.UpMbit)
+	fmt.Fprintf(w, "speed test: %.0f down / %.0f up Mbit/s before, %.0f / %.0f during, lowest reading %.0f / %.0f\n",
+		o.SpeedBefore.DownMbit, o.SpeedBefore.UpMbit, o.SpeedDuring.DownMbit, o.SpeedDuring.UpMbit, o.SpeedLowest.DownMbit, o.SpeedLowest.UpMbit)
 	if o.Retired > 0 {
 		fmt.Fprintf(w, "blocks ended by themselves at most %.1f s after the attack's last packet\n", o.Retired.Seconds())
 	}

@@ -142,7 +142,8 @@ type Report struct {
 	Results     []Result      `json:"results"`
 	Losses      []Loss        `json:"losses"`
 	SpeedBefore Speed         `json:"speed_before"` // median
-	SpeedDuring Speed         `json:"speed_during"` // lowest while attacks went on
+	SpeedDuring Speed         `json:"speed_during"` // median while attacks went on
+	SpeedLowest Speed         `json:"speed_lowest"` // of a single reading then
 	Retired     time.Duration `json:"retired_ns"`   // longest time from an attack's last packet to the end of its last block
 	Took        time.Duration `json:"took_ns"`
 }

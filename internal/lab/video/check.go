@@ -7,11 +7,12 @@ import (
 	"github.com/masugata/masugata/internal/lab/tally"
 )
 
-// Late is how long after its due time a frame is of no use any more.
+// Late is how long after it was taken a frame is of no use any more.
 const Late = 500 * time.Millisecond
 
 // Checker judges the frames of one camera as they arrive: number, order,
-// content and time. It is not safe for concurrent use.
+// content and age. It needs the camera's clock to be its own, as in the lab.
+// It is not safe for concurrent use.
 type Checker struct {
 	Name   string // of the counter, such as "video camera-a"
 	Camera uint8
@@ -19,7 +20,6 @@ type Checker struct {
 
 	started bool
 	next    uint32
-	due     time.Time // when the next frame is due
 }
 
 // Frame judges one frame that arrived at the given time.
@@ -33,7 +33,7 @@ func (c *Checker) Frame(data []byte, at time.Time) {
 		return
 	}
 	if !c.started {
-		c.started, c.next, c.due = true, seen.Number, at
+		c.started, c.next = true, seen.Number
 	}
 	gap := int32(seen.Number - c.next)
 	if gap < 0 {
@@ -41,19 +41,10 @@ func (c *Checker) Frame(data []byte, at time.Time) {
 		return
 	}
 	c.Tally.Lost(c.Name, uint64(gap), fmt.Sprintf("%d frames missing before frame %d", gap, seen.Number))
-	due := c.due.Add(time.Duration(gap) * time.Second / FPS)
 	c.next = seen.Number + 1
-	c.due = due.Add(time.Second / FPS)
-	if at.After(due.Add(Late)) {
-		c.Tally.Lost(c.Name, 1, fmt.Sprintf("frame %d came %s late", seen.Number, at.Sub(due).Round(time.Millisecond)))
-		c.due = at.Add(time.Second / FPS)
+	if age := seen.Age(at); age > Late {
+		c.Tally.Lost(c.Name, 1, fmt.Sprintf("frame %d came %s after it was taken", seen.Number, age))
 		return
-	}
-	if at.Before(due) {
-		c.due = at.Add(time.Second / FPS)
 	}
 	c.Tally.Good(c.Name, 1)
 }
-
-// Restart forgets the order after the connection was made anew.
-func (c *Checker) Restart() { c.started = false }

@@ -6,6 +6,7 @@ package video
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"image"
@@ -21,11 +22,10 @@ const (
 	quality = 55
 )
 
-// The bar code: two rows of 32 cells at the top.
+// The bar code: three rows of 32 cells at the top.
 const (
-	cell     = Width / 32
-	codeRows = 2
-	codeTop  = 8
+	cell    = Width / 32
+	codeTop = 8
 )
 
 const discRadius = 14
@@ -60,7 +60,9 @@ func (s *Scene) JPEG(n uint32, at time.Time) ([]byte, error) {
 	copy(s.frame.Cb, s.background.Cb)
 	copy(s.frame.Cr, s.background.Cr)
 	s.code(0, n)
-	s.code(1, check(s.camera, n))
+	taken := uint32(at.UnixMilli())
+	s.code(1, taken)
+	s.code(2, check(s.camera, n, taken))
 	x, y := discAt(n)
 	s.disc(x, y)
 	s.text(at.UTC().Format("2006-01-02 15:04:05"))
@@ -71,9 +73,10 @@ func (s *Scene) JPEG(n uint32, at time.Time) ([]byte, error) {
 	return s.buf.Bytes(), nil
 }
 
-// check is the second row of the bar code: the camera and a check sum of both.
-func check(camera uint8, n uint32) uint32 {
-	sum := crc32.ChecksumIEEE([]byte{camera, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+// check is the third row of the bar code: the camera and a check sum of all.
+func check(camera uint8, n, taken uint32) uint32 {
+	b := binary.BigEndian.AppendUint32([]byte{camera}, n)
+	sum := crc32.ChecksumIEEE(binary.BigEndian.AppendUint32(b, taken))
 	return uint32(camera)<<24 | sum&0xffffff
 }
 
@@ -140,6 +143,13 @@ func (s *Scene) text(t string) {
 type Seen struct {
 	Camera uint8
 	Number uint32
+	taken  uint32 // when the frame was taken: low half of Unix milliseconds
+}
+
+// Age is how long before the given time the frame was taken, by the clock of
+// the camera; good for 24 days either way.
+func (s Seen) Age(at time.Time) time.Duration {
+	return time.Duration(int32(uint32(at.UnixMilli())-s.taken)) * time.Millisecond
 }
 
 // Read decodes a JPEG and reads its frame number. It is an error when the
@@ -153,10 +163,10 @@ func Read(data []byte) (Seen, error) {
 	if !ok || p.Rect.Dx() != Width || p.Rect.Dy() != Height {
 		return Seen{}, fmt.Errorf("frame: is %T of %v, want %dx%d YCbCr", img, img.Bounds(), Width, Height)
 	}
-	n, second := readRow(p, 0), readRow(p, 1)
-	seen := Seen{Camera: uint8(second >> 24), Number: n}
-	if second != check(seen.Camera, n) {
-		return Seen{}, fmt.Errorf("frame: bar code %08x %08x does not check", n, second)
+	n, last := readRow(p, 0), readRow(p, 2)
+	seen := Seen{Camera: uint8(last >> 24), Number: n, taken: readRow(p, 1)}
+	if last != check(seen.Camera, n, seen.taken) {
+		return Seen{}, fmt.Errorf("frame: bar code %08x %08x %08x does not check", n, seen.taken, last)
 	}
 	x, y := discAt(n)
 	far := (x+Width/2)%(Width-60) + 30
