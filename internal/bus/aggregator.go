@@ -38,7 +38,7 @@ func newAggregator(b *Bus) (*Aggregator, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bus: compressor: %w", err)
 		}
-		j := &joiner{subject: subject(shard), js: b.js, enc: enc, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		j := &joiner{subject: subject(shard), js: b.js, enc: enc, published: b.cons[shard].published, wake: make(chan struct{}, 1), done: make(chan struct{})}
 		a.shards = append(a.shards, j)
 		a.wg.Go(j.run)
 	}
@@ -104,6 +104,8 @@ type joiner struct {
 	enc     *zstd.Encoder
 	wake    chan struct{}
 	done    chan struct{}
+
+	published chan<- struct{} // wakes the shard's consumer
 
 	mu     sync.Mutex
 	groups []*group // the last one is still open
@@ -186,6 +188,10 @@ func (j *joiner) publish(g *group) error {
 	defer cancel()
 	_, err := j.js.Publish(ctx, j.subject, j.packed, jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
+	select {
+	case j.published <- struct{}{}:
+	default:
+	}
 	switch {
 	case err == nil:
 		return nil

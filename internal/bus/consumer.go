@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,11 +15,9 @@ import (
 const (
 	// MaxFetch is how many messages one Fetch gives at most.
 	MaxFetch = 500
-	// maxAckPending is above the messages of all blocks that a consumer
-	// gathers before it commits: 500 messages of 1,000 events are far more.
-	maxAckPending = 1 << 16
 	// maxUnpacked bounds what one message may grow to.
 	maxUnpacked = 64 << 20
+	ackTimeout  = 30 * time.Second
 )
 
 // Delivery is one message of the bus.
@@ -26,96 +25,107 @@ type Delivery struct {
 	Batches []Batch
 	// Damaged is set when the message could not be read; Batches is empty then.
 	Damaged error
-	msg     jetstream.Msg
+	number  uint64 // in the stream
 }
 
 // Consumer reads one shard in order. It is not safe for concurrent use, but
 // Ack may be called by another goroutine than Fetch.
 type Consumer struct {
-	shard  int
-	c      jetstream.Consumer
-	dec    *zstd.Decoder
-	closed atomic.Bool
+	subject   string
+	stream    jetstream.Stream
+	dec       *zstd.Decoder
+	published chan struct{} // something may be there
+	next      uint64        // number of the message to ask for
+
+	closed   atomic.Bool
+	closing  chan struct{}
+	closeNow sync.Once
 }
 
-// Fetch gives the next messages, at least one unless wait ends first, at most
-// max (up to MaxFetch). The batches' Events are new memory that nobody reuses,
-// so decoded strings may alias them. ErrClosed after Close.
+func newConsumer(stream jetstream.Stream, shard int) (*Consumer, error) {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpacked))
+	if err != nil {
+		return nil, fmt.Errorf("bus: decompressor: %w", err)
+	}
+	return &Consumer{subject: subject(shard), stream: stream, dec: dec, next: 1,
+		published: make(chan struct{}, 1), closing: make(chan struct{})}, nil
+}
+
+// Fetch gives the next messages, at least one unless wait or ctx ends first, at
+// most max (up to MaxFetch). The batches' Events are new memory that nobody
+// reuses, so decoded strings may alias them. With an error it may give messages
+// too, which are not given again. ErrClosed after Close.
 func (c *Consumer) Fetch(ctx context.Context, max int, wait time.Duration) ([]Delivery, error) {
-	if c.dec == nil {
-		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpacked))
-		if err != nil {
-			return nil, fmt.Errorf("bus: decompressor: %w", err)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		out, err := c.fetchNow(ctx, min(max, MaxFetch))
+		if err != nil || len(out) > 0 {
+			return out, err
 		}
-		c.dec = dec
+		select {
+		case <-c.published:
+		case <-timer.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, nil
+		case <-c.closing:
+			return nil, ErrClosed
+		}
 	}
-	out, err := c.fetchNow(min(max, MaxFetch))
-	if err != nil || len(out) > 0 {
-		return out, c.fetchError(err)
-	}
-	// Nothing there: wait for one message, then take what came with it.
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	batch, err := c.c.Fetch(1, jetstream.FetchContext(ctx))
-	if err != nil {
-		return nil, c.fetchError(err)
-	}
-	out = c.read(out, batch)
-	return out, c.fetchError(batch.Error())
 }
 
-func (c *Consumer) fetchNow(max int) ([]Delivery, error) {
-	batch, err := c.c.FetchNoWait(max)
-	if err != nil {
-		return nil, err
-	}
-	out := c.read(nil, batch)
-	return out, batch.Error()
-}
-
-func (c *Consumer) read(out []Delivery, batch jetstream.MessageBatch) []Delivery {
-	for msg := range batch.Messages() {
+func (c *Consumer) fetchNow(ctx context.Context, max int) (out []Delivery, err error) {
+	for len(out) < max {
+		if c.closed.Load() {
+			return out, ErrClosed
+		}
+		msg, err := c.stream.GetMsg(ctx, c.next, jetstream.WithGetMsgSubject(c.subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return out, nil
+		case err != nil && ctx.Err() != nil:
+			return out, nil
+		case err != nil && c.closed.Load():
+			return out, ErrClosed
+		case err != nil:
+			return out, fmt.Errorf("bus: read %s from %d: %w", c.subject, c.next, err)
+		}
+		c.next = msg.Sequence + 1
 		out = append(out, c.unpack(msg))
 	}
-	return out
+	return out, nil
 }
 
-// fetchError leaves out what only says that there was nothing.
-func (c *Consumer) fetchError(err error) error {
-	switch {
-	case c.closed.Load():
-		return ErrClosed
-	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, jetstream.ErrNoMessages):
-		return nil
-	}
-	return fmt.Errorf("bus: fetch from shard %d: %w", c.shard, err)
-}
-
-func (c *Consumer) unpack(msg jetstream.Msg) Delivery {
-	d := Delivery{msg: msg}
-	data := msg.Data()
-	if len(data) == 0 || data[0] != recordVersion {
+func (c *Consumer) unpack(msg *jetstream.RawStreamMsg) Delivery {
+	d := Delivery{number: msg.Sequence}
+	if len(msg.Data) == 0 || msg.Data[0] != recordVersion {
 		d.Damaged = errRecord
 		return d
 	}
-	raw, err := c.dec.DecodeAll(data[1:], nil)
+	raw, err := c.dec.DecodeAll(msg.Data[1:], nil)
 	if err == nil {
 		d.Batches, err = readRecords(raw)
 	}
 	if err != nil {
-		d.Damaged = fmt.Errorf("bus: message: %w", err)
+		d.Damaged = fmt.Errorf("bus: message %d: %w", msg.Sequence, err)
 	}
 	return d
 }
 
-// Ack says that the delivery and all before it are stored; they are not
-// delivered again, unless the process dies within moments after. (The store's
-// marks find those.)
+// Ack says that the delivery and all before it are stored; they are removed,
+// and not given again unless the process dies within moments after. (The
+// store's marks find those.)
 func (c *Consumer) Ack(d Delivery) error {
-	if err := d.msg.Ack(); err != nil {
-		return fmt.Errorf("bus: ack to shard %d: %w", c.shard, err)
+	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+	defer cancel()
+	if err := c.stream.Purge(ctx, jetstream.WithPurgeSubject(c.subject), jetstream.WithPurgeSequence(d.number+1)); err != nil {
+		return fmt.Errorf("bus: remove what is stored of %s: %w", c.subject, err)
 	}
 	return nil
 }
 
-func (c *Consumer) close() { c.closed.Store(true) }
+func (c *Consumer) close() {
+	c.closed.Store(true)
+	c.closeNow.Do(func() { close(c.closing) })
+}

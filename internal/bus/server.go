@@ -41,14 +41,10 @@ const (
 	// joinBytes.
 	maxMessage   = MaxBatch + joinBytes + 1<<16
 	startTimeout = 30 * time.Second
-	// ackWait is how long a message may be unacknowledged before it is
-	// delivered again within one run. Consumers keep their messages until
-	// their block is committed, so it must be longer than the slowest commit.
-	ackWait = 10 * time.Minute
 )
 
 // Open starts the bus in this process; it listens on no socket. Messages that
-// were published and not acknowledged before are delivered again. Close it to
+// were published and not acknowledged before are fetched again. Close it to
 // end it; killing the process at any moment loses nothing that Publish
 // confirmed.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
@@ -118,28 +114,39 @@ func (b *Bus) startServer() error {
 	return nil
 }
 
-// openStream makes the stream and, before anything can be published, its
-// consumers: with interest retention a message without a consumer is lost.
+// openStream makes the stream. It has no JetStream consumers: each shard has
+// one reader in this process, which asks for messages by their number and
+// removes them when they are stored. A pull consumer counts a message as
+// delivered that reaches a pull just as it expires, and acknowledging a later
+// one then removes it unseen.
 func (b *Bus) openStream(ctx context.Context) error {
 	if err := b.keepShards(ctx); err != nil {
 		return err
 	}
 	stream, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:       streamName,
-		Subjects:   []string{"ev.*"},
-		Retention:  jetstream.InterestPolicy,
-		Storage:    jetstream.FileStorage,
-		Discard:    jetstream.DiscardNew,
-		MaxBytes:   b.cfg.MaxBytes,
-		MaxMsgSize: maxMessage,
-		Duplicates: time.Second, // publishes carry no message id; marks find what is sent twice
-		Metadata:   map[string]string{shardsKey: strconv.Itoa(b.cfg.Shards)},
+		Name:        streamName,
+		Subjects:    []string{"ev.*"},
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    b.cfg.MaxBytes,
+		MaxMsgSize:  maxMessage,
+		AllowDirect: true,
+		Duplicates:  time.Second, // publishes carry no message id; marks find what is sent twice
+		Metadata:    map[string]string{shardsKey: strconv.Itoa(b.cfg.Shards)},
 	})
 	if err != nil {
 		return fmt.Errorf("bus: stream in %s: %w", b.cfg.Dir, err)
 	}
 	b.stream = stream
-	return b.openConsumers(ctx)
+	for shard := range b.cfg.Shards {
+		c, err := newConsumer(stream, shard)
+		if err != nil {
+			return err
+		}
+		b.cons = append(b.cons, c)
+	}
+	return nil
 }
 
 const shardsKey = "masugata-shards"
@@ -162,42 +169,6 @@ func (b *Bus) keepShards(ctx context.Context) error {
 	}
 	b.cfg.Log.Warn("the bus keeps its number of shards until what waits on it is stored; restart later to change it", "shards", was, "wanted", b.cfg.Shards, "messages", info.State.Msgs)
 	b.cfg.Shards = was
-	return nil
-}
-
-// openConsumers makes new consumers and removes those of the run before. A new
-// one begins with the oldest message that is not acknowledged, at once; an old
-// one would wait out ackWait for what the former process had taken.
-func (b *Bus) openConsumers(ctx context.Context) error {
-	run := strconv.FormatInt(time.Now().UnixNano(), 36)
-	var old []string
-	names := b.stream.ConsumerNames(ctx)
-	for name := range names.Name() {
-		old = append(old, name)
-	}
-	if err := names.Err(); err != nil {
-		return fmt.Errorf("bus: list consumers: %w", err)
-	}
-	for shard := range b.cfg.Shards {
-		c, err := b.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable:       fmt.Sprintf("store-%d-%s", shard, run),
-			FilterSubject: subject(shard),
-			DeliverPolicy: jetstream.DeliverAllPolicy,
-			AckPolicy:     jetstream.AckAllPolicy,
-			AckWait:       ackWait,
-			MaxAckPending: maxAckPending,
-			MaxDeliver:    -1,
-		})
-		if err != nil {
-			return fmt.Errorf("bus: consumer of shard %d: %w", shard, err)
-		}
-		b.cons = append(b.cons, &Consumer{shard: shard, c: c})
-	}
-	for _, name := range old {
-		if err := b.stream.DeleteConsumer(ctx, name); err != nil {
-			return fmt.Errorf("bus: remove consumer %s: %w", name, err)
-		}
-	}
 	return nil
 }
 

@@ -87,6 +87,7 @@ func (p *plane) stats() (s ingest.Stats) {
 		s.Events += x.Events
 		s.Batches += x.Batches
 		s.Repeated += x.Repeated
+		s.Missing += x.Missing
 		s.Unreadable += x.Unreadable
 		s.Commits += x.Commits
 	}

@@ -39,8 +39,8 @@ func (r *Report) Verdict() error {
 	if r.Stored != r.Acked {
 		return fmt.Errorf("bench ingest: %d events acknowledged, %d stored", r.Acked, r.Stored)
 	}
-	if r.Pipeline.Unreadable > 0 {
-		return fmt.Errorf("bench ingest: %d batches unreadable", r.Pipeline.Unreadable)
+	if r.Pipeline.Unreadable > 0 || r.Pipeline.Missing > 0 {
+		return fmt.Errorf("bench ingest: %d batches unreadable, %d missing", r.Pipeline.Unreadable, r.Pipeline.Missing)
 	}
 	want := float64(r.Options.Rate) * r.Options.Duration.Seconds() * 0.999
 	if float64(r.Acked) < want || r.Elapsed > r.Options.Duration+time.Second {

@@ -52,6 +52,7 @@ type Stats struct {
 	Events     uint64 `json:"events"`     // stored
 	Batches    uint64 `json:"batches"`    // stored
 	Repeated   uint64 `json:"repeated"`   // batches that were stored before
+	Missing    uint64 `json:"missing"`    // batches that never came before a later one of the part
 	Unreadable uint64 `json:"unreadable"` // batches or messages that could not be decoded
 	Commits    uint64 `json:"commits"`
 }

@@ -125,6 +125,14 @@ func TestRepeatedBatchesAreDropped(t *testing.T) {
 	}
 }
 
+func TestMissingBatchesAreCounted(t *testing.T) {
+	src := &source{rest: []bus.Delivery{delivery("a", 1), delivery("b", 7, 8), delivery("a", 4)}}
+	p := run(t, Config{Source: src, Sink: &sink{}})
+	if s := p.Stats(); s.Missing != 2 || s.Batches != 4 {
+		t.Errorf("stats %+v, want 2 missing of a", s)
+	}
+}
+
 func TestUnreadableBatchBecomesAnEvent(t *testing.T) {
 	bad := delivery("a", 1, 2)
 	bad.Batches[0].Events = append(bad.Batches[0].Events, 0xff)

@@ -23,11 +23,17 @@ func newMarks(stored []event.Mark) *marks {
 	return m
 }
 
-// advance takes a batch and says whether it is new.
-func (m *marks) advance(k markKey, seq uint64) bool {
-	if seq <= m.seq[k] {
-		return false
+// advance takes a batch and says whether it is new, and how many batches are
+// missing before it: always 0 unless something was lost, or the store is an
+// older copy than what parts remember.
+func (m *marks) advance(k markKey, seq uint64) (isNew bool, missing uint64) {
+	was, known := m.seq[k]
+	if seq <= was {
+		return false, 0
 	}
 	m.seq[k] = seq
-	return true
+	if known {
+		missing = seq - was - 1
+	}
+	return true, missing
 }

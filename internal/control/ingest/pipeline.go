@@ -34,7 +34,7 @@ type Pipeline struct {
 	blocks  chan *block
 	free    chan *block
 
-	events, batches, repeated, unreadable, commits atomic.Uint64
+	events, batches, repeated, missing, unreadable, commits atomic.Uint64
 }
 
 // block is what is gathered for one commit.
@@ -74,7 +74,7 @@ func New(cfg Config) (*Pipeline, error) {
 // Stats may be called at any time.
 func (p *Pipeline) Stats() Stats {
 	return Stats{
-		Events: p.events.Load(), Batches: p.batches.Load(), Repeated: p.repeated.Load(),
+		Events: p.events.Load(), Batches: p.batches.Load(), Repeated: p.repeated.Load(), Missing: p.missing.Load(),
 		Unreadable: p.unreadable.Load(), Commits: p.commits.Load(),
 	}
 }
@@ -182,9 +182,14 @@ func (p *Pipeline) take(b *block, d bus.Delivery) {
 
 func (p *Pipeline) takeBatch(b *block, batch *bus.Batch) {
 	key := markKey{batch.Part, batch.Epoch}
-	if !p.marks.advance(key, batch.Seq) {
+	isNew, missing := p.marks.advance(key, batch.Seq)
+	if !isNew {
 		p.repeated.Add(1)
 		return
+	}
+	if missing > 0 {
+		p.missing.Add(missing)
+		p.cfg.Log.Error("batches of a part are missing: was the data restored from a backup?", "part", batch.Part, "seq", batch.Seq, "missing", missing)
 	}
 	b.marks[key] = batch.Seq
 	b.batches++
