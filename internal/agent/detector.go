@@ -43,6 +43,9 @@ const (
 	// too (RTP beside RTSP), for UDP that is answered, for groups, and for all
 	// destinations of one vector together.
 	slackSession, slackAnswered, slackGroup, slackAll = 6, 20, 10, 4
+
+	// How long a session is taken to last before it is looked for again.
+	trustFor = 10 * time.Second
 	// What is normal for the device (see Detector.normal) may raise a ceiling
 	// so far and no further: a slow start must not teach it a flood.
 	normalFactor, normalMost = 3, 4
@@ -103,6 +106,7 @@ type suspect struct {
 	rate     float64 // of this tick
 	calm     time.Time
 	reported time.Time
+	trusted  time.Time    // until then the TCP session beside it is taken to be there
 	flow     traffic.Flow // shape so far
 	total    float64      // packets since it began
 	packets  float64      // since the last report
@@ -287,7 +291,7 @@ func (d *Detector) settle(s *suspect, now time.Time) {
 	s.level = max(0, s.level-limit*d.span)
 	if !s.active {
 		switch {
-		case s.level == 0:
+		case s.level == 0 && !now.Before(s.trusted):
 			s.used = false
 		case s.level >= max(limit*burst.Seconds(), leastBurst):
 			d.overflow(s, now)
@@ -312,7 +316,7 @@ func (d *Detector) overflow(s *suspect, now time.Time) {
 	many := s.key.dst == [16]byte{}
 	if s.key.vector == model.VectorUDP && s.slack == 1 && !many && d.Connected != nil &&
 		d.Connected(netip.AddrFrom16(s.key.dst).Unmap()) {
-		s.slack, s.level = slackSession, 0.001
+		s.slack, s.level, s.trusted = slackSession, 0, now.Add(trustFor)
 		return
 	}
 	s.active, s.calm, s.reported = true, now, now
