@@ -1,15 +1,11 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"strings"
 	"time"
 
@@ -22,18 +18,6 @@ const servicePath = "/masugata.link.v1.LinkService/"
 
 // maxError bounds the body of a refusal, in bytes.
 const maxError = 64 << 10
-
-// transport keeps one HTTP/2 connection for all calls.
-func transport(t *tls.Config) *http.Transport {
-	return &http.Transport{
-		TLSClientConfig: t, ForceAttemptHTTP2: true, DisableCompression: true,
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 2 * time.Minute, MaxIdleConnsPerHost: 2,
-		MaxResponseHeaderBytes: 16 << 10,
-		// A connection that went dead without a word is found and left.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second, MaxReceiveBufferPerStream: 256 << 10, MaxReceiveBufferPerConnection: 512 << 10},
-	}
-}
 
 // tlsConfig trusts the authority of the part's own identity and nothing else.
 func tlsConfig(id *identity.Store) *tls.Config {
@@ -63,12 +47,11 @@ func verifyServer(leaf, ca *x509.Certificate, now time.Time) error {
 	return plain(err)
 }
 
-// reconnect makes further calls use a new connection, which shows the present
-// certificate. Calls under way go on with the old one, which ends behind them.
+// reconnect makes further calls use new connections, which show the present
+// certificate. Calls under way go on with the old ones, which end behind them.
 func (c *Client) reconnect() {
-	old := c.http.Swap(&http.Client{Transport: transport(tlsConfig(c.cfg.Identity))})
-	if old != nil {
-		old.CloseIdleConnections()
+	if old := c.dial.Swap(newDialer(c.cfg.Endpoint, tlsConfig(c.cfg.Identity))); old != nil {
+		old.close()
 	}
 }
 
@@ -76,7 +59,7 @@ func (c *Client) reconnect() {
 func (c *Client) call(ctx context.Context, name string, req, res wire.Message, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := call(ctx, c.http.Load(), c.cfg.Endpoint, c.cfg.Protocol, name, req, res, int64(c.cfg.MaxSet)+1<<20)
+	err := call(ctx, c.dial.Load(), c.cfg.Protocol, name, req, res, int64(c.cfg.MaxSet)+1<<20)
 	if ctx.Err() == nil || err == nil {
 		c.noteCall(err)
 	} else if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -110,46 +93,35 @@ func (c *Client) noteCall(err error) {
 	}
 }
 
-func call(ctx context.Context, h *http.Client, endpoint string, v wire.Version, name string, req, res wire.Message, maxAnswer int64) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+endpoint+servicePath+name, bytes.NewReader(req.AppendTo(nil)))
+func call(ctx context.Context, d *dialer, v wire.Version, name string, req, res wire.Message, maxAnswer int64) error {
+	a, err := d.post(ctx, servicePath+name, [][2]string{
+		{"Content-Type", "application/proto"}, {"Connect-Protocol-Version", "1"}, {wire.HeaderProtocol, v.String()},
+	}, req.AppendTo(nil), maxAnswer)
 	if err != nil {
-		return fmt.Errorf("endpoint %q: %w", endpoint, err)
+		return fmt.Errorf("%s: %w", d.endpoint, plain(err))
 	}
-	r.Header.Set("Content-Type", "application/proto")
-	r.Header.Set("Connect-Protocol-Version", "1")
-	r.Header.Set(wire.HeaderProtocol, v.String())
-	answer, err := h.Do(r)
-	if err != nil {
-		return plain(err)
+	if a.status != 200 {
+		return refusal(a)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return refusal(answer, v)
-	}
-	if err := wire.Compatible(v, answer.Header.Get(wire.HeaderProtocol), "part", "control plane"); err != nil {
+	if err := wire.Compatible(v, a.header[protocolHeader], "part", "control plane"); err != nil {
 		return &Refused{Reason: wire.ReasonProtocol, Code: "failed_precondition", Message: err.Error()}
 	}
-	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
-	if err != nil {
-		return plain(err)
-	}
-	if int64(len(b)) > maxAnswer {
-		return fmt.Errorf("%s: the answer is longer than %d bytes", name, maxAnswer)
-	}
-	return res.Decode(b)
+	return res.Decode(a.body)
 }
 
+// Names of headers as answers have them.
+const (
+	protocolHeader = "masugata-protocol"
+	reasonHeader   = "masugata-reason"
+)
+
 // refusal reads the error of a call (Connect protocol, unary errors).
-func refusal(answer *http.Response, v wire.Version) error {
-	b, err := io.ReadAll(io.LimitReader(answer.Body, maxError))
-	if err != nil {
-		return plain(err)
-	}
-	code, message := readError(b)
-	reason := wire.Reason(answer.Header.Get(wire.HeaderReason))
+func refusal(a *answer) error {
+	code, message := readError(a.body)
 	if code == "" {
-		return fmt.Errorf("the other side answered %s: it is not a Masugata control plane", answer.Status)
+		return fmt.Errorf("the other side answered %.60q: it is not a Masugata control plane", a.line)
 	}
+	reason := wire.Reason(a.header[reasonHeader])
 	if reason == "" || reason == wire.ReasonBusy {
 		return fmt.Errorf("%s (%s)", message, code) // passing: try again
 	}

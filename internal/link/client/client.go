@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +35,7 @@ const (
 type Client struct {
 	cfg  Config
 	log  *slog.Logger
-	http atomic.Pointer[http.Client]
+	dial atomic.Pointer[dialer]
 	key  identity.PublicKey
 	zip  *compressor
 
@@ -133,7 +132,7 @@ func (c *Client) Run(ctx context.Context) error {
 		c.log.Error("spool", "error", err)
 	}
 	c.drain(context.WithoutCancel(ctx))
-	c.http.Load().CloseIdleConnections()
+	c.dial.Load().close()
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -51,12 +50,12 @@ func Enroll(ctx context.Context, cfg EnrollConfig) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, enrollTimeout)
 	defer cancel()
-	t := transport(pinnedTLS(token))
-	defer t.CloseIdleConnections()
+	d := newDialer(cfg.Endpoint, pinnedTLS(token))
+	defer d.close()
 	var res wire.EnrollResponse
 	req := &wire.EnrollRequest{Token: strings.TrimSpace(cfg.Token), CSR: csr, Role: cfg.Role, Name: cfg.Name, Device: cfg.Device, Software: cfg.Software}
-	if err := call(ctx, &http.Client{Transport: t}, cfg.Endpoint, cfg.Protocol, "Enroll", req, &res, 1<<20); err != nil {
-		return fmt.Errorf("enrol at %s: %w", cfg.Endpoint, err)
+	if err := call(ctx, d, cfg.Protocol, "Enroll", req, &res, 1<<20); err != nil {
+		return fmt.Errorf("enrol: %w", err)
 	}
 	if !token.Pins(res.CA) {
 		return fmt.Errorf("enrol at %s: %w", cfg.Endpoint, ErrWrongCA)
