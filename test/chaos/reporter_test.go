@@ -196,16 +196,17 @@ func numbered(device model.DeviceID, n uint64) *model.Event {
 		Explanation: "A file of this test was changed.", File: &model.FileEvidence{Path: "/etc/chaos"}}
 }
 
-// flood makes the control plane open incidents and send actions. Of four, the
-// last one ends it.
+// flood makes the control plane open incidents, send actions and take them
+// back: the target changes every few seconds, and now and then a flood ends.
 func (r *reporter) flood(n uint64) *model.Event {
 	e := numbered(r.id.Device(), n)
 	e.Kind, e.File = model.KindFloodOutbound, nil
-	if n/8%4 == 3 {
+	if e.Time.UnixNano()%4 == 0 {
 		e.Kind = model.KindFloodEnded
 	}
+	target := netip.AddrFrom4([4]byte{203, 0, 113, byte(e.Time.Unix() / 8 % 250)})
 	e.Flood = &model.FloodEvidence{Vector: model.VectorUDP, PPS: 20000, Sources: 1,
-		Shape: model.Shape{Proto: 17, Dst: netip.MustParsePrefix("203.0.113.10/32"), DstPort: uint16(9000 + n%3), LenMin: 540, LenMax: 540}}
+		Shape: model.Shape{Proto: 17, Dst: netip.PrefixFrom(target, 32), DstPort: 9000, LenMin: 540, LenMax: 540}}
 	return e
 }
 
