@@ -183,6 +183,13 @@ export const pages = {
   'audit.op.console.delete-user': 'removed a person',
   'audit.op.console.create-token': 'made an API token',
   'audit.op.console.delete-token': 'removed an API token',
+  'audit.op.policy.set': 'put a policy in force',
+  'audit.op.action.undone': 'took an action back',
+  'audit.op.action.approved': 'approved an action',
+  'audit.op.action.created': 'ordered an action',
+  'audit.op.incident.closed': 'closed an incident',
+  'audit.op.part.enrolled': 'enrolled',
+  'audit.op.part.revoked': 'revoked a part',
 
   // people
   'people.lead': 'Who may look, who may act, and which programs act for them.',

@@ -185,6 +185,13 @@ export const pages: Record<keyof typeof english, string> = {
   'audit.op.console.delete-user': '利用者の削除',
   'audit.op.console.create-token': 'API トークン発行',
   'audit.op.console.delete-token': 'API トークン削除',
+  'audit.op.policy.set': 'ポリシーの適用',
+  'audit.op.action.undone': '対処の取消',
+  'audit.op.action.approved': '対処の承認',
+  'audit.op.action.created': '対処の指示',
+  'audit.op.incident.closed': 'インシデント完了',
+  'audit.op.part.enrolled': '登録',
+  'audit.op.part.revoked': '構成要素の失効',
 
   // people
   'people.lead': '閲覧できる人、操作できる人、代わりに動くプログラム。',

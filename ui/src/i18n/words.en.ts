@@ -95,6 +95,7 @@ export const words = {
   'layer.state.ok': 'Quiet',
   'layer.state.attention': 'Attention',
   'layer.state.attack': 'Attack',
+  'layer.state.none': 'Not covered',
 
   // event kinds
   'event.kind.flood.outbound': 'Outbound flood',

@@ -97,6 +97,7 @@ export const words: Record<keyof typeof english, string> = {
   'layer.state.ok': '平穏',
   'layer.state.attention': '要注意',
   'layer.state.attack': '攻撃',
+  'layer.state.none': '未保護',
 
   // event kinds
   'event.kind.flood.outbound': '外向きフラッド',

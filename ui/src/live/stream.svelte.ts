@@ -49,9 +49,7 @@ class Stream {
   query(q: string) {
     if (q === this.#query) return
     this.#query = q
-    if (this.link === 'off') return
-    this.#wasUp = false
-    this.#connect()
+    if (this.link !== 'off') this.#connect()
   }
 
   listen(l: Listener): () => void {
