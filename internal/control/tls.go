@@ -8,14 +8,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/masugata/masugata/internal/link/identity"
 )
 
 // consoleLife is the life of the certificate that the console makes for
@@ -41,12 +41,11 @@ func consoleTLS(c *Config, now time.Time) (*tls.Config, error) {
 }
 
 func ensureOwn(dir, certFile, keyFile, listen string, now time.Time) error {
-	if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
-		if now.Before(pair.Leaf.NotAfter.Add(-consoleLife / 3)) {
-			return nil
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+	// Made anew also when the two do not fit: a process that was killed between
+	// writing one and the other must not keep the console from ever starting.
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err == nil && now.Before(pair.Leaf.NotAfter.Add(-consoleLife/3)) {
+		return nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -55,10 +54,10 @@ func ensureOwn(dir, certFile, keyFile, listen string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(keyFile, key, 0o600); err != nil {
+	if err := identity.WriteFile(keyFile, key); err != nil {
 		return err
 	}
-	return os.WriteFile(certFile, cert, 0o644)
+	return identity.WriteFile(certFile, cert)
 }
 
 // names are the names and addresses that the console answers under.
