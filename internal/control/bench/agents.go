@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -33,11 +32,12 @@ type invitation struct {
 // progress is what it writes, one JSON value a line: when it begins, every
 // second, and at the end.
 type progress struct {
-	Began time.Time `json:"began"`
-	Acked uint64    `json:"acked"` // events
-	Late  uint64    `json:"late"`  // reports that took over a second
-	Done  bool      `json:"done,omitempty"`
-	Use   use       `json:"use"`
+	Began   time.Time `json:"began"`
+	Acked   uint64    `json:"acked"`   // events
+	Late    uint64    `json:"late"`    // reports that took over a second
+	Retried uint64    `json:"retried"` // reports that were sent again
+	Done    bool      `json:"done,omitempty"`
+	Use     use       `json:"use"`
 }
 
 // runAgents enrols the fleet and lets it report; the whole generator.
@@ -55,15 +55,15 @@ func runAgents(ctx context.Context, o agentsOptions, in io.Reader, out io.Writer
 		return err
 	}
 	defer stop()
-	var acked, late atomic.Uint64
-	fleet, err := enrollFleet(ctx, o, ca, inv.Token, &acked, &late)
+	var n counts
+	fleet, err := enrollFleet(ctx, o, ca, inv.Token, &n)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	write := json.NewEncoder(out)
 	tell := func(done bool) error {
-		return write.Encode(progress{Began: began, Acked: acked.Load(), Late: late.Load(), Done: done, Use: ownUse()})
+		return write.Encode(progress{Began: began, Acked: n.acked.Load(), Late: n.late.Load(), Retried: n.retried.Load(), Done: done, Use: ownUse()})
 	}
 	if err := tell(false); err != nil {
 		return err
@@ -99,7 +99,7 @@ func runFleet(ctx context.Context, fleet []*agent, o agentsOptions, began time.T
 	wg.Wait()
 }
 
-func enrollFleet(ctx context.Context, o agentsOptions, ca *x509.Certificate, token string, acked, late *atomic.Uint64) ([]*agent, error) {
+func enrollFleet(ctx context.Context, o agentsOptions, ca *x509.Certificate, token string, n *counts) ([]*agent, error) {
 	fleet := make([]*agent, o.Devices)
 	for i := range fleet {
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64<<10))
@@ -109,7 +109,7 @@ func enrollFleet(ctx context.Context, o agentsOptions, ca *x509.Certificate, tok
 		var epoch [8]byte
 		_, _ = rand.Read(epoch[:]) // never fails, see crypto/rand
 		a := &agent{endpoint: o.Endpoint, device: deviceID(i), epoch: binary.LittleEndian.Uint64(epoch[:])>>1 | 1,
-			enc: enc, words: newGenerator(i), acked: acked, late: late}
+			enc: enc, words: newGenerator(i), counts: n}
 		if err := a.enroll(ctx, ca, token); err != nil {
 			return nil, err
 		}

@@ -38,8 +38,14 @@ type agent struct {
 	packed   []byte
 	request  []byte
 
-	acked *atomic.Uint64 // of the whole fleet
-	late  *atomic.Uint64
+	counts *counts // of the whole fleet
+}
+
+// counts are what the fleet adds up.
+type counts struct {
+	acked   atomic.Uint64 // events
+	late    atomic.Uint64 // reports that took over a second
+	retried atomic.Uint64 // reports that were sent again
 }
 
 // enroll gets the agent its certificate by the real call.
@@ -150,14 +156,15 @@ func (a *agent) report(ctx context.Context, n int) bool {
 		err := a.call(ctx, linkv1connect.LinkServiceReportProcedure, &wire.ReportRequest{Epoch: a.epoch, Seq: a.seq, Zstd: a.packed}, &res)
 		if err == nil && res.Acked == a.seq {
 			if time.Since(began) > time.Second {
-				a.late.Add(1)
+				a.counts.late.Add(1)
 			}
-			a.acked.Add(uint64(n))
+			a.counts.acked.Add(uint64(n))
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
+		a.counts.retried.Add(1)
 		time.Sleep(200 * time.Millisecond)
 	}
 }

@@ -141,7 +141,7 @@ func watchAgents(ctx context.Context, o Options, p *plane, r *Report, w io.Write
 		}
 		if now.Done {
 			r.Elapsed = time.Since(now.Began)
-			r.Acked, r.Late, r.Agents = now.Acked, now.Late, now.Use
+			r.Acked, r.Late, r.Retried, r.Agents = now.Acked, now.Late, now.Retried, now.Use
 			r.StoredAtEnd = p.stats().Events
 			r.Searches = searches.end()
 			return <-ended

@@ -56,7 +56,7 @@ func openPlane(ctx context.Context, dir string, log *slog.Logger) (p *plane, err
 	}
 	reg := &register{hash: p.token.Hash(), parts: map[model.PartID]model.Part{}}
 	p.link, err = server.New(server.Config{CA: p.ca, SigningKey: signer.PublicKey().String(), Tokens: reg, Parts: reg,
-		Sink: sink{p.bus.Aggregator()}, States: reg, Sets: reg}, log)
+		Sink: sink{p.bus.Aggregator()}, States: reg, Sets: reg}, slog.New(slog.DiscardHandler)) // refused reports are counted by the agents
 	if err != nil {
 		return p, err
 	}

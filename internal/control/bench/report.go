@@ -17,6 +17,7 @@ type Report struct {
 	Acked    uint64        // events acknowledged to agents
 	Stored   uint64        // events found in the store afterwards
 	Late     uint64        // reports that took over a second
+	Retried  uint64        // reports that were refused or failed, and sent again
 	Pipeline ingest.Stats
 	Control  use // the receiving process
 	Agents   use // the generator
@@ -65,7 +66,7 @@ func (r *Report) Print(w io.Writer) {
 	line("until everything was stored", "%s", r.Drain.Round(time.Millisecond))
 	line("events stored, exactly once", "%d (difference %d)", r.Stored, int64(r.Stored)-int64(r.Acked))
 	line("commits, batches, repeated batches", "%d, %d, %d", r.Pipeline.Commits, r.Pipeline.Batches, r.Pipeline.Repeated)
-	line("reports that waited over 1 s", "%d", r.Late)
+	line("reports that waited over 1 s, that were sent again", "%d, %d", r.Late, r.Retried)
 	line("CPU: link, bus, pipeline, store", "%.2f cores, %.2f µs an event", cores(r.Control), r.Control.CPU.Seconds()*1e6/per)
 	line("CPU: agents", "%.2f cores, %.2f µs an event", cores(r.Agents), r.Agents.CPU.Seconds()*1e6/per)
 	line("peak resident memory: control side, agents", "%.0f MiB, %.0f MiB", float64(r.Control.Peak)/mib, float64(r.Agents.Peak)/mib)
