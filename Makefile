@@ -4,8 +4,6 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 STATIC := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
-# Agents speak HTTP/1.1 to the control plane: HTTP/2 would cost 0.4 MB.
-AGENT := $(STATIC) -tags nethttpomithttp2
 # linux/GOARCH of the agent; mips and mipsle run on cores without a floating point unit.
 AGENT_ARCHES := amd64 arm64 arm mips mipsle riscv64
 
@@ -24,7 +22,7 @@ build: ## build bin/masugata, bin/masugata-gate and bin/masugata-agent
 	@.ci/deps build
 	@mkdir -p bin
 	$(STATIC) -o bin/masugata-gate ./cmd/masugata-gate
-	$(AGENT) -o bin/masugata-agent ./cmd/masugata-agent
+	$(STATIC) -o bin/masugata-agent ./cmd/masugata-agent
 	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o bin/masugata ./cmd/masugata
 
 .PHONY: test
@@ -64,7 +62,7 @@ bench: build ## figures for bench/RESULTS.md: data path, event path, detection, 
 agent-all: ## the agent for every architecture, into bin/agent/
 	@for a in $(AGENT_ARCHES); do \
 		echo "agent linux/$$a"; \
-		GOOS=linux GOARCH=$$a GOARM=6 GOMIPS=softfloat $(AGENT) -o bin/agent/masugata-agent-$$a ./cmd/masugata-agent || exit 1; \
+		GOOS=linux GOARCH=$$a GOARM=6 GOMIPS=softfloat $(STATIC) -o bin/agent/masugata-agent-$$a ./cmd/masugata-agent || exit 1; \
 	done; ls -l bin/agent
 
 .PHONY: generate
