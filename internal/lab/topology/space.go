@@ -144,6 +144,11 @@ func nodeSysctls(node Node) error {
 		set["net/ipv4/ip_forward"] = "1"
 		set["net/ipv6/conf/all/forwarding"] = "1"
 		set["net/ipv4/conf/all/send_redirects"] = "0"
+	case Victim, CameraA, CameraB:
+		// Connections cut by a block give up after seconds, not after a quarter
+		// of an hour: their repeats would keep the block alive.
+		set["net/ipv4/tcp_retries2"] = "3"
+		set["net/ipv4/tcp_orphan_retries"] = "1"
 	case Switch, Gate, ISP:
 		set["net/ipv6/conf/default/disable_ipv6"] = "1"
 		set["net/ipv6/conf/all/disable_ipv6"] = "1"
