@@ -12,11 +12,20 @@
 const volatile __u32 num_devices = 1000;
 const volatile __u32 destinations = 4; // of each device
 
+struct progress {
+	__u64 made;
+	__u64 first; // ktime of the first frame, ns
+	__u64 last;  // ktime of the last frame whose number divides by BATCH
+	__u64 timed; // frames made until last
+};
+
+#define BATCH 64
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct progress);
 } made SEC(".maps");
 
 struct frame {
@@ -36,10 +45,16 @@ int bench_generate(struct xdp_md *ctx)
 {
 	struct frame *f = (void *)(long)ctx->data;
 	__u32 zero = 0;
-	__u64 *n = bpf_map_lookup_elem(&made, &zero);
-	if (!n || (void *)(f + 1) > (void *)(long)ctx->data_end)
+	struct progress *g = bpf_map_lookup_elem(&made, &zero);
+	if (!g || (void *)(f + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	__u32 i = (__u32)++*n * 2654435761u >> 8; // in no order, as real devices would
+	if (g->made % BATCH == 0) {
+		g->last = bpf_ktime_get_ns();
+		g->timed = g->made;
+		if (!g->first)
+			g->first = g->last;
+	}
+	__u32 i = (__u32)++g->made * 2654435761u >> 8; // in no order, as real devices would
 	__u32 device = i % num_devices, to = i / num_devices % destinations;
 	f->src_low = bpf_htonl(device);
 	f->saddr = bpf_htonl(0x0a000000 + device);

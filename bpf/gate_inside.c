@@ -2,6 +2,7 @@
 // On the inside port: what the devices send outward.
 
 #include "block.h"
+#include "clock.h"
 #include "devices.h"
 #include "fail.h"
 #include "flows.h"
@@ -19,17 +20,25 @@ static __always_inline bool is_spoofed(const struct config *c, const struct pack
 	return true;
 }
 
+static __always_inline struct device_line *line_of(struct device *d, enum class class)
+{
+	return &d->line[class / LINE_CLASSES & (NUM_CLASSES / LINE_CLASSES - 1)];
+}
+
 static __always_inline void count_device(struct device *d, const struct packet *p, enum class class, __u64 now)
 {
-	struct device_line *l = &d->line[class / LINE_CLASSES & (NUM_CLASSES / LINE_CLASSES - 1)];
+	struct device_line *l = line_of(d, class);
 	struct count *c = &l->class[class & (LINE_CLASSES - 1)];
 	c->packets++;
 	c->bytes += p->len;
-	if (!l->first)
-		l->first = now;
 	l->last = now;
 	if (p->family)
 		l->last_source = p->src;
+	if (l->key != p->src_mac) {
+		l->key = p->src_mac;
+		if (!d->first)
+			d->first = now;
+	}
 	if (class == CLASS_SPOOFED) {
 		d->last_spoofed = p->src;
 		d->spoofed_at = now;
@@ -86,13 +95,13 @@ int gate_inside(struct xdp_md *ctx)
 		t->malformed++;
 		return XDP_DROP;
 	}
-	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 device = device_of_mac(p.src_mac, true);
-	if (device == OVERFLOW_DEVICE)
-		t->device_full++;
+	__u64 now = tick_time();
 	bool drop_spoofed = false;
 	bool spoofed = is_spoofed(c, &p, &drop_spoofed);
 	enum class class = classify(&p, spoofed);
+	__u32 device = device_of_mac(p.src_mac, true);
+	if (device == OVERFLOW_DEVICE)
+		t->device_full++;
 	struct device *d = device_of(cpu, device);
 	if (!d)
 		return XDP_ABORTED;
@@ -105,7 +114,7 @@ int gate_inside(struct xdp_md *ctx)
 			why = &t->dropped_spoofed;
 		else if (c->features & FEATURE_CEILINGS && !under_ceiling(c, device, class, now))
 			why = &t->dropped_ceiling;
-		else if (!fail_allows(c, device, now))
+		else if (!fail_allows(c, device))
 			why = &t->dropped_fail;
 	}
 	if (why) {

@@ -2,6 +2,7 @@
 // On the outside port: what comes in to the devices.
 
 #include "block.h"
+#include "clock.h"
 #include "devices.h"
 #include "fail.h"
 #include "flows.h"
@@ -22,11 +23,11 @@ static __always_inline void count_inward(const struct packet *p, __u32 cpu, __u3
 
 // Group-addressed frames reach trusted devices too, so only a closed gate
 // stops them.
-static __always_inline bool fail_allows_inward(const struct config *c, const struct packet *p, __u32 device, __u64 now)
+static __always_inline bool fail_allows_inward(const struct config *c, const struct packet *p, __u32 device)
 {
 	if (p->dst_mac & GROUP_BIT && !(c->features & FEATURE_FAIL_CLOSED))
 		return true;
-	return fail_allows(c, device, now);
+	return fail_allows(c, device);
 }
 
 SEC("xdp")
@@ -42,13 +43,13 @@ int gate_outside(struct xdp_md *ctx)
 		t->malformed++;
 		return XDP_DROP;
 	}
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = tick_time();
 	__u32 device = device_of_mac(p.dst_mac, false);
 	if (blocked(c, &p.src, p.family)) {
 		t->dropped_blocklist++;
 		return XDP_DROP;
 	}
-	if (!fail_allows_inward(c, &p, device, now)) {
+	if (!fail_allows_inward(c, &p, device)) {
 		t->dropped_fail++;
 		return XDP_DROP;
 	}

@@ -12,7 +12,8 @@
 static __always_inline __u64 device_hash(__u64 key)
 {
 	__u64 h = (key ^ seed) * 0x9E3779B97F4A7C15ULL;
-	return h ^ h >> 29;
+	h = (h ^ h >> 32) * 0xC2B2AE3D27D4EB4FULL;
+	return h ^ h >> 32;
 }
 
 /* A key has two places it can be in; the second is used only when the first
@@ -119,6 +120,7 @@ static __always_inline __u32 device_of_mac(__u64 key, bool insert)
 	return device_index_slow(key, insert);
 }
 
+/* The counters of the device with the index. */
 static __always_inline struct device *device_of(__u32 cpu, __u32 index)
 {
 	__u32 i = cpu * (OVERFLOW_DEVICE + 1) + index;

@@ -7,11 +7,11 @@
 
 /* Whether the fail mode lets frames of the device through. It holds only
  * while the heartbeat is missing. */
-static __always_inline bool fail_allows(const struct config *c, __u32 device, __u64 now)
+static __always_inline bool fail_allows(const struct config *c, __u32 device)
 {
 	if (!(c->features & (FEATURE_FAIL_CLOSED | FEATURE_FAIL_UNTRUSTED)))
 		return true;
-	if ((__s64)(now - c->heartbeat) < (__s64)HEARTBEAT_TIMEOUT)
+	if ((__s64)(bpf_ktime_get_coarse_ns() - c->heartbeat) < (__s64)HEARTBEAT_TIMEOUT)
 		return true;
 	if (c->features & FEATURE_FAIL_CLOSED)
 		return false;

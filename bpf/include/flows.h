@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The flow table, one a CPU: a hash gives the place, its tags the entry. A
- * new flow in a full place takes the way that was quiet longest. Nothing is
+ * The flow table: each CPU has its own sets of FLOW_WAYS entries; a new flow
+ * takes the place of the one in its set that was quiet longest. Nothing is
  * enforced from here, so whatever floods the table only blurs the counts.
  */
 #ifndef MASUGATA_FLOWS_H
@@ -12,7 +12,7 @@
 
 /* A flow that was seen within this time was still wanted when it was
  * evicted: counted in totals.flow_full. */
-#define FLOW_IDLE (10000000000ULL >> AGE_SHIFT)
+#define FLOW_IDLE 10000000000ULL
 
 struct flow_id {
 	__u64 device;
@@ -22,12 +22,14 @@ struct flow_id {
 	__u8 family;
 };
 
+/* Products carry differences upward only, so each is folded down. */
 static __always_inline __u64 flow_hash(const struct flow_id *id)
 {
 	__u64 tail = id->dport | (__u64)id->proto << 16;
-	__u64 h = (id->device ^ seed) * 0x9E3779B97F4A7C15ULL;
-	h ^= (id->dst.w[1] ^ h >> 32) * 0xD6E8FEB86659FD93ULL;
-	h ^= (id->dst.w[0] ^ tail << 24 ^ h >> 32) * 0xC2B2AE3D27D4EB4FULL;
+	__u64 a = (id->device ^ seed) * 0x9E3779B97F4A7C15ULL;
+	__u64 b = id->dst.w[1] * 0xD6E8FEB86659FD93ULL;
+	__u64 h = a ^ (b << 32 | b >> 32) ^ (id->dst.w[0] ^ tail) * 0xA0761D6478BD642FULL;
+	h = (h ^ h >> 32) * 0xC2B2AE3D27D4EB4FULL;
 	return h ^ h >> 32;
 }
 
@@ -37,47 +39,36 @@ static __always_inline bool same_flow(const struct flow *f, const struct flow_id
 	       f->dport == id->dport && f->proto == id->proto && f->family == id->family;
 }
 
-static __always_inline struct flow_place *flow_place_of(__u32 cpu, __u64 hash)
+/* The number of the flow's set among those of all CPUs. */
+static __always_inline __u32 flow_set_of(__u32 cpu, __u64 hash)
 {
-	__u32 i = cpu * flow_places + ((__u32)hash & (flow_places - 1));
-	return bpf_map_lookup_elem(&flow_index, &i);
+	return cpu * flow_sets + ((__u32)hash & (flow_sets - 1));
 }
 
-static __always_inline __u16 tag_of(__u64 hash)
+/* Where in its set a flow is looked for first. */
+static __always_inline __u32 first_way(__u64 hash)
 {
-	return hash >> 48;
+	return hash >> 61;
 }
 
-static __always_inline struct flow *flow_at(__u32 cpu, __u32 index)
+/* The way of the flow in the set, or -1. Ways are filled from the first on
+ * and never freed, so a free one ends the search. */
+static __always_inline int find_flow(const struct flow_set *set, const struct flow_id *id, __u64 hash)
 {
-	__u32 i = cpu * flow_places * FLOW_WAYS + index - 1;
-	return bpf_map_lookup_elem(&flows, &i);
-}
-
-/* The flow's entry, or NULL; it counts as seen now. Ways are filled in order
- * and never freed, so one without an index ends the search. */
-static __always_inline struct flow *find_flow(struct flow_place *place, const struct flow_id *id, __u64 hash, __u32 cpu,
-					      __u64 now)
-{
-	__u16 tag = tag_of(hash), age = now >> AGE_SHIFT;
+	__u32 start = first_way(hash);
 #pragma unroll
 	for (int i = 0; i < FLOW_WAYS; i++) {
-		__u32 index = place->index[i];
-		if (!index)
-			return NULL;
-		if (place->tag[i] != tag)
-			continue;
-		struct flow *f = flow_at(cpu, index);
-		if (f && same_flow(f, id)) {
-			if (place->age[i] != age)
-				place->age[i] = age;
-			return f;
-		}
+		__u32 way = (start + i) & (FLOW_WAYS - 1);
+		const struct flow *f = &set->way[way];
+		if (same_flow(f, id))
+			return f->last ? way : -1;
+		if (!f->last)
+			return -1;
 	}
-	return NULL;
+	return -1;
 }
 
-static __always_inline void fill_flow(struct flow *f, const struct flow_id *id, __u64 now)
+static __always_inline void fill_flow(struct flow *f, struct flow_more *m, const struct flow_id *id, __u64 now)
 {
 	/* Readers without a lock copy an entry, then look at last and the key
 	 * again. */
@@ -88,8 +79,6 @@ static __always_inline void fill_flow(struct flow *f, const struct flow_id *id, 
 	f->dport = id->dport;
 	f->proto = id->proto;
 	f->family = id->family;
-	f->flags_or = 0;
-	f->flags_and = 0xff;
 	f->clear = 0;
 	f->len_min = 0xffff;
 	f->len_max = 0;
@@ -97,87 +86,96 @@ static __always_inline void fill_flow(struct flow *f, const struct flow_id *id, 
 	f->sport_max = 0;
 	f->packets = 0;
 	f->bytes = 0;
-	f->first = now;
-	f->syn = 0;
-	f->bare_ack = 0;
-	f->http = 0;
-	f->dns = 0;
-	f->back_packets = 0;
-	f->back_bytes = 0;
+	m->first = now;
+	m->syn = 0;
+	m->bare_ack = 0;
+	m->http = 0;
+	m->dns = 0;
+	m->back_packets = 0;
+	m->back_bytes = 0;
+	m->flags_or = 0;
+	m->flags_and = 0xff;
 	*(volatile __u64 *)&f->last = now;
 }
 
-/* The way that a new flow gets: the first that was never used, else the one
- * that was quiet longest. */
-static __always_inline __u32 victim_way(struct flow_place *place, __u16 age, __u16 *quiet)
+/* The way that a new flow gets. */
+static __always_inline __u32 quietest_way(const struct flow_set *set, __u64 hash)
 {
-	__u32 oldest = 0;
-	*quiet = 0;
+	__u32 start = first_way(hash), oldest = start & (FLOW_WAYS - 1);
+	__u64 last = ~0ULL;
 #pragma unroll
 	for (int i = 0; i < FLOW_WAYS; i++) {
-		if (!place->index[i]) {
-			*quiet = 0xffff;
-			return i;
-		}
-		__u16 q = age - place->age[i];
-		if (q >= *quiet) {
-			*quiet = q;
-			oldest = i;
+		__u32 way = (start + i) & (FLOW_WAYS - 1);
+		if (set->way[way].last < last) {
+			last = set->way[way].last;
+			oldest = way;
 		}
 	}
 	return oldest;
 }
 
-/* Makes an entry for the flow; 0 when it could not. */
+/* Makes an entry for the flow; gives its way, or -1. */
 __noinline int start_flow(const struct flow_id *id, __u32 cpu, __u64 now)
 {
 	if (!id)
-		return 0;
+		return -1;
 	__u64 h = flow_hash(id);
-	struct flow_place *place = flow_place_of(cpu, h);
+	__u32 n = flow_set_of(cpu, h);
+	struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
+	struct flow_more_set *more = bpf_map_lookup_elem(&flow_more, &n);
 	struct totals *t = bpf_map_lookup_elem(&totals, &cpu);
-	if (!place || !t)
-		return 0;
-	__u16 quiet, age = now >> AGE_SHIFT;
-	__u32 way = victim_way(place, age, &quiet) & (FLOW_WAYS - 1);
-	if (!place->index[way]) {
-		if (t->flows_used >= flow_places * FLOW_WAYS)
-			return 0;
-		place->index[way] = ++t->flows_used;
-	} else if (quiet < FLOW_IDLE) {
+	if (!set || !more || !t)
+		return -1;
+	__u32 way = quietest_way(set, h) & (FLOW_WAYS - 1);
+	__u64 last = set->way[way].last;
+	if (last && now - last < FLOW_IDLE)
 		t->flow_full++;
-	}
-	struct flow *f = flow_at(cpu, place->index[way]);
-	if (!f)
-		return 0;
-	fill_flow(f, id, now);
-	place->tag[way] = tag_of(h);
-	place->age[way] = age;
-	return 1;
+	fill_flow(&set->way[way], &more->way[way], id, now);
+	return way;
 }
 
-static __always_inline struct flow *flow_of(const struct flow_id *id, __u32 cpu, __u64 now)
+static __always_inline void count_tcp(struct flow_more *m, const struct packet *p)
 {
-	__u64 h = flow_hash(id);
-	struct flow_place *place = flow_place_of(cpu, h);
-	if (!place)
-		return NULL;
-	struct flow *f = find_flow(place, id, h, cpu, now);
-	if (f)
-		return f;
-	struct flow_id copy = *id; /* so that the common path keeps id in registers */
-	if (!start_flow(&copy, cpu, now))
-		return NULL;
-	return find_flow(place, id, h, cpu, now);
+	m->flags_or |= p->flags;
+	m->flags_and &= p->flags;
+	if ((p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		m->syn++;
+	if (p->bare_ack)
+		m->bare_ack++;
+	if (p->http)
+		m->http++;
 }
 
-/* Counts the packet and gives its flow. */
+/* What only some packets touch. */
+static __always_inline void count_more(__u32 set, __u32 way, const struct packet *p)
+{
+	struct flow_more_set *more = bpf_map_lookup_elem(&flow_more, &set);
+	if (!more)
+		return;
+	struct flow_more *m = &more->way[way & (FLOW_WAYS - 1)];
+	if (p->proto == PROTO_TCP)
+		count_tcp(m, p);
+	if (p->dns)
+		m->dns++;
+}
+
+/* Counts an outward packet and gives its flow. */
 static __always_inline struct flow *count_flow(const struct packet *p, __u32 cpu, __u64 now)
 {
 	struct flow_id id = {.device = p->src_mac, .dst = p->dst, .dport = p->dport, .proto = p->proto, .family = p->family};
-	struct flow *f = flow_of(&id, cpu, now);
-	if (!f)
+	__u64 h = flow_hash(&id);
+	__u32 n = flow_set_of(cpu, h);
+	struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
+	if (!set)
 		return NULL;
+	int way = find_flow(set, &id, h);
+	if (way < 0) {
+		struct flow_id copy = id; /* so that the common path keeps id in registers */
+		way = start_flow(&copy, cpu, now);
+		if (way < 0)
+			return NULL;
+	}
+	struct flow *f = &set->way[way & (FLOW_WAYS - 1)];
 	__u16 len = p->len > 0xffff ? 0xffff : p->len;
 	f->packets++;
 	f->bytes += p->len;
@@ -190,23 +188,13 @@ static __always_inline struct flow *count_flow(const struct packet *p, __u32 cpu
 		f->sport_min = p->sport;
 	if (p->sport > f->sport_max)
 		f->sport_max = p->sport;
-	if (p->dns)
-		f->dns++;
-	if (p->proto != PROTO_TCP || !p->l4)
-		return f;
-	f->flags_or |= p->flags;
-	f->flags_and &= p->flags;
-	if ((p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		f->syn++;
-	if (p->bare_ack)
-		f->bare_ack++;
-	if (p->http)
-		f->http++;
+	if (p->l4 && (p->proto == PROTO_TCP || p->dns))
+		count_more(n, way, p);
 	return f;
 }
 
 /* Whether another CPU counts the flow. */
-__noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu, __u64 now)
+__noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu)
 {
 	if (!id)
 		return false;
@@ -214,10 +202,9 @@ __noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu, __u64 now)
 	for (__u32 c = 0; c < 128; c++) {
 		if (c >= num_cpus)
 			break;
-		if (c == cpu)
-			continue;
-		struct flow_place *place = flow_place_of(c, h);
-		if (place && find_flow(place, id, h, c, now))
+		__u32 n = flow_set_of(c, h);
+		struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
+		if (c != cpu && set && find_flow(set, id, h) >= 0)
 			return true;
 	}
 	return false;
@@ -229,21 +216,24 @@ static __always_inline void count_back(const struct packet *p, __u32 cpu, __u64 
 {
 	struct flow_id id = {.device = p->dst_mac, .dst = p->src, .dport = p->sport, .proto = p->proto, .family = p->family};
 	__u64 h = flow_hash(&id);
-	struct flow_place *place = flow_place_of(cpu, h);
-	if (!place)
+	__u32 n = flow_set_of(cpu, h);
+	struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
+	struct flow_more_set *more = bpf_map_lookup_elem(&flow_more, &n);
+	if (!set || !more)
 		return;
-	struct flow *f = find_flow(place, &id, h, cpu, now);
-	if (!f) {
+	int way = find_flow(set, &id, h);
+	if (way < 0) {
 		struct flow_id copy = id;
-		if (num_cpus < 2 || !flow_elsewhere(&copy, cpu, now) || !start_flow(&copy, cpu, now))
+		if (num_cpus < 2 || !flow_elsewhere(&copy, cpu))
 			return;
-		f = find_flow(place, &id, h, cpu, now);
-		if (!f)
+		way = start_flow(&copy, cpu, now);
+		if (way < 0)
 			return;
 	}
-	f->back_packets++;
-	f->back_bytes += p->len;
-	f->last = now;
+	set->way[way & (FLOW_WAYS - 1)].last = now;
+	struct flow_more *m = &more->way[way & (FLOW_WAYS - 1)];
+	m->back_packets++;
+	m->back_bytes += p->len;
 }
 
 #endif

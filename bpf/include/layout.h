@@ -59,8 +59,8 @@ struct addr {
 struct device_line {
 	struct count class[LINE_CLASSES]; /* outward, stopped ones included */
 	struct addr last_source;
-	__u64 first; /* ktime, coarse, ns */
-	__u64 last;
+	__u64 key;  /* the device's; 0 before its first packet */
+	__u64 last; /* ktime by ticks, ns; see clock.h */
 };
 
 /* Counters of one device on one CPU. */
@@ -68,9 +68,10 @@ struct device {
 	struct device_line line[NUM_CLASSES / LINE_CLASSES];
 	struct addr last_spoofed;
 	__u64 spoofed_at; /* when last_spoofed was seen */
+	__u64 first;
 	__u64 dropped;
 	struct count rx;
-	__u64 unused[2];
+	__u64 unused;
 };
 
 /* A token bucket of a ceiling, see bucket.h. */
@@ -87,17 +88,16 @@ struct device_shared {
 	__u64 unused[7];
 };
 
-/* Counters of one flow on one CPU. A plain packet touches the first 64 bytes
- * only. last is 0 while the entry is free or being filled. */
+/* One flow on one CPU: all that a plain packet touches, in one cache line.
+ * last is 0 while the entry is free or being filled. */
 struct flow {
 	__u64 device;
 	struct addr dst;
 	__u16 dport; /* host order */
 	__u8 proto;
 	__u8 family; /* 4 or 6 */
-	__u8 flags_or;
-	__u8 flags_and;
 	__u16 clear; /* config.clear_generation in which neither blocklist nor rules named it */
+	__u16 unused;
 	__u16 len_min;
 	__u16 len_max;
 	__u16 sport_min;
@@ -105,6 +105,10 @@ struct flow {
 	__u64 packets;
 	__u64 bytes;
 	__u64 last;
+};
+
+/* The rest of it, at the same place of another table. */
+struct flow_more {
 	__u64 first;
 	__u64 syn;
 	__u64 bare_ack;
@@ -112,20 +116,21 @@ struct flow {
 	__u64 dns;
 	__u64 back_packets;
 	__u64 back_bytes;
-	__u64 unused1;
+	__u8 flags_or;
+	__u8 flags_and;
+	__u8 unused[6];
 };
 
 #define FLOW_WAYS 8
 
-/* The flows of one hash value, in one cache line. Ways get their index as
- * those of devices do. */
-struct flow_place {
-	__u16 tag[FLOW_WAYS]; /* other bits of the hash */
-	__u16 age[FLOW_WAYS]; /* when it was last seen, ktime >> AGE_SHIFT */
-	__u32 index[FLOW_WAYS]; /* + 1; 0: none yet */
+/* The flows of one hash value. */
+struct flow_set {
+	struct flow way[FLOW_WAYS];
 };
 
-#define AGE_SHIFT 28 /* a quarter of a second */
+struct flow_more_set {
+	struct flow_more way[FLOW_WAYS];
+};
 
 struct totals {
 	struct count forwarded;
@@ -137,8 +142,7 @@ struct totals {
 	__u64 malformed;
 	__u64 flow_full;
 	__u64 device_full;
-	__u64 flows_used; /* indexes given */
-	__u64 unused[5];
+	__u64 unused[6];
 };
 
 enum verdict {

@@ -13,11 +13,13 @@
 #include <bpf/bpf_helpers.h>
 
 /* Set by user space before loading; powers of two. */
-const volatile __u32 flow_places = 1; /* of one CPU */
+const volatile __u32 flow_sets = 1; /* of one CPU */
 const volatile __u32 device_places = 1;
 const volatile __u32 max_rules = 1;
 const volatile __u32 num_cpus = 1;
 const volatile __u64 seed = 1;
+const volatile __u64 tick_ns = 1;  /* see clock.h */
+const volatile __s64 tick_base = 0;
 
 /* For user space to read from the object. */
 const volatile __u32 layout_version = LAYOUT_VERSION;
@@ -36,8 +38,8 @@ TABLE(totals, struct totals);		    /* a CPU */
 TABLE(device_index, struct device_place);   /* device_places */
 TABLE(devices, struct device);		    /* CPU x (indexes + 1); the last is the overflow entry */
 TABLE(device_shared, struct device_shared); /* indexes + 1 */
-TABLE(flow_index, struct flow_place);	    /* CPU x flow_places */
-TABLE(flows, struct flow);		    /* CPU x indexes */
+TABLE(flows, struct flow_set);		    /* CPU x flow_sets */
+TABLE(flow_more, struct flow_more_set);	    /* the same */
 TABLE(rules, struct rule);		    /* max_rules */
 TABLE(rule_hits, struct rule_hits);	    /* CPU x max_rules */
 TABLE(rule_buckets, __u64);		    /* max_rules */

@@ -76,7 +76,7 @@ static __always_inline bool is_local(const struct packet *p)
 static __always_inline bool rule_fits(const struct rule *r, const struct situation *s)
 {
 	const struct packet *p = &s->packet;
-	if (!r->used || (r->deadline && s->now >= r->deadline))
+	if (!r->used || (r->deadline && bpf_ktime_get_coarse_ns() >= r->deadline))
 		return false;
 	if (r->spoofed && !s->spoofed)
 		return false;

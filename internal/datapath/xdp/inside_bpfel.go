@@ -25,7 +25,7 @@ const (
 	insideMapDeviceIndex   = "device_index"
 	insideMapDeviceShared  = "device_shared"
 	insideMapDevices       = "devices"
-	insideMapFlowIndex     = "flow_index"
+	insideMapFlowMore      = "flow_more"
 	insideMapFlows         = "flows"
 	insideMapInside        = "inside"
 	insideMapPorts         = "ports"
@@ -38,11 +38,13 @@ const (
 	insideMapTuples        = "tuples"
 	insideProgGateInside   = "gate_inside"
 	insideVarDevicePlaces  = "device_places"
-	insideVarFlowPlaces    = "flow_places"
+	insideVarFlowSets      = "flow_sets"
 	insideVarLayoutVersion = "layout_version"
 	insideVarMaxRules      = "max_rules"
 	insideVarNumCpus       = "num_cpus"
 	insideVarSeed          = "seed"
+	insideVarTickBase      = "tick_base"
+	insideVarTickNs        = "tick_ns"
 )
 
 // loadInside returns the embedded CollectionSpec for inside.
@@ -103,7 +105,7 @@ type insideMapSpecs struct {
 	DeviceIndex   *ebpf.MapSpec `ebpf:"device_index"`
 	DeviceShared  *ebpf.MapSpec `ebpf:"device_shared"`
 	Devices       *ebpf.MapSpec `ebpf:"devices"`
-	FlowIndex     *ebpf.MapSpec `ebpf:"flow_index"`
+	FlowMore      *ebpf.MapSpec `ebpf:"flow_more"`
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
@@ -121,11 +123,13 @@ type insideMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type insideVariableSpecs struct {
 	DevicePlaces  *ebpf.VariableSpec `ebpf:"device_places"`
-	FlowPlaces    *ebpf.VariableSpec `ebpf:"flow_places"`
+	FlowSets      *ebpf.VariableSpec `ebpf:"flow_sets"`
 	LayoutVersion *ebpf.VariableSpec `ebpf:"layout_version"`
 	MaxRules      *ebpf.VariableSpec `ebpf:"max_rules"`
 	NumCpus       *ebpf.VariableSpec `ebpf:"num_cpus"`
 	Seed          *ebpf.VariableSpec `ebpf:"seed"`
+	TickBase      *ebpf.VariableSpec `ebpf:"tick_base"`
+	TickNs        *ebpf.VariableSpec `ebpf:"tick_ns"`
 }
 
 // insideObjects contains all objects after they have been loaded into the kernel.
@@ -157,7 +161,7 @@ type insideMaps struct {
 	DeviceIndex   *ebpf.Map `ebpf:"device_index"`
 	DeviceShared  *ebpf.Map `ebpf:"device_shared"`
 	Devices       *ebpf.Map `ebpf:"devices"`
-	FlowIndex     *ebpf.Map `ebpf:"flow_index"`
+	FlowMore      *ebpf.Map `ebpf:"flow_more"`
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
@@ -181,7 +185,7 @@ func (m *insideMaps) Close() error {
 		m.DeviceIndex,
 		m.DeviceShared,
 		m.Devices,
-		m.FlowIndex,
+		m.FlowMore,
 		m.Flows,
 		m.Inside,
 		m.Ports,
@@ -200,11 +204,13 @@ func (m *insideMaps) Close() error {
 // It can be passed to loadInsideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type insideVariables struct {
 	DevicePlaces  *ebpf.Variable `ebpf:"device_places"`
-	FlowPlaces    *ebpf.Variable `ebpf:"flow_places"`
+	FlowSets      *ebpf.Variable `ebpf:"flow_sets"`
 	LayoutVersion *ebpf.Variable `ebpf:"layout_version"`
 	MaxRules      *ebpf.Variable `ebpf:"max_rules"`
 	NumCpus       *ebpf.Variable `ebpf:"num_cpus"`
 	Seed          *ebpf.Variable `ebpf:"seed"`
+	TickBase      *ebpf.Variable `ebpf:"tick_base"`
+	TickNs        *ebpf.Variable `ebpf:"tick_ns"`
 }
 
 // insidePrograms contains all programs after they have been loaded into the kernel.

@@ -44,7 +44,7 @@ type deviceLine struct {
 	_          structs.HostLayout
 	Class      [lineClasses]count
 	LastSource addr
-	First      uint64
+	Key        uint64
 	Last       uint64
 }
 
@@ -53,9 +53,10 @@ type device struct {
 	Line        [datapath.NumClasses / lineClasses]deviceLine
 	LastSpoofed addr
 	SpoofedAt   uint64
+	First       uint64
 	Dropped     uint64
 	Rx          count
-	Unused      [2]uint64
+	Unused      uint64
 }
 
 type ceiling struct {
@@ -73,22 +74,25 @@ type deviceShared struct {
 }
 
 type flow struct {
+	_        structs.HostLayout
+	Device   uint64
+	Dst      addr
+	Dport    uint16
+	Proto    uint8
+	Family   uint8
+	Clear    uint16
+	Unused   uint16
+	LenMin   uint16
+	LenMax   uint16
+	SportMin uint16
+	SportMax uint16
+	Packets  uint64
+	Bytes    uint64
+	Last     uint64
+}
+
+type flowMore struct {
 	_           structs.HostLayout
-	Device      uint64
-	Dst         addr
-	Dport       uint16
-	Proto       uint8
-	Family      uint8
-	FlagsOr     uint8
-	FlagsAnd    uint8
-	Clear       uint16
-	LenMin      uint16
-	LenMax      uint16
-	SportMin    uint16
-	SportMax    uint16
-	Packets     uint64
-	Bytes       uint64
-	Last        uint64
 	First       uint64
 	Syn         uint64
 	BareAck     uint64
@@ -96,14 +100,19 @@ type flow struct {
 	DNS         uint64
 	BackPackets uint64
 	BackBytes   uint64
-	Unused1     uint64
+	FlagsOr     uint8
+	FlagsAnd    uint8
+	Unused      [6]uint8
 }
 
-type flowPlace struct {
-	_     structs.HostLayout
-	Tag   [flowWays]uint16
-	Age   [flowWays]uint16
-	Index [flowWays]uint32
+type flowSet struct {
+	_   structs.HostLayout
+	Way [flowWays]flow
+}
+
+type flowMoreSet struct {
+	_   structs.HostLayout
+	Way [flowWays]flowMore
 }
 
 type totals struct {
@@ -117,8 +126,7 @@ type totals struct {
 	Malformed        uint64
 	FlowFull         uint64
 	DeviceFull       uint64
-	FlowsUsed        uint64
-	Unused           [5]uint64
+	Unused           [6]uint64
 }
 
 type rule struct {
@@ -272,19 +280,11 @@ func (a addr) bytes() (b [16]byte) {
 	return b
 }
 
-// The flow table's hash (bpf/include/flows.h).
-func flowHash(f *flow, seed uint64) uint64 {
-	tail := uint64(f.Dport) | uint64(f.Proto)<<16
-	h := (f.Device ^ seed) * 0x9E3779B97F4A7C15
-	h ^= (f.Dst[1] ^ h>>32) * 0xD6E8FEB86659FD93
-	h ^= (f.Dst[0] ^ tail<<24 ^ h>>32) * 0xC2B2AE3D27D4EB4F
-	return h ^ h>>32
-}
-
 // The device table's hash (bpf/include/devices.h).
 func deviceHash(key, seed uint64) uint64 {
 	h := (key ^ seed) * 0x9E3779B97F4A7C15
-	return h ^ h>>29
+	h = (h ^ h>>32) * 0xC2B2AE3D27D4EB4F
+	return h ^ h>>32
 }
 
 func devicePlaces(key, seed uint64, places int) (first, second int) {

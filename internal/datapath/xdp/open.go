@@ -127,7 +127,7 @@ func (d *Datapath) openTables(size sizes) (hash uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err = size.apply(spec, 1); err != nil {
+	if err = size.apply(spec, 1, ticks{}); err != nil {
 		return 0, err
 	}
 	if hash, err = layoutHash(spec); err != nil {
@@ -167,13 +167,17 @@ func (d *Datapath) initConfig() {
 
 // loadPrograms loads both programs over the same tables.
 func (d *Datapath) loadPrograms(size sizes) error {
+	ticks, err := measureTicks()
+	if err != nil {
+		return err
+	}
 	loaders := []func() (*ebpf.CollectionSpec, error){loadInside, loadOutside}
 	for i, load := range loaders {
 		spec, err := load()
 		if err != nil {
 			return err
 		}
-		if err := size.apply(spec, d.seed); err != nil {
+		if err := size.apply(spec, d.seed, ticks); err != nil {
 			return err
 		}
 		if d.ports[i].prog, err = loadProgram(spec, d.t.maps); err != nil {

@@ -25,7 +25,7 @@ const (
 	outsideMapDeviceIndex   = "device_index"
 	outsideMapDeviceShared  = "device_shared"
 	outsideMapDevices       = "devices"
-	outsideMapFlowIndex     = "flow_index"
+	outsideMapFlowMore      = "flow_more"
 	outsideMapFlows         = "flows"
 	outsideMapInside        = "inside"
 	outsideMapPorts         = "ports"
@@ -37,11 +37,13 @@ const (
 	outsideMapTuples        = "tuples"
 	outsideProgGateOutside  = "gate_outside"
 	outsideVarDevicePlaces  = "device_places"
-	outsideVarFlowPlaces    = "flow_places"
+	outsideVarFlowSets      = "flow_sets"
 	outsideVarLayoutVersion = "layout_version"
 	outsideVarMaxRules      = "max_rules"
 	outsideVarNumCpus       = "num_cpus"
 	outsideVarSeed          = "seed"
+	outsideVarTickBase      = "tick_base"
+	outsideVarTickNs        = "tick_ns"
 )
 
 // loadOutside returns the embedded CollectionSpec for outside.
@@ -102,7 +104,7 @@ type outsideMapSpecs struct {
 	DeviceIndex   *ebpf.MapSpec `ebpf:"device_index"`
 	DeviceShared  *ebpf.MapSpec `ebpf:"device_shared"`
 	Devices       *ebpf.MapSpec `ebpf:"devices"`
-	FlowIndex     *ebpf.MapSpec `ebpf:"flow_index"`
+	FlowMore      *ebpf.MapSpec `ebpf:"flow_more"`
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
@@ -119,11 +121,13 @@ type outsideMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type outsideVariableSpecs struct {
 	DevicePlaces  *ebpf.VariableSpec `ebpf:"device_places"`
-	FlowPlaces    *ebpf.VariableSpec `ebpf:"flow_places"`
+	FlowSets      *ebpf.VariableSpec `ebpf:"flow_sets"`
 	LayoutVersion *ebpf.VariableSpec `ebpf:"layout_version"`
 	MaxRules      *ebpf.VariableSpec `ebpf:"max_rules"`
 	NumCpus       *ebpf.VariableSpec `ebpf:"num_cpus"`
 	Seed          *ebpf.VariableSpec `ebpf:"seed"`
+	TickBase      *ebpf.VariableSpec `ebpf:"tick_base"`
+	TickNs        *ebpf.VariableSpec `ebpf:"tick_ns"`
 }
 
 // outsideObjects contains all objects after they have been loaded into the kernel.
@@ -155,7 +159,7 @@ type outsideMaps struct {
 	DeviceIndex   *ebpf.Map `ebpf:"device_index"`
 	DeviceShared  *ebpf.Map `ebpf:"device_shared"`
 	Devices       *ebpf.Map `ebpf:"devices"`
-	FlowIndex     *ebpf.Map `ebpf:"flow_index"`
+	FlowMore      *ebpf.Map `ebpf:"flow_more"`
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
@@ -178,7 +182,7 @@ func (m *outsideMaps) Close() error {
 		m.DeviceIndex,
 		m.DeviceShared,
 		m.Devices,
-		m.FlowIndex,
+		m.FlowMore,
 		m.Flows,
 		m.Inside,
 		m.Ports,
@@ -196,11 +200,13 @@ func (m *outsideMaps) Close() error {
 // It can be passed to loadOutsideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type outsideVariables struct {
 	DevicePlaces  *ebpf.Variable `ebpf:"device_places"`
-	FlowPlaces    *ebpf.Variable `ebpf:"flow_places"`
+	FlowSets      *ebpf.Variable `ebpf:"flow_sets"`
 	LayoutVersion *ebpf.Variable `ebpf:"layout_version"`
 	MaxRules      *ebpf.Variable `ebpf:"max_rules"`
 	NumCpus       *ebpf.Variable `ebpf:"num_cpus"`
 	Seed          *ebpf.Variable `ebpf:"seed"`
+	TickBase      *ebpf.Variable `ebpf:"tick_base"`
+	TickNs        *ebpf.Variable `ebpf:"tick_ns"`
 }
 
 // outsidePrograms contains all programs after they have been loaded into the kernel.

@@ -16,109 +16,92 @@ func (d *Datapath) ReadFlows(f func(*datapath.FlowCounter)) error {
 		return errClosed
 	}
 	d.clock.sync()
-	var sum, part flow
+	var sum, part flowCopy
 	out := &d.scratch.flow
-	for cpu := range int(d.t.cpus) {
-		for i := range d.t.flowsUsed(cpu) {
-			if !copyFlow(&d.t.flows[cpu*d.t.maxFlows()+i], &sum) || !d.gather(cpu, &sum, &part) {
-				continue
+	for set := range int(d.t.flowSets) {
+		for cpu := range int(d.t.cpus) {
+			for way := range flowWays {
+				if d.t.copyFlow(cpu, set, way, &sum) && d.t.gather(cpu, set, &sum, &part) {
+					d.fillFlow(out, &sum)
+					f(out)
+				}
 			}
-			d.fillFlow(out, &sum)
-			f(out)
 		}
 	}
 	return nil
 }
 
-func (t *tables) flowsUsed(cpu int) int {
-	return min(int(atomic.LoadUint64(&t.totals[cpu].FlowsUsed)), t.maxFlows())
+// flowCopy is an entry and its other half.
+type flowCopy struct {
+	flow
+	more flowMore
 }
 
 // gather adds what the CPUs after this one counted of the flow; false when
 // one before has it too.
-func (d *Datapath) gather(cpu int, sum, part *flow) bool {
-	if d.t.cpus == 1 {
-		return true
-	}
-	hash := flowHash(sum, d.seed)
-	for other := range int(d.t.cpus) {
+func (t *tables) gather(cpu, set int, sum, part *flowCopy) bool {
+	for other := range int(t.cpus) {
 		if other == cpu {
 			continue
 		}
-		e := d.t.findFlow(other, hash, sum)
-		if e == nil || !copyFlow(e, part) || !sameFlow(sum, part) {
-			continue
+		for way := range flowWays {
+			if !sameFlow(&t.flows[other*int(t.flowSets)+set].Way[way], &sum.flow) || !t.copyFlow(other, set, way, part) {
+				continue
+			}
+			if other < cpu {
+				return false
+			}
+			sum.add(part)
 		}
-		if other < cpu {
-			return false
-		}
-		addFlow(sum, part)
 	}
 	return true
 }
 
-// findFlow looks the flow up in a CPU's table.
-func (t *tables) findFlow(cpu int, hash uint64, f *flow) *flow {
-	place := &t.flowIdx[cpu*int(t.flowPlaces)+int(uint32(hash)&(t.flowPlaces-1))]
-	tag := uint16(hash >> 48)
-	for way := range flowWays {
-		index := atomic.LoadUint32(&place.Index[way])
-		if index == 0 || int(index) > t.maxFlows() {
-			return nil
-		}
-		if place.Tag[way] != tag {
-			continue
-		}
-		if e := &t.flows[cpu*t.maxFlows()+int(index)-1]; sameFlow(e, f) {
-			return e
-		}
-	}
-	return nil
-}
-
 // copyFlow takes a consistent copy of an entry, false when it is free or
 // changes hands just now.
-func copyFlow(e, out *flow) bool {
+func (t *tables) copyFlow(cpu, set, way int, out *flowCopy) bool {
+	i := cpu*int(t.flowSets) + set
+	e, more := &t.flows[i].Way[way], &t.more[i].Way[way]
 	if atomic.LoadUint64(&e.Last) == 0 {
 		return false
 	}
-	*out = *e
-	return atomic.LoadUint64(&e.Last) != 0 && out.Last != 0 && e.First == out.First && sameFlow(e, out)
+	out.flow, out.more = *e, *more
+	return atomic.LoadUint64(&e.Last) != 0 && out.Last != 0 && more.First == out.more.First && sameFlow(e, &out.flow)
 }
 
 func sameFlow(a, b *flow) bool {
 	return a.Device == b.Device && a.Dst == b.Dst && a.Dport == b.Dport && a.Proto == b.Proto && a.Family == b.Family
 }
 
-func addFlow(sum, f *flow) {
-	sum.Packets += f.Packets
-	sum.Bytes += f.Bytes
-	sum.Syn += f.Syn
-	sum.BareAck += f.BareAck
-	sum.HTTP += f.HTTP
-	sum.DNS += f.DNS
-	sum.BackPackets += f.BackPackets
-	sum.BackBytes += f.BackBytes
-	sum.LenMin, sum.LenMax = min(sum.LenMin, f.LenMin), max(sum.LenMax, f.LenMax)
-	sum.SportMin, sum.SportMax = min(sum.SportMin, f.SportMin), max(sum.SportMax, f.SportMax)
-	sum.FlagsOr |= f.FlagsOr
-	sum.FlagsAnd &= f.FlagsAnd
-	sum.First, sum.Last = min(sum.First, f.First), max(sum.Last, f.Last)
+func (f *flowCopy) add(o *flowCopy) {
+	f.Packets += o.Packets
+	f.Bytes += o.Bytes
+	f.more.Syn += o.more.Syn
+	f.more.BareAck += o.more.BareAck
+	f.more.HTTP += o.more.HTTP
+	f.more.DNS += o.more.DNS
+	f.more.BackPackets += o.more.BackPackets
+	f.more.BackBytes += o.more.BackBytes
+	f.LenMin, f.LenMax = min(f.LenMin, o.LenMin), max(f.LenMax, o.LenMax)
+	f.SportMin, f.SportMax = min(f.SportMin, o.SportMin), max(f.SportMax, o.SportMax)
+	f.more.FlagsOr |= o.more.FlagsOr
+	f.more.FlagsAnd &= o.more.FlagsAnd
+	f.more.First, f.Last = min(f.more.First, o.more.First), max(f.Last, o.Last)
 }
 
-func (d *Datapath) fillFlow(out *datapath.FlowCounter, f *flow) {
+func (d *Datapath) fillFlow(out *datapath.FlowCounter, f *flowCopy) {
 	*out = datapath.FlowCounter{
 		FlowKey: datapath.FlowKey{Device: wordKey(f.Device), Dst: netipAddr(f.Dst, f.Family), Proto: f.Proto, DstPort: f.Dport},
-		Packets: f.Packets, Bytes: f.Bytes, Syn: f.Syn, BareAck: f.BareAck, HTTPRequests: f.HTTP, DNSQueries: f.DNS,
-		BackPackets: f.BackPackets, BackBytes: f.BackBytes, TCPFlagsOr: f.FlagsOr,
-		First: d.clock.wall(f.First), Last: d.clock.wall(f.Last),
+		Packets: f.Packets, Bytes: f.Bytes, Syn: f.more.Syn, BareAck: f.more.BareAck, HTTPRequests: f.more.HTTP,
+		DNSQueries: f.more.DNS, BackPackets: f.more.BackPackets, BackBytes: f.more.BackBytes, TCPFlagsOr: f.more.FlagsOr,
+		First: d.clock.wall(f.more.First), Last: d.clock.wall(f.Last),
 	}
 	if f.Packets == 0 {
 		return // only answers were counted; the minima were never set
 	}
 	out.LenMin, out.LenMax, out.SrcPortMin, out.SrcPortMax = f.LenMin, f.LenMax, f.SportMin, f.SportMax
-	if f.FlagsOr != 0 {
-		out.TCPFlagsAnd = f.FlagsAnd
+	if f.more.FlagsOr != 0 {
+		out.TCPFlagsAnd = f.more.FlagsAnd
 	}
 }
 
@@ -175,19 +158,19 @@ func (d *Datapath) fillDevice(out *datapath.DeviceCounter, key uint64, index int
 		e := &d.t.devices[cpu*d.t.stride()+index]
 		for i := range e.Line {
 			l := &e.Line[i]
-			if l.First == 0 {
+			if l.Key == 0 {
 				continue
 			}
 			for c := range l.Class {
 				out.Classes[i*lineClasses+c] = added(out.Classes[i*lineClasses+c], l.Class[c])
 			}
-			if first == 0 || l.First < first {
-				first = l.First
-			}
 			last = max(last, l.Last)
 			if l.Last > source && l.LastSource != (addr{}) {
 				source, out.LastSource = l.Last, anyAddr(l.LastSource)
 			}
+		}
+		if e.First != 0 && (first == 0 || e.First < first) {
+			first = e.First
 		}
 		out.RxPackets += e.Rx.Packets
 		out.RxBytes += e.Rx.Bytes

@@ -184,10 +184,10 @@ const (
 )
 
 // ageDevices frees the places of devices that were quiet for deviceIdle, once
-// half of the places are taken: a device that makes up addresses
+// a third of the places are taken: a device that makes up addresses
 // must not fill it for good. Devices that something was set for stay.
 func (d *Datapath) ageDevices(used int) {
-	if used < d.t.overflow()/2 || time.Since(d.aged) < ageInterval {
+	if used < d.t.overflow()/3 || time.Since(d.aged) < ageInterval {
 		return
 	}
 	d.aged = time.Now()

@@ -14,7 +14,7 @@ import (
 
 // sizes are the table sizes in use.
 type sizes struct {
-	cpus, flowPlaces, places, slots, blocked uint32
+	cpus, flowSets, places, slots, blocked uint32
 }
 
 // overflow is the index of devices that have none of their own.
@@ -22,9 +22,6 @@ func (s sizes) overflow() int { return int(s.places) * deviceWays }
 
 // stride is how many device entries a CPU has.
 func (s sizes) stride() int { return s.overflow() + 1 }
-
-// maxFlows is how many flow entries a CPU has.
-func (s sizes) maxFlows() int { return int(s.flowPlaces) * flowWays }
 
 func ceilPow2(v uint32) uint32 {
 	if v <= 1 {
@@ -46,30 +43,30 @@ func sizesOf(cfg Config) (sizes, error) {
 		return sizes{}, fmt.Errorf("count CPUs: %w", err)
 	}
 	s := sizes{
-		cpus:       uint32(cpus),
-		flowPlaces: ceilPow2(orDefault(cfg.MaxFlows, DefaultMaxFlows)) / flowWays,
-		// Twice the devices, so that two places of six hold nearly all.
-		places: ceilPow2(orDefault(cfg.MaxDevices, DefaultMaxDevices)) / 4,
+		cpus:     uint32(cpus),
+		flowSets: ceilPow2(orDefault(cfg.MaxFlows, DefaultMaxFlows)) / flowWays,
+		// Three times the devices, so that most are in the first way of their place.
+		places: ceilPow2(orDefault(cfg.MaxDevices, DefaultMaxDevices)) / 2,
 		// Twice the rules, so that all can be replaced at once.
 		slots:   2 * orDefault(cfg.MaxRules, DefaultMaxRules),
 		blocked: orDefault(cfg.MaxBlocked, DefaultMaxBlocked),
 	}
-	s.flowPlaces, s.places = max(s.flowPlaces, 1), max(s.places, 1)
+	s.flowSets, s.places = max(s.flowSets, 1), max(s.places, 1)
 	if s.slots > 1<<16 {
 		return s, fmt.Errorf("MaxRules %d: at most %d", cfg.MaxRules, 1<<15)
 	}
-	if uint64(s.flowPlaces)*uint64(s.cpus) > 1<<22 || s.overflow() >= 1<<16-1 {
+	if uint64(s.flowSets)*uint64(s.cpus) > 1<<22 || s.overflow() >= 1<<16-1 {
 		return s, fmt.Errorf("MaxFlows %d, MaxDevices %d: too large for %d CPUs", cfg.MaxFlows, cfg.MaxDevices, s.cpus)
 	}
 	return s, nil
 }
 
 // apply sets the sizes in a program's object.
-func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64) error {
+func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64, t ticks) error {
 	entries := map[string]uint32{
 		"config": 1, "totals": s.cpus, "device_index": s.places,
 		"devices": s.cpus * uint32(s.stride()), "device_shared": uint32(s.stride()),
-		"flow_index": s.cpus * s.flowPlaces, "flows": s.cpus * uint32(s.maxFlows()), "rules": s.slots, "rule_hits": s.cpus * s.slots,
+		"flows": s.cpus * s.flowSets, "flow_more": s.cpus * s.flowSets, "rules": s.slots, "rule_hits": s.cpus * s.slots,
 		"rule_buckets": s.slots, "tuples": 2, "inside": 2, "block4": 1 << 24 / 64,
 		"block6": 3 << block6Bits / 64, "blocked4": s.blocked, "blocked6": s.blocked,
 		"rule_index": 2 * s.slots,
@@ -80,8 +77,8 @@ func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64) error {
 		}
 	}
 	for name, v := range map[string]any{
-		"flow_places": s.flowPlaces, "device_places": s.places, "max_rules": s.slots,
-		"num_cpus": s.cpus, "seed": seed,
+		"flow_sets": s.flowSets, "device_places": s.places, "max_rules": s.slots,
+		"num_cpus": s.cpus, "seed": seed, "tick_ns": t.length, "tick_base": t.base,
 	} {
 		if variable := spec.Variables[name]; variable != nil {
 			if err := variable.Set(v); err != nil {
@@ -131,8 +128,8 @@ type tables struct {
 	index   []devicePlace
 	devices []device
 	shared  []deviceShared
-	flowIdx []flowPlace
-	flows   []flow
+	flows   []flowSet
+	more    []flowMoreSet
 	rules   []rule
 	hits    []ruleHits
 	buckets []uint64
@@ -164,7 +161,7 @@ func newTables(s sizes, maps map[string]*ebpf.Map) (*tables, error) {
 	var cfg []config
 	err := errors.Join(
 		mapTable(t, "config", &cfg), mapTable(t, "totals", &t.totals), mapTable(t, "device_index", &t.index),
-		mapTable(t, "devices", &t.devices), mapTable(t, "device_shared", &t.shared), mapTable(t, "flow_index", &t.flowIdx), mapTable(t, "flows", &t.flows),
+		mapTable(t, "devices", &t.devices), mapTable(t, "device_shared", &t.shared), mapTable(t, "flows", &t.flows), mapTable(t, "flow_more", &t.more),
 		mapTable(t, "rules", &t.rules), mapTable(t, "rule_hits", &t.hits), mapTable(t, "rule_buckets", &t.buckets),
 		mapTable(t, "tuples", &t.tuples), mapTable(t, "inside", &t.inside), mapTable(t, "block4", &t.block4),
 		mapTable(t, "block6", &t.block6))
