@@ -37,8 +37,6 @@ async function quiet<T>(pending: Promise<Answer<T>>): Promise<Answer<T>> {
 }
 
 const at = (id: string) => ({ params: { path: { id } } })
-// For the calls whose description leaves their path's value out.
-const alsoAt = (id: string) => ({ params: { path: { id } as never } })
 
 type ActionStates = NonNullable<NonNullable<paths['/api/v1/actions']['get']['parameters']['query']>['state']>
 type IncidentStates = NonNullable<NonNullable<paths['/api/v1/incidents']['get']['parameters']['query']>['state']>
@@ -70,10 +68,10 @@ export const calls = {
 
   devices: async () => (await value(api.GET('/api/v1/devices', { params: { query: { limit: 1000 } } }))).devices,
   device: async (id: string) => (await value(api.GET('/api/v1/devices/{id}', at(id)))) as unknown as DevicePage,
-  changeDevice: (id: string, name: string, kind: string) => value(api.PATCH('/api/v1/devices/{id}', { ...alsoAt(id), body: { name, kind } })),
+  changeDevice: (id: string, name: string, kind: string) => value(api.PATCH('/api/v1/devices/{id}', { ...at(id), body: { name, kind } })),
 
   parts: async () => (await value(api.GET('/api/v1/parts'))).parts,
-  revokePart: (id: string, reason: string) => value(api.POST('/api/v1/parts/{id}/revoke', { ...alsoAt(id), body: { reason } })),
+  revokePart: (id: string, reason: string) => value(api.POST('/api/v1/parts/{id}/revoke', { ...at(id), body: { reason } })),
   enrollTokens: async () => (await value(api.GET('/api/v1/enroll-tokens'))).tokens,
   createEnrollToken: (role: 'agent' | 'gate', name: string, ttl_s: number) =>
     value(api.POST('/api/v1/enroll-tokens', { body: { role, name, ttl_s, uses: 1 } })),
