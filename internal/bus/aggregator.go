@@ -38,7 +38,7 @@ func newAggregator(b *Bus) (*Aggregator, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bus: compressor: %w", err)
 		}
-		j := &joiner{subject: subject(shard), js: b.js, enc: enc, published: b.cons[shard].published, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		j := &joiner{subject: subject(shard), js: b.js, room: b.room, enc: enc, published: b.cons[shard].published, wake: make(chan struct{}, 1), done: make(chan struct{})}
 		a.shards = append(a.shards, j)
 		a.wg.Go(j.run)
 	}
@@ -101,6 +101,7 @@ func (g *group) ready() bool {
 type joiner struct {
 	subject string
 	js      jetstream.JetStream
+	room    func() error
 	enc     *zstd.Encoder
 	wake    chan struct{}
 	done    chan struct{}
@@ -182,6 +183,9 @@ func (j *joiner) take(now time.Time) (g *group, wait time.Duration, closed bool)
 }
 
 func (j *joiner) publish(g *group) error {
+	if err := j.room(); err != nil {
+		return err
+	}
 	j.packed = append(j.packed[:0], recordVersion)
 	j.packed = j.enc.EncodeAll(g.raw, j.packed)
 	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)

@@ -234,6 +234,14 @@ func TestFull(t *testing.T) {
 	}
 }
 
+func TestDiskIsLeftFree(t *testing.T) {
+	b := open(t, Config{Dir: t.TempDir(), KeepFree: 1 << 60})
+	err := b.Aggregator().Publish(t.Context(), batch("agent-a", 1, eventBatch(1, 0, "x")))
+	if !errors.Is(err, ErrFull) {
+		t.Errorf("%v, want ErrFull", err)
+	}
+}
+
 func TestMalformedAndClosed(t *testing.T) {
 	b := open(t, Config{Dir: t.TempDir()})
 	for name, events := range map[string][]byte{"cut off": {0x0a, 0x05, 0x01}, "inner": {0x0a, 0x01, 0xff}, "large": make([]byte, MaxBatch+1)} {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sys/unix"
 
 	"github.com/masugata/masugata/internal/model"
 )
@@ -20,6 +21,10 @@ type Config struct {
 	Dir      string // folder of the stream; made when missing
 	Shards   int    // streams of work that are consumed side by side; default 1
 	MaxBytes int64  // on disk; default 4 GiB; when reached, Publish fails with ErrFull
+	// KeepFree is how much of the disk is left alone, so that the stores can
+	// still take in what waits on the bus, and because a stream that meets a
+	// full disk is lost to this process; default 256 MiB.
+	KeepFree int64
 	Log      *slog.Logger
 }
 
@@ -56,6 +61,9 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	}
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 4 << 30
+	}
+	if cfg.KeepFree == 0 {
+		cfg.KeepFree = 256 << 20
 	}
 	b := &Bus{cfg: cfg}
 	if err := b.start(ctx); err != nil {
@@ -169,6 +177,18 @@ func (b *Bus) keepShards(ctx context.Context) error {
 	}
 	b.cfg.Log.Warn("the bus keeps its number of shards until what waits on it is stored; restart later to change it", "shards", was, "wanted", b.cfg.Shards, "messages", info.State.Msgs)
 	b.cfg.Shards = was
+	return nil
+}
+
+// room gives ErrFull, wrapped, when the disk has too little left.
+func (b *Bus) room() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(b.cfg.Dir, &fs); err != nil {
+		return fmt.Errorf("bus: %s: free space: %w", b.cfg.Dir, err)
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < b.cfg.KeepFree {
+		return fmt.Errorf("%w: the disk of %s has %d MiB left of %d that are kept free", ErrFull, b.cfg.Dir, free>>20, b.cfg.KeepFree>>20)
+	}
 	return nil
 }
 

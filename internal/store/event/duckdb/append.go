@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/masugata/masugata/internal/model"
 	"github.com/masugata/masugata/internal/store/event"
@@ -23,7 +24,7 @@ func (s *Store) Append(ctx context.Context, b event.Block) error {
 	if err != nil {
 		return err
 	}
-	if err := s.out.write(f.alias, b); err != nil {
+	if err := s.writeBlock(ctx, f, b); err != nil {
 		return fmt.Errorf("event store: append %d events to %s: %w", len(b.Events), f.path, err)
 	}
 	s.grow(f, b)
@@ -31,6 +32,42 @@ func (s *Store) Append(ctx context.Context, b event.Block) error {
 		s.compactMarks(ctx, f)
 	}
 	return nil
+}
+
+// writeBlock writes to a file, and mends it where a full disk broke it: when
+// DuckDB cannot compact a file it refuses every use of it until it is opened
+// anew, also after there is room again.
+func (s *Store) writeBlock(ctx context.Context, f *dayFile, b event.Block) error {
+	if f.broken {
+		if err := s.reopen(ctx, f); err != nil {
+			return err
+		}
+	}
+	err := s.out.write(f.alias, b)
+	if isInvalidated(err) && !isDurable(err) {
+		if err := s.reopen(ctx, f); err != nil {
+			return err
+		}
+		err = s.out.write(f.alias, b)
+	}
+	if !isDurable(err) {
+		return err
+	}
+	s.cfg.Log.Warn("the events are stored, but compacting their file failed; it is tried again", "file", f.path, "error", err)
+	if err := s.reopen(ctx, f); err != nil {
+		s.cfg.Log.Error("the event file cannot be opened again; searches do without it until it can", "file", f.path, "error", err)
+	}
+	return nil
+}
+
+// isDurable knows the error of a COMMIT that was done, and only what comes
+// after it failed: to report it would have the block stored twice.
+func isDurable(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "COMMIT succeeded and is durable")
+}
+
+func isInvalidated(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "has been invalidated")
 }
 
 func (s *Store) isClosed() bool {

@@ -21,6 +21,7 @@ type dayFile struct {
 	rows     uint64
 	min, max int64
 	markRows uint64
+	broken   bool // must be reopened before it is used; detached when it could not be
 }
 
 const (
@@ -105,6 +106,21 @@ func (s *Store) attach(ctx context.Context, f *dayFile, options string) error {
 	return nil
 }
 
+// reopen detaches a file and attaches it again; queries wait meanwhile.
+func (s *Store) reopen(ctx context.Context, f *dayFile) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.broken = true
+	if _, err := s.db.ExecContext(ctx, "DETACH DATABASE IF EXISTS "+f.alias); err != nil {
+		return fmt.Errorf("event store: detach %s: %w", f.path, err)
+	}
+	if err := s.attach(ctx, f, ""); err != nil {
+		return err
+	}
+	f.broken = false
+	return nil
+}
+
 func (s *Store) measure(ctx context.Context, f *dayFile) error {
 	var lo, hi sql.NullInt64
 	err := s.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), min(time_ns), max(time_ns) FROM %s.events", f.alias)).Scan(&f.rows, &lo, &hi)
@@ -139,6 +155,9 @@ func (s *Store) current(ctx context.Context) (*dayFile, error) {
 	if last != nil {
 		if _, err := s.db.ExecContext(ctx, "CHECKPOINT "+last.alias); err != nil {
 			s.cfg.Log.Warn("compacting the events of a past day failed; it is tried at the next start", "file", last.path, "error", err)
+			if err := s.reopen(ctx, last); err != nil {
+				s.cfg.Log.Error("the event file cannot be opened again; searches do without it", "file", last.path, "error", err)
+			}
 		}
 	}
 	return f, nil
@@ -177,7 +196,7 @@ func (s *Store) transaction(ctx context.Context, statements string) error {
 
 // remove detaches a file and deletes it.
 func (s *Store) remove(ctx context.Context, f *dayFile) error {
-	if _, err := s.db.ExecContext(ctx, "DETACH "+f.alias); err != nil {
+	if _, err := s.db.ExecContext(ctx, "DETACH DATABASE IF EXISTS "+f.alias); err != nil {
 		return fmt.Errorf("event store: detach %s: %w", f.path, err)
 	}
 	for _, path := range []string{f.path, f.path + ".wal"} {

@@ -89,7 +89,7 @@ func span(q query.Query, now time.Time) (from, to int64) {
 func (s *Store) overlapping(from, to int64) []*dayFile {
 	var out []*dayFile
 	for _, f := range s.files {
-		if f.rows > 0 && f.min <= to && f.max >= from {
+		if f.rows > 0 && !f.broken && f.min <= to && f.max >= from {
 			out = append(out, f)
 		}
 	}
@@ -178,6 +178,9 @@ func (s *Store) Get(ctx context.Context, id model.ID) (model.Event, error) {
 		return model.Event{}, errClosed
 	}
 	for _, f := range slices.Backward(s.files) {
+		if f.broken {
+			continue
+		}
 		found, err := s.read(ctx, fmt.Sprintf("SELECT %s FROM %s.events WHERE %s LIMIT 1", selected, f.alias, idEquals(id)), nil)
 		if err != nil {
 			return model.Event{}, err
