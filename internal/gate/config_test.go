@@ -67,3 +67,18 @@ func TestConfigUnknownKeyAndSet(t *testing.T) {
 		t.Errorf("sets not taken: %+v", c.Flood)
 	}
 }
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add(Sample)
+	f.Add("ports: {inside: a, outside: b}\nflood: {limits: {udp_pps: 5}}\n")
+	f.Add("home: [")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ParseConfig("fuzz", []byte(text), nil)
+		if err != nil {
+			return
+		}
+		if c.Ports.Inside == "" || c.Flood.RetireAfter <= 0 || c.Flood.BlockTTL <= c.Flood.RetireAfter {
+			t.Errorf("taken though incomplete: %+v", c)
+		}
+	})
+}

@@ -47,7 +47,7 @@ func TestFloodOnTheWire(t *testing.T) {
 	}
 	t.Logf("flood of %d: detected and blocked %v after the first packet, told as first %v after it; %d got through, the last %v after the block",
 		sent, b.Applied.Sub(first), b.Created.Sub(first), through, time.Unix(0, s.last.Load()).Sub(b.Applied))
-	if d := b.Applied.Sub(first); d > 400*time.Millisecond {
+	if d := b.Applied.Sub(first); d > 400*time.Millisecond && !raceEnabled {
 		t.Errorf("blocked %v after the first packet", d) // 300 ms, and slack for a loaded test machine
 	}
 	if b.Shape.DstPort != victimPort || b.Shape.Proto != 17 || b.Shape.LenMin != 540 || b.Device != "mac-020000000a01" {

@@ -52,7 +52,7 @@ func newRig(t *testing.T) *rig {
 	w.cfg.Ports.Inside, w.cfg.Ports.Outside, w.cfg.Ports.Pin = "in", "out", filepath.Join(dir, "bpf")
 	w.cfg.Ports.Flows, w.cfg.Ports.Devices = 8192, 64
 	w.cfg.Home.Prefixes = []netip.Prefix{netip.MustParsePrefix("10.77.0.0/24")}
-	w.cfg.Flood.RetireAfter = time.Second
+	w.cfg.Flood.RetireAfter = 3 * time.Second
 	t.Cleanup(w.detach)
 	return w
 }
@@ -177,7 +177,7 @@ func (w *rig) start(log *slog.Logger, reload <-chan Config) (stop func()) {
 		})
 		ended <- err
 	}()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(40 * time.Second)
 	for {
 		s, err := AskStatus(ctx, w.cfg.State)
 		if err == nil && s.Scans > 2 {
@@ -212,7 +212,7 @@ func (w *rig) status() Status {
 // until waits for a state of the gate.
 func (w *rig) until(what string, f func(Status) bool) Status {
 	w.t.Helper()
-	deadline := time.Now().Add(8 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		s := w.status()
 		if f(s) {
