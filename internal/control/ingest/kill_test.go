@@ -25,14 +25,17 @@ import (
 
 // TestKill kills a process with bus, pipeline and store with SIGKILL again and
 // again while parts report to it, and then counts: every batch that was
-// acknowledged is in the store, whole and once. MASUGATA_KILLS says how often
-// (default 6; make test-long uses more).
+// acknowledged is in the store, whole and once. MASUGATA_KILLS says how often;
+// default 6, and 1,000 with MASUGATA_LONG (make test-long).
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("MASUGATA_TEST_CHILD"); dir != "" {
 		child(dir)
 		return
 	}
 	kills := 6
+	if os.Getenv("MASUGATA_LONG") != "" {
+		kills = 1000
+	}
 	if n, err := strconv.Atoi(os.Getenv("MASUGATA_KILLS")); err == nil {
 		kills = n
 	}
