@@ -39,19 +39,20 @@ func TestKill(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("MASUGATA_KILLS")); err == nil {
 		kills = n
 	}
+	perDay := max(kills/10, 4) // the store's clock goes on to a new day then
 	dir := t.TempDir()
 	fleet := newFleet(8)
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	for i := range kills {
-		c := startChild(t, dir, i/4) // a new day every four kills
+		c := startChild(t, dir, i/perDay)
 		fleet.report(c, time.Duration(100+rng.IntN(900))*time.Millisecond)
 		c.kill(t)
 	}
-	c := startChild(t, dir, kills/4)
+	c := startChild(t, dir, kills/perDay)
 	fleet.report(c, 500*time.Millisecond)
 	fleet.drain(t, c)
 	c.kill(t)
-	fleet.check(t, dir, kills/4)
+	fleet.check(t, dir, kills/perDay)
 }
 
 func clockAhead(days int) func() time.Time {
