@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -139,14 +140,14 @@ func plain(err error) error {
 	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
 		return fmt.Errorf("%w: is this machine's clock right?", err)
 	}
-	var alert tls.AlertError
-	if !errors.As(err, &alert) {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
 		return err
 	}
-	switch uint8(alert) { // RFC 8446, section 6.2
-	case 42, 48: // bad_certificate, unknown_ca
+	switch remote.Err.Error() { // an alert of RFC 8446, section 6.2; crypto/tls does not export its type
+	case "tls: bad certificate", "tls: unknown certificate authority":
 		return fmt.Errorf("the control plane does not know the authority of this part's certificate: the part enrolled elsewhere, enrol again (%w)", err)
-	case 45: // certificate_expired
+	case "tls: expired certificate":
 		return fmt.Errorf("the control plane says that this part's certificate has ended: enrol again with a new token (%w)", err)
 	}
 	return err

@@ -225,6 +225,24 @@ func TestRenewAtTwoThirds(t *testing.T) {
 	}
 }
 
+func TestEndedCertificateIsToldByStatus(t *testing.T) {
+	c := newControl(t)
+	c.cfg.CertLife = time.Second
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	id, err := identity.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Until(id.NotAfter().Add(1100 * time.Millisecond)))
+	p := run(t, dir, nil)
+	waitFor(t, "advice to enrol again", func() bool {
+		s := p.Status()
+		return !s.Up && strings.Contains(s.LastErr, "certificate has ended: enrol again")
+	})
+}
+
 func TestLostLinkDrainsByImportance(t *testing.T) {
 	c := newControl(t).start()
 	dir := t.TempDir()
