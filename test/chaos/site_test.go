@@ -21,10 +21,11 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
-// certificateLife is short, so that parts renew under the kills: parts get a
-// new certificate when two thirds of it, half an hour's backdating for slow
-// clocks included, are over, here after ten seconds.
-const certificateLife = 20 * time.Second
+// certificateLife is short, so that parts renew under the kills: with the
+// backdating for slow clocks, two thirds of it are over after 20 seconds. The
+// other 20 are for parts that did not get through meanwhile; one that lets its
+// certificate end is locked out by design.
+const certificateLife = 40 * time.Second
 
 // site is a control plane with its parts, all of them processes.
 type site struct {
@@ -174,12 +175,19 @@ func (s *site) tails() string {
 	return b.String()
 }
 
-// acked gives how many bytes of acknowledgements all parts have noted.
-func (s *site) acked() (n int64) {
+// acked gives how many acknowledgements a part has noted.
+func (s *site) acked(p *process) int64 {
+	info, err := os.Stat(filepath.Join(s.partDir(p.name), ackedLedger))
+	if err != nil {
+		return 0
+	}
+	return info.Size() / numberSize
+}
+
+// allAcked gives how many acknowledgements all parts have noted.
+func (s *site) allAcked() (n int64) {
 	for _, p := range s.parts {
-		if info, err := os.Stat(filepath.Join(s.partDir(p.name), ackedLedger)); err == nil {
-			n += info.Size()
-		}
+		n += s.acked(p)
 	}
 	return n
 }
