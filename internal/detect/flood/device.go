@@ -40,6 +40,7 @@ type deviceTable struct {
 	free  []uint32
 	max   int
 	at    uint32 // this scan modulo 3
+	last  uint32 // the device asked for last
 	tick  uint32
 }
 
@@ -61,7 +62,11 @@ func (t *deviceTable) begin() {
 
 // slot gives the device's number, making one when there is room.
 func (t *deviceTable) slot(d Device, l *limitTable, first int64) (uint32, bool) {
+	if t.last < uint32(len(t.slots)) && t.slots[t.last].id == d && t.slots[t.last].seen != 0 {
+		return t.last, true
+	}
 	if i, ok := t.index[d]; ok {
+		t.last = i
 		return i, true
 	}
 	if len(t.index) >= t.max {

@@ -193,6 +193,7 @@ func (d *Detector) Begin(now time.Time) {
 	d.now = now
 	d.tick++
 	d.devices.begin()
+	d.flows.last = none
 	d.expireHostile()
 	d.verdicts = d.verdicts[:0]
 }

@@ -47,6 +47,7 @@ type flow struct {
 	flagsOr, flagsAnd  uint8
 	used, hostile, own bool  // own: counted from its first packet by us
 	next               int32 // next active flow of the same device, while judging
+	after              uint32
 }
 
 type flowTable struct {
@@ -55,15 +56,35 @@ type flowTable struct {
 	free  []uint32
 	max   int
 	hand  int
+	// The data path gives its counters in nearly the same order every scan,
+	// so the slot that came after the present one last time is looked at
+	// before the index: it is most often right, and next in memory.
+	last, head uint32 // last: slot of the flow before; none at the start of a scan
 }
+
+const none = ^uint32(0)
 
 func (t *flowTable) init(n int) {
 	t.index = make(map[flowKey]uint32)
-	t.max = n
+	t.max, t.last, t.head = n, none, none
+}
+
+// after is where the slot that followed the last one is noted.
+func (t *flowTable) after() *uint32 {
+	if t.last == none {
+		return &t.head
+	}
+	return &t.slots[t.last].after
 }
 
 func (t *flowTable) slot(k *flowKey) (f *flow, made bool) {
+	if i := *t.after(); i < uint32(len(t.slots)) && t.slots[i].used && t.slots[i].key == *k {
+		t.last = i
+		return &t.slots[i], false
+	}
 	if i, ok := t.index[*k]; ok {
+		*t.after() = i
+		t.last = i
 		return &t.slots[i], false
 	}
 	if len(t.index) >= t.max {
@@ -72,13 +93,14 @@ func (t *flowTable) slot(k *flowKey) (f *flow, made bool) {
 	i := uint32(len(t.slots))
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
-		t.slots[i] = flow{}
 	} else {
 		t.slots = append(t.slots, flow{})
 	}
 	t.index[*k] = i
+	*t.after() = i
 	f = &t.slots[i]
-	f.key, f.used = *k, true
+	*f = flow{key: *k, used: true, after: none}
+	t.last = i
 	return f, true
 }
 
@@ -132,7 +154,7 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // before we looked is history: it is learned, not judged.
 func (d *Detector) meet(f *flow, c *Flow) {
 	k := f.key
-	*f = flow{key: k, used: true, seen: d.tick, at: d.tick, first: c.First.UnixNano()}
+	*f = flow{key: k, used: true, after: f.after, seen: d.tick, at: d.tick, first: c.First.UnixNano()}
 	if !d.first && d.now.Sub(c.First) < 5*Tick {
 		f.own = d.now.Sub(d.began) > 3*time.Second
 		return

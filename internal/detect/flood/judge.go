@@ -34,7 +34,7 @@ type target struct {
 	first          int64
 	alive          uint32 // scan of the last sign of life over any protocol
 	answers        bool   // the flooded ports themselves answered lately
-	known          bool // a resolver in use for long
+	known          bool   // a resolver in use for long
 	taken          [numKinds]bool
 	trips          [numKinds]bool
 }
