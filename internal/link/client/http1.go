@@ -122,6 +122,7 @@ func (d *dialer) exchange(ctx context.Context, c *connection, req []byte, limit 
 		return nil, true, err
 	}
 	a, keep, err = readAnswer(c.r, limit)
+	keep = keep && err == nil // or the rest of this answer would be taken for the next one
 	return a, false, err
 }
 

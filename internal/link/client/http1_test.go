@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,4 +77,28 @@ func TestReadError(t *testing.T) {
 func FuzzReadError(f *testing.F) {
 	f.Add([]byte(`{"code":"x","message":"\u00e9"}`))
 	f.Fuzz(func(_ *testing.T, b []byte) { readError(b) })
+}
+
+// TestHalfReadAnswerEndsConnection: what is left of a refused answer must not
+// be read as the answer to the next request.
+func TestHalfReadAnswerEndsConnection(t *testing.T) {
+	for name, x := range map[string]struct {
+		answer string
+		kept   int
+	}{
+		"whole":    {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 1},
+		"too long": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\nHTTP/1.1 200 OK", 0},
+	} {
+		ours, theirs := net.Pipe()
+		go func() {
+			_, _ = io.ReadFull(theirs, make([]byte, 4))
+			_, _ = io.WriteString(theirs, x.answer)
+		}()
+		d := &dialer{}
+		_, _, err := d.exchange(t.Context(), &connection{ours, bufio.NewReaderSize(ours, maxLine)}, []byte("POST"), 16)
+		if (err == nil) != (x.kept == 1) || len(d.idle) != x.kept {
+			t.Errorf("%s: error %v, %d connections kept, want %d", name, err, len(d.idle), x.kept)
+		}
+		_ = theirs.Close()
+	}
 }
