@@ -18,11 +18,12 @@ demo: build ## stage the attack in a lab of network namespaces and show it block
 	bin/masugata lab demo --bin bin $(if $(KEEP),--keep) $(DEMO_FLAGS)
 
 .PHONY: build
-build: ## build bin/masugata, bin/masugata-gate and bin/masugata-agent
+build: ## build bin/masugata, bin/masugata-gate and bin/masugata-agent (and the lab's bot)
 	@.ci/deps build
 	@mkdir -p bin
 	$(STATIC) -o bin/masugata-gate ./cmd/masugata-gate
 	$(STATIC) -o bin/masugata-agent ./cmd/masugata-agent
+	$(STATIC) -o bin/masugata-lab-bot ./internal/lab/attack/bot
 	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o bin/masugata ./cmd/masugata
 
 .PHONY: test

@@ -189,11 +189,22 @@ func (f *File) addLoad(err error) {
 	var many *yaml.LoadErrors
 	if errors.As(err, &many) {
 		for _, e := range many.Errors {
-			f.add(e.Mark.Line, "", e.Message)
+			f.add(e.Mark.Line, "", inPlainWords(e.Message))
 		}
 		return
 	}
 	f.add(0, "", strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+// inPlainWords turns what the decoder says of Go types into what people look
+// for in their file.
+func inPlainWords(message string) string {
+	rest, ok := strings.CutPrefix(message, "field ")
+	key, _, found := strings.Cut(rest, " not found in type ")
+	if !ok || !found {
+		return message
+	}
+	return fmt.Sprintf("%q is not a key here; look at the sample for the ones there are", key)
 }
 
 // Err gives the problems found so far in order of their lines, or nil.

@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 			check: func(s sample) bool { return s.Data == "/d" && s.Link.Listen == ":1" && s.Link.Every == 3*time.Second }},
 		{name: "set replaces", text: "link: {listen: :1}\n", sets: []string{"link.listen=:2", "data=x", "ports=[a, b]"},
 			check: func(s sample) bool { return s.Link.Listen == ":2" && s.Data == "x" && len(s.Ports) == 2 }},
-		{name: "two unknown keys at once", text: "dat: x\nlink:\n  lisen: y\n", want: []string{"f.yaml:1: ", "f.yaml:3: "}},
+		{name: "two unknown keys at once", text: "dat: x\nlink:\n  lisen: y\n", want: []string{`f.yaml:1: "dat" is not a key here`, `f.yaml:3: "lisen" is not a key here`}},
 		{name: "wrong type", text: "ports: 3\n", want: []string{"f.yaml:1: "}},
 		{name: "repeated key", text: "data: a\ndata: b\n", want: []string{"data"}},
 		{name: "not a mapping", text: "- a\n", want: []string{"want keys and values"}},

@@ -57,8 +57,9 @@ const (
 	KindLinkRefused   Kind = "link.refused"   // control layer: a call with a bad or revoked certificate
 )
 
-// Layer is one of the four layers that Masugata protects.
-type Layer uint8
+// Layer is one of the four layers that Masugata protects. It is not a uint8,
+// because schemas take a list of bytes for one string.
+type Layer uint16
 
 // The layers. The zero value is not a layer.
 const (

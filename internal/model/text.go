@@ -13,7 +13,7 @@ var (
 // String gives the layer's name: device, network, control or data.
 func (l Layer) String() string {
 	if l < 1 || int(l) >= len(layerNames) {
-		return fmt.Sprintf("layer(%d)", uint8(l))
+		return fmt.Sprintf("layer(%d)", uint16(l))
 	}
 	return layerNames[l]
 }
@@ -24,7 +24,7 @@ func (l Layer) MarshalText() ([]byte, error) {
 		return nil, nil
 	}
 	if int(l) >= len(layerNames) {
-		return nil, fmt.Errorf("layer %d is not one of device, network, control, data", uint8(l))
+		return nil, fmt.Errorf("layer %d is not one of device, network, control, data", uint16(l))
 	}
 	return []byte(layerNames[l]), nil
 }

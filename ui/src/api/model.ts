@@ -30,11 +30,9 @@ export type Severity = Event['severity']
 export type Layer = Event['layer']
 export type Access = 'viewer' | 'operator' | 'admin'
 
-// The description calls layers a base64 text, because a layer is a byte in
-// Go; on the wire it is a list of names.
-export type Incident = Omit<Schemas['Incident'], 'layers'> & { layers: Layer[] | null }
-export type IncidentPage = Omit<Schemas['IncidentDetail'], 'incident'> & { incident: Incident }
-export type DevicePage = Omit<Schemas['DeviceDetail'], 'incidents'> & { incidents: Incident[] }
+export type Incident = Schemas['Incident']
+export type IncidentPage = Schemas['IncidentDetail']
+export type DevicePage = Schemas['DeviceDetail']
 
 export const severities: Severity[] = ['info', 'low', 'medium', 'high', 'critical']
 export const layers: Layer[] = ['device', 'network', 'control', 'data']

@@ -1035,7 +1035,7 @@ export interface components {
              */
             id: string;
             kind: string;
-            layers: string;
+            layers: ("device" | "network" | "control" | "data")[];
             /** Format: date-time */
             opened: string;
             /** @enum {string} */
