@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/decide/query"
@@ -261,48 +262,73 @@ func (c *chaos) checkCertificates(st *state.Store, parts map[model.PartID]string
 	c.t.Logf("%d renewals", renewals)
 }
 
+// setContents knows the content of every set, by role, name and version.
+type setContents map[string]uint64
+
 // checkSets makes sure that versions of signed sets only rise: within a
-// process, over restarts of a part as far as they are on its disk, and that a
-// version never has two contents.
+// process, over restarts of a part as far as they are on its disk, and at the
+// control plane; and that a version never has two contents.
 func (c *chaos) checkSets(st *state.Store) {
 	c.t.Helper()
-	content := map[string]uint64{}
-	puts := 0
+	contents, puts := setContents{}, 0
 	for _, p := range c.parts {
 		sets, err := readSets(c.partDir(p.name))
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		puts += len(sets)
-		role := p.name[:4] // agents and gates have different sets
-		last, loaded := map[string]heldSet{}, map[string]uint64{}
-		for _, s := range sets {
-			key := fmt.Sprint(role, s.name, s.version)
-			if sum, known := content[key]; known && sum != s.sum {
-				c.t.Errorf("%s: set %s version %d has two contents", p.name, s.name, s.version)
+		for name, version := range c.followSets(p.name, sets, contents) {
+			kept, err := st.Set(context.Background(), keptName(p.name, name))
+			if err != nil {
+				c.t.Error(err)
 			}
-			content[key] = s.sum
-			was := last[s.name]
-			if was.generation == s.generation && s.version <= was.version {
-				c.t.Errorf("%s: set %s went from version %d to %d", p.name, s.name, was.version, s.version)
-			}
-			if was.generation != s.generation {
-				if s.version < loaded[s.name] {
-					c.t.Errorf("%s: set %s began with version %d after it had begun with %d", p.name, s.name, s.version, loaded[s.name])
-				}
-				loaded[s.name] = s.version
-			}
-			last[s.name] = s
-		}
-		for _, name := range []string{wire.SetPolicy, wire.SetActions} {
-			if last[name].version == 0 {
-				c.t.Errorf("%s never had a set %s", p.name, name)
+			if version > kept.Version {
+				c.t.Errorf("%s has set %s version %d; the control plane is back at %d", p.name, name, version, kept.Version)
 			}
 		}
 	}
-	policy, err := st.Set(context.Background(), wire.SetPolicy)
-	if err != nil {
-		c.t.Error(err)
+	c.t.Logf("sets were put into force %d times, %d different versions", puts, len(contents))
+}
+
+// role of the part of that name: agents and gates have different sets.
+func role(name string) string { return strings.TrimRight(name, "0123456789") }
+
+// keptName is the name that the control plane keeps a part's set under.
+func keptName(part, set string) string {
+	if role(part) == string(model.RoleAgent) && set == wire.SetActions {
+		return set + "@agent"
 	}
-	c.t.Logf("sets were put into force %d times, %d different versions; policy set is at version %d", puts, len(content), policy.Version)
+	return set
+}
+
+// followSets goes through what one part put into force and gives the last
+// version of each set.
+func (c *chaos) followSets(part string, sets []heldSet, contents setContents) map[string]uint64 {
+	c.t.Helper()
+	last, loaded := map[string]heldSet{}, map[string]uint64{}
+	for _, s := range sets {
+		key := fmt.Sprint(role(part), " ", s.name, " ", s.version)
+		if sum, known := contents[key]; known && sum != s.sum {
+			c.t.Errorf("%s: set %s version %d has two contents", part, s.name, s.version)
+		}
+		contents[key] = s.sum
+		was := last[s.name]
+		switch {
+		case was.generation == s.generation && s.version <= was.version:
+			c.t.Errorf("%s: set %s went from version %d to %d", part, s.name, was.version, s.version)
+		case was.generation != s.generation && s.version < loaded[s.name]:
+			c.t.Errorf("%s: set %s began with version %d after it had begun with %d", part, s.name, s.version, loaded[s.name])
+		case was.generation != s.generation:
+			loaded[s.name] = s.version
+		}
+		last[s.name] = s
+	}
+	out := map[string]uint64{}
+	for _, name := range []string{wire.SetPolicy, wire.SetActions} {
+		out[name] = last[name].version
+		if out[name] == 0 {
+			c.t.Errorf("%s never had a set %s", part, name)
+		}
+	}
+	return out
 }
