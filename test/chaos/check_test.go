@@ -54,7 +54,7 @@ func (c *chaos) read() (all stored, total int) {
 	}
 	defer s.Close()
 	all = stored{}
-	ids := map[model.ID]bool{}
+	ids, twice := map[model.ID]bool{}, 0
 	for before := event.Cursor(""); ; {
 		page, next, err := s.Search(ctx, query.Query{}, event.MaxSearch, before)
 		if err != nil {
@@ -63,7 +63,9 @@ func (c *chaos) read() (all stored, total int) {
 		for i := range page {
 			e := &page[i]
 			if ids[e.ID] {
-				c.t.Errorf("event %s (%s of %s, %s) is stored twice", e.ID, e.Kind, e.Reporter, e.Subject)
+				if twice++; twice <= 3 { // enough to go by
+					c.t.Errorf("event %s (%s of %s, %s) is stored twice", e.ID, e.Kind, e.Reporter, e.Subject)
+				}
 			}
 			ids[e.ID] = true
 			if e.Rule == rule {
