@@ -26,20 +26,21 @@ const (
 
 // Aggregator joins batches of many parts into few durable messages.
 type Aggregator struct {
-	bus    *Bus
-	shards []*joiner
-	wg     sync.WaitGroup
+	joiners []*joiner // one a shard, the last one for urgent batches
+	wg      sync.WaitGroup
 }
 
 func newAggregator(b *Bus) (*Aggregator, error) {
-	a := &Aggregator{bus: b}
-	for shard := range b.cfg.Shards {
+	a := &Aggregator{}
+	for _, c := range b.cons {
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 		if err != nil {
 			return nil, fmt.Errorf("bus: compressor: %w", err)
 		}
-		j := &joiner{subject: subject(shard), js: b.js, room: b.room, enc: enc, published: b.cons[shard].published, wake: make(chan struct{}, 1), done: make(chan struct{})}
-		a.shards = append(a.shards, j)
+		a.joiners = append(a.joiners, &joiner{subject: c.subject, js: b.js, room: b.room, enc: enc,
+			published: c.published, wake: make(chan struct{}, 1), done: make(chan struct{})})
+	}
+	for _, j := range a.joiners {
 		a.wg.Go(j.run)
 	}
 	return a, nil
@@ -53,8 +54,8 @@ func newAggregator(b *Bus) (*Aggregator, error) {
 // after the return. Safe for concurrent use; batches of one part must come one
 // after the other.
 //
-// A batch with an event of severity high or above is sent at once, others wait
-// up to 50 ms for company.
+// A batch with an event of severity high or above is sent at once and on its own
+// lane, others wait up to 50 ms for company.
 func (a *Aggregator) Publish(ctx context.Context, b Batch) error {
 	if len(b.Events) > MaxBatch {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(b.Events), MaxBatch)
@@ -63,8 +64,13 @@ func (a *Aggregator) Publish(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	j := a.shards[shardOf(b.Part, len(a.shards))]
-	done, err := j.add(&b, events, severity >= model.SeverityHigh)
+	last := len(a.joiners) - 1
+	urgent := severity >= model.SeverityHigh
+	j := a.joiners[last]
+	if !urgent {
+		j = a.joiners[shardOf(b.Part, last)]
+	}
+	done, err := j.add(&b, events, urgent)
 	if err != nil {
 		return err
 	}
@@ -77,7 +83,7 @@ func (a *Aggregator) Publish(ctx context.Context, b Batch) error {
 }
 
 func (a *Aggregator) close() {
-	for _, j := range a.shards {
+	for _, j := range a.joiners {
 		j.close()
 	}
 	a.wg.Wait()

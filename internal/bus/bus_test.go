@@ -127,7 +127,7 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, Config{Dir: dir})
 	for seq := range uint64(3) {
-		if err := b.Aggregator().Publish(t.Context(), batch("agent-a", seq+1, eventBatch(1, model.SeverityHigh, "x"))); err != nil {
+		if err := b.Aggregator().Publish(t.Context(), batch("agent-a", seq+1, eventBatch(1, model.SeverityMedium, "x"))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,8 +144,8 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	b.Close()
 	// Another number of shards must wait until these are stored.
 	b = open(t, Config{Dir: dir, Shards: 3})
-	if b.Shards() != 1 {
-		t.Fatalf("%d shards while messages wait on 1", b.Shards())
+	if b.Shards() != 1+1 {
+		t.Fatalf("%d shards while messages wait on 1 and the urgent one", b.Shards())
 	}
 	got, last := drain(t, b.Consumer(0), 2)
 	if len(got) != 2 || got[0].Seq != 2 || got[1].Seq != 3 {
@@ -169,8 +169,8 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	}
 	b.Close()
 	b = open(t, Config{Dir: dir, Shards: 3})
-	if b.Shards() != 3 {
-		t.Errorf("%d shards, want 3 now that nothing waits", b.Shards())
+	if b.Shards() != 3+1 {
+		t.Errorf("%d shards, want 3 and the urgent one now that nothing waits", b.Shards())
 	}
 	if got, _ := drain1(t, b.Consumer(0)); len(got) != 0 {
 		t.Errorf("acknowledged batches came again: %+v", got)
@@ -209,12 +209,19 @@ func TestFull(t *testing.T) {
 	var err error
 	sent := 0
 	for seq := uint64(1); seq < 20 && err == nil; seq++ {
-		if err = b.Aggregator().Publish(t.Context(), batch("agent-a", seq, eventBatch(1, model.SeverityHigh, string(noise)))); err == nil {
+		if err = b.Aggregator().Publish(t.Context(), batch("agent-a", seq, eventBatch(1, model.SeverityLow, string(noise)))); err == nil {
 			sent++
 		}
 	}
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("after %d batches: %v, want ErrFull", sent, err)
+	}
+	// What is urgent has room of its own.
+	if err := b.Aggregator().Publish(t.Context(), batch("agent-a", 98, eventBatch(1, model.SeverityHigh, "x"))); err != nil {
+		t.Errorf("an urgent batch while the bus is full: %v", err)
+	}
+	if got, _ := drain(t, b.Consumer(1), 1); len(got) != 1 || got[0].Seq != 98 || b.Consumer(1).Lane() != "urgent" {
+		t.Errorf("urgent lane %q gave %+v", b.Consumer(1).Lane(), got)
 	}
 	got, last := drain(t, b.Consumer(0), sent)
 	if len(got) != sent {
@@ -224,7 +231,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		err = b.Aggregator().Publish(t.Context(), batch("agent-a", 99, eventBatch(1, model.SeverityHigh, string(noise))))
+		err = b.Aggregator().Publish(t.Context(), batch("agent-a", 99, eventBatch(1, model.SeverityLow, string(noise))))
 		if err == nil {
 			return
 		}

@@ -28,10 +28,11 @@ type Delivery struct {
 	number  uint64 // in the stream
 }
 
-// Consumer reads one shard in order. It is not safe for concurrent use, but
+// Consumer reads one shard, or the urgent batches, in order. It is not safe for concurrent use, but
 // Ack may be called by another goroutine than Fetch.
 type Consumer struct {
 	subject   string
+	lane      string
 	stream    jetstream.Stream
 	dec       *zstd.Decoder
 	published chan struct{} // something may be there
@@ -42,14 +43,19 @@ type Consumer struct {
 	closeNow sync.Once
 }
 
-func newConsumer(stream jetstream.Stream, shard int) (*Consumer, error) {
+func newConsumer(stream jetstream.Stream, subject, lane string) (*Consumer, error) {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpacked))
 	if err != nil {
 		return nil, fmt.Errorf("bus: decompressor: %w", err)
 	}
-	return &Consumer{subject: subject(shard), stream: stream, dec: dec, next: 1,
+	return &Consumer{subject: subject, lane: lane, stream: stream, dec: dec, next: 1,
 		published: make(chan struct{}, 1), closing: make(chan struct{})}, nil
 }
+
+// Lane is "urgent" for the urgent batches and empty for others. The batches of
+// one part and epoch keep their order only within a lane; whoever remembers
+// how far it came must do so for each lane.
+func (c *Consumer) Lane() string { return c.lane }
 
 // Fetch gives the next messages, at least one unless wait or ctx ends first, at
 // most max (up to MaxFetch). The batches' Events are new memory that nobody

@@ -30,17 +30,21 @@ type Config struct {
 
 // Bus is the running bus.
 type Bus struct {
-	cfg    Config
-	server *server.Server
-	conn   *nats.Conn
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	agg    *Aggregator
-	cons   []*Consumer
+	cfg     Config
+	server  *server.Server
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	streams []jetstream.Stream
+	agg     *Aggregator
+	cons    []*Consumer
 }
 
 const (
-	streamName = "EV"
+	streamName    = "EV"
+	urgentStream  = "EVURGENT"
+	urgentSubject = "evurgent"
+	// urgentShare is the part of the disk bound that only urgent batches use.
+	urgentShare = 8
 	// maxMessage bounds one message of the bus: a batch, compressed, which
 	// zstd makes larger by a few bytes at worst, or several joined up to
 	// joinBytes.
@@ -87,7 +91,7 @@ func (b *Bus) start(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := b.openStream(ctx); err != nil {
+	if err := b.openStreams(ctx); err != nil {
 		return err
 	}
 	b.agg, err = newAggregator(b)
@@ -122,39 +126,60 @@ func (b *Bus) startServer() error {
 	return nil
 }
 
-// openStream makes the stream. It has no JetStream consumers: each shard has
+// openStreams makes the streams: one for batches of the ordinary, in shards,
+// and one for batches with an event of severity high or above, so that these
+// do not wait behind a flood of the others, on disk or for disk.
+func (b *Bus) openStreams(ctx context.Context) error {
+	if err := b.keepShards(ctx); err != nil {
+		return err
+	}
+	urgent := b.cfg.MaxBytes / urgentShare
+	stream, err := b.openStream(ctx, streamName, "ev.*", b.cfg.MaxBytes-urgent)
+	if err != nil {
+		return err
+	}
+	for shard := range b.cfg.Shards {
+		if err := b.openConsumer(stream, subject(shard), ""); err != nil {
+			return err
+		}
+	}
+	if stream, err = b.openStream(ctx, urgentStream, urgentSubject, urgent); err != nil {
+		return err
+	}
+	return b.openConsumer(stream, urgentSubject, "urgent")
+}
+
+// openStream makes a stream. It has no JetStream consumers: each subject has
 // one reader in this process, which asks for messages by their number and
 // removes them when they are stored. A pull consumer counts a message as
 // delivered that reaches a pull just as it expires, and acknowledging a later
 // one then removes it unseen.
-func (b *Bus) openStream(ctx context.Context) error {
-	if err := b.keepShards(ctx); err != nil {
-		return err
-	}
+func (b *Bus) openStream(ctx context.Context, name, subjects string, maxBytes int64) (jetstream.Stream, error) {
 	stream, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:        streamName,
-		Subjects:    []string{"ev.*"},
+		Name:        name,
+		Subjects:    []string{subjects},
 		Retention:   jetstream.LimitsPolicy,
 		Storage:     jetstream.FileStorage,
 		Discard:     jetstream.DiscardNew,
-		MaxBytes:    b.cfg.MaxBytes,
+		MaxBytes:    maxBytes,
 		MaxMsgSize:  maxMessage,
 		AllowDirect: true,
 		Duplicates:  time.Second, // publishes carry no message id; marks find what is sent twice
 		Metadata:    map[string]string{shardsKey: strconv.Itoa(b.cfg.Shards)},
 	})
 	if err != nil {
-		return fmt.Errorf("bus: stream in %s: %w", b.cfg.Dir, err)
+		return nil, fmt.Errorf("bus: stream %s in %s: %w", name, b.cfg.Dir, err)
 	}
-	b.stream = stream
-	for shard := range b.cfg.Shards {
-		c, err := newConsumer(stream, shard)
-		if err != nil {
-			return err
-		}
+	b.streams = append(b.streams, stream)
+	return stream, nil
+}
+
+func (b *Bus) openConsumer(stream jetstream.Stream, subject, lane string) error {
+	c, err := newConsumer(stream, subject, lane)
+	if err == nil {
 		b.cons = append(b.cons, c)
 	}
-	return nil
+	return err
 }
 
 const shardsKey = "masugata-shards"
@@ -197,7 +222,8 @@ func subject(shard int) string { return fmt.Sprintf("ev.%d", shard) }
 // Aggregator gives the way in.
 func (b *Bus) Aggregator() *Aggregator { return b.agg }
 
-// Shards says how many consumers there are.
+// Shards says how many consumers there are: Config.Shards, or what waits on the
+// bus was written for, and one for urgent batches.
 func (b *Bus) Shards() int { return len(b.cons) }
 
 // Consumer gives the way out of one shard, 0 to Shards()-1.
@@ -220,13 +246,18 @@ type Usage struct {
 	MaxBytes int64  `json:"max_bytes"`
 }
 
-// Usage asks the stream.
+// Usage asks the streams.
 func (b *Bus) Usage(ctx context.Context) (Usage, error) {
-	info, err := b.stream.Info(ctx)
-	if err != nil {
-		return Usage{}, fmt.Errorf("bus: usage: %w", err)
+	u := Usage{MaxBytes: b.cfg.MaxBytes}
+	for _, stream := range b.streams {
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return u, fmt.Errorf("bus: usage: %w", err)
+		}
+		u.Messages += info.State.Msgs
+		u.Bytes += info.State.Bytes
 	}
-	return Usage{Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: b.cfg.MaxBytes}, nil
+	return u, nil
 }
 
 // Close ends the bus: publishes under way are finished first, later ones fail

@@ -2,7 +2,7 @@
 // exactly once, and shows every event to the correlator and to live viewers on
 // its way. It knows the order of things: decode, drop what is stored already,
 // hand on, commit, acknowledge. It does not know what events mean. The control
-// role runs one Pipeline for each shard of the bus.
+// role runs one Pipeline for each consumer of the bus.
 package ingest
 
 import (
@@ -19,6 +19,7 @@ import (
 type Source interface {
 	Fetch(ctx context.Context, max int, wait time.Duration) ([]bus.Delivery, error)
 	Ack(d bus.Delivery) error
+	Lane() string
 }
 
 // Sink is what the pipeline needs of the event store; event.Store is one.
@@ -52,7 +53,7 @@ type Stats struct {
 	Events     uint64 `json:"events"`     // stored
 	Batches    uint64 `json:"batches"`    // stored
 	Repeated   uint64 `json:"repeated"`   // batches that were stored before
-	Missing    uint64 `json:"missing"`    // batches that never came before a later one of the part
+	Missing    uint64 `json:"missing"`    // batches that did not come on this lane before a later one of the part
 	Unreadable uint64 `json:"unreadable"` // batches or messages that could not be decoded
 	Commits    uint64 `json:"commits"`
 }

@@ -23,6 +23,7 @@ type source struct {
 	mu    sync.Mutex
 	rest  []bus.Delivery
 	acked int
+	lane  string
 }
 
 func (s *source) Fetch(ctx context.Context, max int, wait time.Duration) ([]bus.Delivery, error) {
@@ -36,6 +37,8 @@ func (s *source) Fetch(ctx context.Context, max int, wait time.Duration) ([]bus.
 	s.rest = s.rest[n:]
 	return out, nil
 }
+
+func (s *source) Lane() string { return s.lane }
 
 func (s *source) Ack(bus.Delivery) error {
 	s.mu.Lock()
@@ -80,7 +83,11 @@ func delivery(part string, seqs ...uint64) bus.Delivery {
 
 func numbered(part string, seq uint64, i int) *model.Event {
 	at := time.Unix(1_800_000_000, int64(seq))
-	return &model.Event{ID: model.NewID(at), Time: at, Last: at, Kind: model.KindProcessStart, Layer: model.LayerDevice, Count: 1,
+	severity := model.SeverityInfo
+	if seq%5 == 0 {
+		severity = model.SeverityHigh // goes by the urgent lane
+	}
+	return &model.Event{Severity: severity, ID: model.NewID(at), Time: at, Last: at, Kind: model.KindProcessStart, Layer: model.LayerDevice, Count: 1,
 		Reporter: "forged", Subject: fmt.Sprintf("%s/%d/%d", part, seq, i)}
 }
 
@@ -122,6 +129,19 @@ func TestRepeatedBatchesAreDropped(t *testing.T) {
 	}
 	if highest["a"] != 3 || highest["b"] != 1 {
 		t.Errorf("marks %v", out.got)
+	}
+}
+
+// Batch 2 went by the urgent lane and was stored before batch 1, which must not
+// be taken for stored, also after a restart in between.
+func TestLanesHaveMarksOfTheirOwn(t *testing.T) {
+	out := &sink{}
+	run(t, Config{Source: &source{lane: "urgent", rest: []bus.Delivery{delivery("a", 2)}}, Sink: out})
+	out.marks = out.got
+	run(t, Config{Source: &source{rest: []bus.Delivery{delivery("a", 1)}}, Sink: out})
+	run(t, Config{Source: &source{lane: "urgent", rest: []bus.Delivery{delivery("a", 2)}}, Sink: out})
+	if want := []string{"a a/2/0", "a a/2/1", "a a/1/0", "a a/1/1"}; !slices.Equal(out.subjects, want) {
+		t.Errorf("stored %q, want %q", out.subjects, want)
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ingest: marks: %w", err)
 	}
-	p.marks = newMarks(stored)
+	p.marks = newMarks(stored, p.cfg.Source.Lane())
 	var g errgroup.Group
 	g.Go(func() error {
 		defer close(p.blocks)
@@ -187,10 +187,7 @@ func (p *Pipeline) takeBatch(b *block, batch *bus.Batch) {
 		p.repeated.Add(1)
 		return
 	}
-	if missing > 0 {
-		p.missing.Add(missing)
-		p.cfg.Log.Error("batches of a part are missing: was the data restored from a backup?", "part", batch.Part, "seq", batch.Seq, "missing", missing)
-	}
+	p.missing.Add(missing)
 	b.marks[key] = batch.Seq
 	b.batches++
 	from := len(b.events)
@@ -222,7 +219,7 @@ func unreadableEvent(batch *bus.Batch, err error) *model.Event {
 func (p *Pipeline) commit(ctx context.Context, b *block) {
 	for attempt := 1; ; attempt++ {
 		// A stop waits for the block at hand: ctx is not passed on.
-		err := p.cfg.Sink.Append(context.WithoutCancel(ctx), event.Block{Events: b.events, Marks: b.markList()})
+		err := p.cfg.Sink.Append(context.WithoutCancel(ctx), event.Block{Events: b.events, Marks: b.markList(p.cfg.Source.Lane())})
 		if err == nil {
 			break
 		}
@@ -251,10 +248,10 @@ func (p *Pipeline) recycle(b *block) {
 	}
 }
 
-func (b *block) markList() []event.Mark {
+func (b *block) markList(lane string) []event.Mark {
 	out := make([]event.Mark, 0, len(b.marks))
 	for k, seq := range b.marks {
-		out = append(out, event.Mark{Part: k.part, Epoch: k.epoch, Seq: seq})
+		out = append(out, event.Mark{Part: markName(k.part, lane), Epoch: k.epoch, Seq: seq})
 	}
 	return out
 }
