@@ -20,6 +20,7 @@ const (
 	defaultMinAge    = 250 * time.Millisecond
 	defaultMaxAge    = 4 * time.Second
 	fetchWait        = 100 * time.Millisecond
+	minWait          = 5 * time.Millisecond
 	// blocksWaiting is how many full blocks may wait for the store before the
 	// pipeline stops reading the bus, which then keeps what comes.
 	blocksWaiting = 1
@@ -124,8 +125,11 @@ func (p *Pipeline) read(ctx context.Context) {
 			}
 		}
 		if b.any && time.Since(b.began) >= p.dueAfter(len(b.events)) {
-			p.blocks <- b
-			b = p.newBlock()
+			select {
+			case p.blocks <- b:
+				b = p.newBlock()
+			default: // the store is behind: events are still read and handed on
+			}
 		}
 	}
 	if b.any {
@@ -138,7 +142,7 @@ func (p *Pipeline) patience(b *block) time.Duration {
 	if !b.any {
 		return fetchWait
 	}
-	return min(max(p.dueAfter(len(b.events))-time.Since(b.began), time.Millisecond), fetchWait)
+	return min(max(p.dueAfter(len(b.events))-time.Since(b.began), minWait), fetchWait)
 }
 
 // dueAfter is how long a block with so many events waits for more. A block
