@@ -14,7 +14,7 @@ static __always_inline bool is_spoofed(const struct config *c, const struct pack
 		return false;
 	__u32 half = c->inside_generation & 1;
 	struct inside *in = bpf_map_lookup_elem(&inside, &half);
-	if (!in || !in->n || in_prefixes(in, half, &p->src) || is_local(p))
+	if (!in || !in->n || likely(in_prefixes(in, half, &p->src)) || is_local(p))
 		return false;
 	*drop = in->anti_spoof;
 	return true;
@@ -34,12 +34,12 @@ static __always_inline void count_device(struct device *d, const struct packet *
 	l->last = now;
 	if (p->family)
 		l->last_source = p->src;
-	if (l->key != p->src_mac) {
-		l->key = p->src_mac;
+	if (unlikely(l->key != p->device)) {
+		l->key = p->device;
 		if (!d->first)
 			d->first = now;
 	}
-	if (class == CLASS_SPOOFED) {
+	if (unlikely(class == CLASS_SPOOFED)) {
 		d->last_spoofed = p->src;
 		d->spoofed_at = now;
 	}
@@ -68,7 +68,7 @@ static __always_inline __u64 *named(const struct config *c, const struct packet 
 				    bool spoofed, __u64 now, struct totals *t)
 {
 	__u32 generation = *(volatile __u32 *)&c->clear_generation;
-	if (f && f->clear == generation)
+	if (likely(f && f->clear == generation))
 		return NULL;
 	int rules = RULES_CLEAR;
 	if (c->features & FEATURE_RULES)
@@ -89,9 +89,9 @@ int gate_inside(struct xdp_md *ctx)
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct totals *t = bpf_map_lookup_elem(&totals, &cpu);
 	struct packet p = {};
-	if (!c || !t)
+	if (unlikely(!c || !t))
 		return XDP_ABORTED;
-	if (!read_packet(&p, (void *)(long)ctx->data, (void *)(long)ctx->data_end)) {
+	if (unlikely(!read_packet(&p, true, (void *)(long)ctx->data, (void *)(long)ctx->data_end))) {
 		t->malformed++;
 		return XDP_DROP;
 	}
@@ -99,11 +99,11 @@ int gate_inside(struct xdp_md *ctx)
 	bool drop_spoofed = false;
 	bool spoofed = is_spoofed(c, &p, &drop_spoofed);
 	enum class class = classify(&p, spoofed);
-	__u32 device = device_of_mac(p.src_mac, true);
-	if (device == OVERFLOW_DEVICE)
+	__u32 device = device_of_mac(p.device, true);
+	if (unlikely(device == OVERFLOW_DEVICE))
 		t->device_full++;
 	struct device *d = device_of(cpu, device);
-	if (!d)
+	if (unlikely(!d))
 		return XDP_ABORTED;
 	count_device(d, &p, class, now);
 	struct flow *f = p.family ? count_flow(&p, cpu, now) : NULL;
@@ -117,7 +117,7 @@ int gate_inside(struct xdp_md *ctx)
 		else if (!fail_allows(c, device))
 			why = &t->dropped_fail;
 	}
-	if (why) {
+	if (unlikely(why)) {
 		++*why;
 		d->dropped++;
 		return XDP_DROP;

@@ -25,7 +25,7 @@ static __always_inline void count_inward(const struct packet *p, __u32 cpu, __u3
 // stops them.
 static __always_inline bool fail_allows_inward(const struct config *c, const struct packet *p, __u32 device)
 {
-	if (p->dst_mac & GROUP_BIT && !(c->features & FEATURE_FAIL_CLOSED))
+	if (p->device & GROUP_BIT && !(c->features & FEATURE_FAIL_CLOSED))
 		return true;
 	return fail_allows(c, device);
 }
@@ -39,12 +39,12 @@ int gate_outside(struct xdp_md *ctx)
 	struct packet p = {};
 	if (!c || !t)
 		return XDP_ABORTED;
-	if (!read_packet(&p, (void *)(long)ctx->data, (void *)(long)ctx->data_end)) {
+	if (!read_packet(&p, false, (void *)(long)ctx->data, (void *)(long)ctx->data_end)) {
 		t->malformed++;
 		return XDP_DROP;
 	}
 	__u64 now = tick_time();
-	__u32 device = device_of_mac(p.dst_mac, false);
+	__u32 device = device_of_mac(p.device, false);
 	if (blocked(c, &p.src, p.family)) {
 		t->dropped_blocklist++;
 		return XDP_DROP;

@@ -9,23 +9,23 @@
 #define OVERFLOW_DEVICE (device_places * DEVICE_WAYS)
 #define NO_DEVICE (~0U)
 
+/* The upper bits of a product depend on all bits of its factors; only they
+ * are used. */
 static __always_inline __u64 device_hash(__u64 key)
 {
-	__u64 h = (key ^ seed) * 0x9E3779B97F4A7C15ULL;
-	h = (h ^ h >> 32) * 0xC2B2AE3D27D4EB4FULL;
-	return h ^ h >> 32;
+	return (key ^ seed) * 0x9E3779B97F4A7C15ULL;
 }
 
 /* A key has two places it can be in; the second is used only when the first
  * is full. */
 static __always_inline __u32 first_place(__u64 h)
 {
-	return h >> 32 & (device_places - 1);
+	return h >> 48 & (device_places - 1);
 }
 
 static __always_inline __u32 second_place(__u64 h)
 {
-	return (h * 0xD6E8FEB86659FD93ULL) >> 32 & (device_places - 1);
+	return ((h ^ h >> 32) * 0xD6E8FEB86659FD93ULL) >> 48 & (device_places - 1);
 }
 
 #define PLACE_FULL (-2)
@@ -107,15 +107,15 @@ __noinline __u32 device_index_slow(__u64 key, int insert)
  * insert: NO_DEVICE. */
 static __always_inline __u32 device_of_mac(__u64 key, bool insert)
 {
-	if (key == DEVICE_FREE || key == DEVICE_GONE)
+	if (unlikely(key == DEVICE_FREE || key == DEVICE_GONE))
 		return insert ? OVERFLOW_DEVICE : NO_DEVICE;
 	__u32 one = first_place(device_hash(key));
 	struct device_place *p = bpf_map_lookup_elem(&device_index, &one);
 	if (!p)
 		return NO_DEVICE;
-	if (p->key[0] == key && p->index[0])
+	if (likely(p->key[0] == key && p->index[0]))
 		return p->index[0] - 1;
-	if (p->key[1] == key && p->index[1])
+	if (likely(p->key[1] == key && p->index[1]))
 		return p->index[1] - 1;
 	return device_index_slow(key, insert);
 }

@@ -17,38 +17,40 @@
 struct flow_id {
 	__u64 device;
 	struct addr dst;
-	__u16 dport;
-	__u8 proto;
-	__u8 family;
+	__u32 tail; /* as in struct flow */
 };
 
-/* Products carry differences upward only, so each is folded down. */
-static __always_inline __u64 flow_hash(const struct flow_id *id)
+static __always_inline __u32 flow_tail(__u16 port, __u8 proto, __u8 family)
 {
-	__u64 tail = id->dport | (__u64)id->proto << 16;
-	__u64 a = (id->device ^ seed) * 0x9E3779B97F4A7C15ULL;
-	__u64 b = id->dst.w[1] * 0xD6E8FEB86659FD93ULL;
-	__u64 h = a ^ (b << 32 | b >> 32) ^ (id->dst.w[0] ^ tail) * 0xA0761D6478BD642FULL;
-	h = (h ^ h >> 32) * 0xC2B2AE3D27D4EB4FULL;
-	return h ^ h >> 32;
+	return port | (__u32)proto << 16 | (__u32)family << 24;
 }
 
+/* The upper bits of a product depend on all bits of its factors; only they
+ * are used. */
+static __always_inline __u64 flow_hash(const struct flow_id *id)
+{
+	__u64 a = (id->device ^ seed) * 0x9E3779B97F4A7C15ULL;
+	__u64 b = (id->dst.w[1] ^ id->tail) * 0xD6E8FEB86659FD93ULL;
+	__u64 h = a ^ a >> 32 ^ (b << 32 | b >> 32) ^ id->dst.w[0] * 0xA0761D6478BD642FULL;
+	return h * 0xC2B2AE3D27D4EB4FULL;
+}
+
+/* One comparison, because the parts nearly always agree. */
 static __always_inline bool same_flow(const struct flow *f, const struct flow_id *id)
 {
-	return f->device == id->device && f->dst.w[1] == id->dst.w[1] && f->dst.w[0] == id->dst.w[0] &&
-	       f->dport == id->dport && f->proto == id->proto && f->family == id->family;
+	return !((f->device ^ id->device) | (f->dst.w[1] ^ id->dst.w[1]) | (f->dst.w[0] ^ id->dst.w[0]) | (f->tail ^ id->tail));
 }
 
 /* The number of the flow's set among those of all CPUs. */
 static __always_inline __u32 flow_set_of(__u32 cpu, __u64 hash)
 {
-	return cpu * flow_sets + ((__u32)hash & (flow_sets - 1));
+	return cpu * flow_sets + (hash >> 40 & (flow_sets - 1));
 }
 
 /* Where in its set a flow is looked for first. */
 static __always_inline __u32 first_way(__u64 hash)
 {
-	return hash >> 61;
+	return hash >> 37;
 }
 
 /* The way of the flow in the set, or -1. Ways are filled from the first on
@@ -60,7 +62,7 @@ static __always_inline int find_flow(const struct flow_set *set, const struct fl
 	for (int i = 0; i < FLOW_WAYS; i++) {
 		__u32 way = (start + i) & (FLOW_WAYS - 1);
 		const struct flow *f = &set->way[way];
-		if (same_flow(f, id))
+		if (likely(same_flow(f, id)))
 			return f->last ? way : -1;
 		if (!f->last)
 			return -1;
@@ -76,9 +78,7 @@ static __always_inline void fill_flow(struct flow *f, struct flow_more *m, const
 	f->device = id->device;
 	f->dst.w[0] = id->dst.w[0];
 	f->dst.w[1] = id->dst.w[1];
-	f->dport = id->dport;
-	f->proto = id->proto;
-	f->family = id->family;
+	f->tail = id->tail;
 	f->clear = 0;
 	f->len_min = 0xffff;
 	f->len_max = 0;
@@ -136,13 +136,13 @@ __noinline int start_flow(const struct flow_id *id, __u32 cpu, __u64 now)
 
 static __always_inline void count_tcp(struct flow_more *m, const struct packet *p)
 {
-	m->flags_or |= p->flags;
-	m->flags_and &= p->flags;
-	if ((p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+	m->flags_or |= p->traits;
+	m->flags_and &= p->traits;
+	if ((p->traits & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		m->syn++;
-	if (p->bare_ack)
+	if (p->traits & TRAIT_BARE_ACK)
 		m->bare_ack++;
-	if (p->http)
+	if (p->traits & TRAIT_HTTP)
 		m->http++;
 }
 
@@ -155,40 +155,40 @@ static __always_inline void count_more(__u32 set, __u32 way, const struct packet
 	struct flow_more *m = &more->way[way & (FLOW_WAYS - 1)];
 	if (p->proto == PROTO_TCP)
 		count_tcp(m, p);
-	if (p->dns)
+	if (p->traits & TRAIT_DNS)
 		m->dns++;
 }
 
 /* Counts an outward packet and gives its flow. */
 static __always_inline struct flow *count_flow(const struct packet *p, __u32 cpu, __u64 now)
 {
-	struct flow_id id = {.device = p->src_mac, .dst = p->dst, .dport = p->dport, .proto = p->proto, .family = p->family};
+	struct flow_id id = {.device = p->device, .dst = p->dst, .tail = flow_tail(destination_port(p), p->proto, p->family)};
 	__u64 h = flow_hash(&id);
 	__u32 n = flow_set_of(cpu, h);
 	struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
 	if (!set)
 		return NULL;
 	int way = find_flow(set, &id, h);
-	if (way < 0) {
+	if (unlikely(way < 0)) {
 		struct flow_id copy = id; /* so that the common path keeps id in registers */
 		way = start_flow(&copy, cpu, now);
 		if (way < 0)
 			return NULL;
 	}
 	struct flow *f = &set->way[way & (FLOW_WAYS - 1)];
-	__u16 len = p->len > 0xffff ? 0xffff : p->len;
+	__u16 len = p->len > 0xffff ? 0xffff : p->len, port = source_port(p);
 	f->packets++;
 	f->bytes += p->len;
 	f->last = now;
-	if (len < f->len_min)
+	if (unlikely(len < f->len_min))
 		f->len_min = len;
-	if (len > f->len_max)
+	if (unlikely(len > f->len_max))
 		f->len_max = len;
-	if (p->sport < f->sport_min)
-		f->sport_min = p->sport;
-	if (p->sport > f->sport_max)
-		f->sport_max = p->sport;
-	if (p->l4 && (p->proto == PROTO_TCP || p->dns))
+	if (unlikely(port < f->sport_min))
+		f->sport_min = port;
+	if (unlikely(port > f->sport_max))
+		f->sport_max = port;
+	if (p->proto == PROTO_TCP ? p->traits & TRAIT_L4 : p->traits & TRAIT_DNS)
 		count_more(n, way, p);
 	return f;
 }
@@ -214,7 +214,7 @@ __noinline int flow_elsewhere(const struct flow_id *id, __u32 cpu)
  * floods make no entries. */
 static __always_inline void count_back(const struct packet *p, __u32 cpu, __u64 now)
 {
-	struct flow_id id = {.device = p->dst_mac, .dst = p->src, .dport = p->sport, .proto = p->proto, .family = p->family};
+	struct flow_id id = {.device = p->device, .dst = p->src, .tail = flow_tail(source_port(p), p->proto, p->family)};
 	__u64 h = flow_hash(&id);
 	__u32 n = flow_set_of(cpu, h);
 	struct flow_set *set = bpf_map_lookup_elem(&flows, &n);
@@ -222,7 +222,7 @@ static __always_inline void count_back(const struct packet *p, __u32 cpu, __u64 
 	if (!set || !more)
 		return;
 	int way = find_flow(set, &id, h);
-	if (way < 0) {
+	if (unlikely(way < 0)) {
 		struct flow_id copy = id;
 		if (num_cpus < 2 || !flow_elsewhere(&copy, cpu))
 			return;

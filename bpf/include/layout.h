@@ -93,9 +93,7 @@ struct device_shared {
 struct flow {
 	__u64 device;
 	struct addr dst;
-	__u16 dport; /* host order */
-	__u8 proto;
-	__u8 family; /* 4 or 6 */
+	__u32 tail;  /* destination port | protocol << 16 | family (4 or 6) << 24 */
 	__u16 clear; /* config.clear_generation in which neither blocklist nor rules named it */
 	__u16 unused;
 	__u16 len_min;

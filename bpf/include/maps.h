@@ -12,9 +12,13 @@
 #include "layout.h"
 #include <bpf/bpf_helpers.h>
 
+/* For the layout of the code: the common path in one piece. */
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 /* Set by user space before loading; powers of two. */
 const volatile __u32 flow_sets = 1; /* of one CPU */
-const volatile __u32 device_places = 1;
+const volatile __u32 device_places = 1; /* at most 65536 */
 const volatile __u32 max_rules = 1;
 const volatile __u32 num_cpus = 1;
 const volatile __u64 seed = 1;

@@ -85,7 +85,7 @@ static __always_inline bool rule_fits(const struct rule *r, const struct situati
 	if (p->len < r->len_min || (r->len_max && p->len > r->len_max))
 		return false;
 	if (r->tcp_mask)
-		return p->family && p->proto == PROTO_TCP && p->l4 && (p->flags & r->tcp_mask) == r->tcp_flags;
+		return p->family && p->proto == PROTO_TCP && p->traits & TRAIT_L4 && (p->traits & r->tcp_mask) == r->tcp_flags;
 	return true;
 }
 
@@ -158,11 +158,11 @@ __noinline int apply_rules(const struct situation *s)
 			break;
 		const struct tuple *t = &ts->t[i];
 		struct rule_key key = {
-			.device = p->src_mac & t->device_mask,
+			.device = p->device & t->device_mask,
 			.dst.w[0] = p->dst.w[0] & t->dst_mask.w[0],
 			.dst.w[1] = p->dst.w[1] & t->dst_mask.w[1],
-			.dport = p->dport & t->dport_mask,
-			.sport = p->sport & t->sport_mask,
+			.dport = destination_port(p) & t->dport_mask,
+			.sport = source_port(p) & t->sport_mask,
 			.proto = p->proto & t->proto_mask,
 			.family = p->family & t->family_mask,
 			.tuple = i,

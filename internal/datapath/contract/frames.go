@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 
 	"github.com/masugata/masugata/internal/datapath"
 )
@@ -126,6 +127,17 @@ func (f Frame) l4() []byte {
 		b = append(b, byte(f.SrcPort), 0, 0, 0, 0, 1, 0, 1) // SrcPort is the type
 	}
 	return append(b, f.Payload...)
+}
+
+// BeginsHTTP says whether a payload begins with an HTTP/1 method, as
+// FlowCounter.HTTPRequests counts it.
+func BeginsHTTP(payload []byte) bool {
+	for _, method := range []string{"GET ", "POST", "HEAD", "PUT ", "DELE", "OPTI", "PATC", "CONN", "TRAC"} {
+		if strings.HasPrefix(string(payload), method) {
+			return true
+		}
+	}
+	return false
 }
 
 // pad fills up to the shortest Ethernet frame.

@@ -77,9 +77,7 @@ type flow struct {
 	_        structs.HostLayout
 	Device   uint64
 	Dst      addr
-	Dport    uint16
-	Proto    uint8
-	Family   uint8
+	Tail     uint32
 	Clear    uint16
 	Unused   uint16
 	LenMin   uint16
@@ -282,15 +280,13 @@ func (a addr) bytes() (b [16]byte) {
 
 // The device table's hash (bpf/include/devices.h).
 func deviceHash(key, seed uint64) uint64 {
-	h := (key ^ seed) * 0x9E3779B97F4A7C15
-	h = (h ^ h>>32) * 0xC2B2AE3D27D4EB4F
-	return h ^ h>>32
+	return (key ^ seed) * 0x9E3779B97F4A7C15
 }
 
 func devicePlaces(key, seed uint64, places int) (first, second int) {
 	h := deviceHash(key, seed)
 	mask := uint32(places - 1)
-	return int(uint32(h>>32) & mask), int(uint32((h*0xD6E8FEB86659FD93)>>32) & mask)
+	return int(uint32(h>>48) & mask), int(uint32(((h^h>>32)*0xD6E8FEB86659FD93)>>48) & mask)
 }
 
 // viewOf looks at mapped memory as n values of T.

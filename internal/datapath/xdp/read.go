@@ -70,7 +70,7 @@ func (t *tables) copyFlow(cpu, set, way int, out *flowCopy) bool {
 }
 
 func sameFlow(a, b *flow) bool {
-	return a.Device == b.Device && a.Dst == b.Dst && a.Dport == b.Dport && a.Proto == b.Proto && a.Family == b.Family
+	return a.Device == b.Device && a.Dst == b.Dst && a.Tail == b.Tail
 }
 
 func (f *flowCopy) add(o *flowCopy) {
@@ -91,7 +91,7 @@ func (f *flowCopy) add(o *flowCopy) {
 
 func (d *Datapath) fillFlow(out *datapath.FlowCounter, f *flowCopy) {
 	*out = datapath.FlowCounter{
-		FlowKey: datapath.FlowKey{Device: wordKey(f.Device), Dst: netipAddr(f.Dst, f.Family), Proto: f.Proto, DstPort: f.Dport},
+		FlowKey: datapath.FlowKey{Device: wordKey(f.Device), Dst: netipAddr(f.Dst, uint8(f.Tail>>24)), Proto: uint8(f.Tail >> 16), DstPort: uint16(f.Tail)},
 		Packets: f.Packets, Bytes: f.Bytes, Syn: f.more.Syn, BareAck: f.more.BareAck, HTTPRequests: f.more.HTTP,
 		DNSQueries: f.more.DNS, BackPackets: f.more.BackPackets, BackBytes: f.more.BackBytes, TCPFlagsOr: f.more.FlagsOr,
 		First: d.clock.wall(f.more.First), Last: d.clock.wall(f.Last),
