@@ -16,9 +16,10 @@ type device struct {
 	id      Device
 	limits  limits
 	prev    [NumClasses]uint64
-	sum     [3][numKinds]float32 // suspicious packets by kind, this scan's at tick%3
-	spoof   [3]float32           // forged packets, likewise
-	sources [8][16]byte          // forged sources seen lately
+	sum     [3][numKinds]float32  // suspicious packets by kind, this scan's at tick%3
+	spoof   [3]float32            // forged packets, likewise
+	pulse   [numKinds + 1]float32 // scans of late with a flood's packets in them, by kind; the last: forged
+	sources [8][16]byte           // forged sources seen lately
 	nsrc    uint32
 	mean    [numKinds]float32 // ordinary suspicious packets a tick …
 	dev     [numKinds]float32 // … and their mean deviation
@@ -130,6 +131,29 @@ func (s *device) noteSource(a netip.Addr) {
 // last2 gives this scan's and the last scan's value.
 func last2(ring *[3]float32, at uint32) (now, before float32) { return ring[at], ring[(at+2)%3] }
 
+const (
+	pulseDecay = 0.95
+	// pulsing is how many scans of late must have held a flood's packets for
+	// their sender to be one that pulses: one scan in nine, or two close ones
+	// and a third. Key frames come more seldom.
+	pulsing = 2.5
+)
+
+// notePulses remembers in which scans a device sent what would be a flood if
+// it went on, so that pausing every other scan does not hide one.
+func (s *device) notePulses(at uint32) {
+	for k := range s.pulse {
+		n, floor := s.spoof[at], s.limits.spoofed.floor
+		if k < numKinds {
+			n, floor = s.sum[at][k], s.limits.kinds[k].floor
+		}
+		s.pulse[k] *= pulseDecay
+		if n >= floor*perTwo {
+			s.pulse[k]++
+		}
+	}
+}
+
 // judgeHot marks the devices that need a closer look.
 func (t *deviceTable) judgeHot(floods bool) (any bool) {
 	factor := float32(1)
@@ -142,6 +166,7 @@ func (t *deviceTable) judgeHot(floods bool) (any bool) {
 		if s.seen+3 < t.tick {
 			continue
 		}
+		s.notePulses(t.at)
 		for k := range s.sum[t.at] {
 			need := s.limits.kinds[k].floor * factor / float32(ticksPerSecond)
 			if s.sum[t.at][k]+s.sum[before][k] >= need {

@@ -204,6 +204,7 @@ func (d *Detector) Hit(id uint32, packets uint64) {
 	for i := range d.floods {
 		if f := &d.floods[i]; f.id == id && packets > 0 {
 			f.hits += packets
+			f.met = float32(float64(packets) * d.scale)
 			f.last = d.now
 		}
 	}

@@ -272,6 +272,9 @@ func (d *Detector) advanceUDP(f *flow, w *window, grew *[7]float32) {
 		return
 	}
 	f.credit = min(f.credit*0.85+back*answered, 1<<20)
+	if len(d.hostile) > 0 && d.devices.slots[f.key.dev].busy && d.isHostile(f.key.addr()) {
+		f.credit = 0 // what this device floods does not speak for it
+	}
 	used := min(grew[0], f.credit)
 	f.credit -= used
 	w.raw[1] = back

@@ -315,11 +315,15 @@ func (t *target) media() bool {
 func (d *Detector) trips(dev *device, k kind, v *values, factor float32, known bool) bool {
 	l := dev.limits.kinds[k]
 	need := l.floor * factor * perTwo
-	if min(v.at[0], v.at[1]) < need/4 {
-		return false // a burst, not a flood
+	pulses := min(v.at[0], v.at[1]) < need/4
+	if pulses {
+		if dev.pulse[k] < pulsing {
+			return false // a burst, not a flood
+		}
+		need *= 2
 	}
 	three := v.at[0] + v.at[1] + v.at[2]
-	sustained := v.at[2] >= need/4
+	sustained := pulses || v.at[2] >= need/4
 	got := v.last2()
 	switch k {
 	case kindSYN:
@@ -351,42 +355,72 @@ func (d *Detector) judgeSpoofed() {
 			continue
 		}
 		need := s.limits.spoofed.floor * perTwo
-		f := d.spoofedFlood(uint32(i))
-		if f == nil && (now+before < need || min(now, before) < need/4) {
-			continue
+		now, before = d.shareSpoofed(uint32(i), now, before)
+		if now+before >= need && (min(now, before) >= need/4 || s.pulse[numKinds] >= pulsing) {
+			d.aimSpoofed(uint32(i), now, before)
 		}
-		d.aimSpoofed(uint32(i), f, now, before)
 	}
 }
 
-// aimSpoofed gives a device's forged packets to its flood, starting one.
-func (d *Detector) aimSpoofed(dev uint32, f *live, now, before float32) {
+// allKinds takes every kind of a target.
+var allKinds = [numKinds]bool{true, true, true, true, true, true}
+
+// shareSpoofed gives a device's forged packets of the last two scans to the
+// floods whose targets they may have gone to, and says how many are left.
+func (d *Detector) shareSpoofed(dev uint32, now, before float32) (leftNow, leftBefore float32) {
+	sum, left := now+before, now+before
+	for i := range d.scratch.targets {
+		t := &d.scratch.targets[i]
+		if t.dev != dev {
+			continue
+		}
+		f := d.spoofedFlood(dev, t.dst.Addr())
+		if f == nil {
+			continue
+		}
+		part := min(left, t.packets)
+		left -= part
+		f.seenNow.at[0] += now * part / sum
+		f.seenNow.at[1] += before * part / sum
+		f.bytesNow += t.bytes
+		if sum >= 0.5*t.packets {
+			t.taken = allKinds
+		}
+	}
+	return now * left / sum, before * left / sum
+}
+
+// maxAims is how many targets of one device's forged packets are told apart;
+// a device that aims at more is stopped from forging altogether.
+const maxAims = 4
+
+// aimSpoofed starts a flood of forged packets that none covers yet.
+func (d *Detector) aimSpoofed(dev uint32, now, before float32) {
 	top := d.topTarget(dev)
 	if top == nil {
 		return
 	}
-	if f == nil {
-		t := *top
-		if top.packets < 0.5*(now+before) {
-			t.dst = d.spoofedPrefix(dev, now+before)
-		}
-		t.kinds = [numKinds]values{}
-		d.startSpoofed(&t, now, before)
-	} else {
-		f.seenNow.at[0] += now
-		f.seenNow.at[1] += before
-		f.bytesNow += top.bytes
+	t := *top
+	switch {
+	case d.spoofedFloods(dev) >= maxAims:
+		t.dst = netip.Prefix{}
+	case top.packets < 0.5*(now+before):
+		t.dst = d.spoofedPrefix(dev, now+before)
 	}
+	t.kinds = [numKinds]values{}
+	d.startSpoofed(&t, now, before)
 	if now+before >= 0.5*top.packets {
-		top.taken = [numKinds]bool{true, true, true, true, true, true}
+		top.taken = allKinds
 	}
 }
 
+// topTarget gives the target that gets most of what no flood of the device's
+// forged packets covers.
 func (d *Detector) topTarget(dev uint32) *target {
 	var top *target
 	for i := range d.scratch.targets {
 		t := &d.scratch.targets[i]
-		if t.dev == dev && (top == nil || t.packets > top.packets) {
+		if t.dev == dev && (top == nil || t.packets > top.packets) && d.spoofedFlood(dev, t.dst.Addr()) == nil {
 			top = t
 		}
 	}

@@ -24,7 +24,9 @@ type live struct {
 	told     time.Time
 	packets  float64
 	hits     uint64
-	seenNow  values // this scan
+	met      float32 // of hits, those of this scan
+	missed   uint8   // scans in a row in which the block met too little of it
+	seenNow  values  // this scan
 	bytesNow float32
 	pps, bps float32
 	fresh    bool // not told yet
@@ -44,15 +46,28 @@ func (d *Detector) floodAt(dev uint32, k kind, a netip.Addr) *live {
 	return nil
 }
 
-func (d *Detector) spoofedFlood(dev uint32) *live {
+// spoofedFlood gives the device's live flood of forged packets that covers an
+// address.
+func (d *Detector) spoofedFlood(dev uint32, a netip.Addr) *live {
 	h, ok := d.scratch.heads[dev]
 	for ok && h >= 0 {
-		if f := &d.floods[h]; f.spoofed {
+		if f := &d.floods[h]; f.spoofed && (!f.target.IsValid() || f.target.Contains(a)) {
 			return f
 		}
 		h = d.floods[h].next
 	}
 	return nil
+}
+
+func (d *Detector) spoofedFloods(dev uint32) (n int) {
+	h, ok := d.scratch.heads[dev]
+	for ok && h >= 0 {
+		if d.floods[h].spoofed {
+			n++
+		}
+		h = d.floods[h].next
+	}
+	return n
 }
 
 // maxFloods bounds the floods followed at once.
@@ -130,7 +145,7 @@ func (d *Detector) turn(f *live) {
 		f.pps = f.seenNow.last2() / perTwo
 		f.bps = f.bytesNow * 8 / perTwo
 	}
-	f.seenNow, f.bytesNow = values{}, 0
+	f.seenNow, f.bytesNow, f.met = values{}, 0, 0
 }
 
 func (d *Detector) floor(f *live) float32 {

@@ -254,10 +254,31 @@ func (d *Detector) widen(f *live) {
 		missed += w
 		grow(&shape, fl, old)
 	}
+	if f.escapes(d.floor(f)) {
+		shape.LenMin, shape.LenMax = 0, 0
+		if f.kind != kindSYN || f.spoofed {
+			shape.TCPFlags, shape.TCPMask = 0, 0
+		}
+		missed = f.seenNow.last2()
+	}
 	if missed >= d.floor(f)*perTwo/10 && shape != f.shape {
 		f.shape, f.widened = shape, true
 		d.neighbours(f, f.first.UnixNano())
 	}
+}
+
+// escapes says whether a block that did meet the flood meets less of it than
+// is counted, in two scans in a row: then its packets changed in a way that
+// the counters of a flow do not show, such as the length in one whose lengths
+// were mixed before.
+func (f *live) escapes(floor float32) bool {
+	now := f.seenNow.at[0]
+	if f.hits == 0 || now < floor/float32(ticksPerSecond)/10 || f.met >= 0.8*now {
+		f.missed = 0
+		return false
+	}
+	f.missed++
+	return f.missed >= 2
 }
 
 // grow makes a shape cover a flow.
