@@ -12,21 +12,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bpfMount is where a bpf file system belongs. Without one it is an empty
+// folder of sysfs, in which none can be made.
+const bpfMount = "/sys/fs/bpf"
+
 // ensureBPFFS makes the directory and, when it is not on a bpf file system,
-// mounts one there.
+// mounts one: on bpfMount for a directory below that, else on the directory.
 func ensureBPFFS(dir string) error {
+	if below, err := filepath.Rel(bpfMount, dir); err == nil && filepath.IsLocal(below) {
+		if err := mountBPFFS(bpfMount); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make pin directory: %w", err)
 	}
+	return mountBPFFS(dir)
+}
+
+// mountBPFFS mounts a bpf file system on the directory unless it is on one.
+func mountBPFFS(dir string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("look at pin directory %s: %w", dir, err)
+		return fmt.Errorf("look for a bpf file system on %s (pins need one on a folder that can be made): %w", dir, err)
 	}
 	if st.Type == unix.BPF_FS_MAGIC {
 		return nil
 	}
 	if err := unix.Mount("bpf", dir, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
-		return fmt.Errorf("mount a bpf file system on %s (or mount one before starting): %w", dir, err)
+		return fmt.Errorf("mount a bpf file system on %s: %w; run `mount -t bpf bpf %s` as root before starting, or pin to a folder that is on one",
+			dir, err, dir)
 	}
 	return nil
 }
