@@ -37,7 +37,8 @@ func (p *process) run() {
 	p.start++
 	fmt.Fprintf(out, "-- start %d\n", p.start)
 	p.cmd = exec.Command(p.path, p.args...)
-	p.cmd.Env = append(os.Environ(), p.env(p.start)...)
+	// Under the race detector a race ends the process, which alive then tells.
+	p.cmd.Env = append(append(os.Environ(), "GORACE=halt_on_error=1"), p.env(p.start)...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	// Nothing is left over when the test itself is killed.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
