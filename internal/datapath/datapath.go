@@ -6,6 +6,7 @@
 package datapath
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -100,6 +101,19 @@ type Rule struct {
 	Deadline time.Time // the kernel itself stops honouring the rule then; zero: never
 }
 
+// RuleError says which rule made SetRules fail; without it the others could be
+// in force.
+type RuleError struct {
+	Rule RuleID
+	Err  error
+}
+
+// Error implements error.
+func (e *RuleError) Error() string { return fmt.Sprintf("rule %d: %v", e.Rule, e.Err) }
+
+// Unwrap gives the reason.
+func (e *RuleError) Unwrap() error { return e.Err }
+
 // RuleHits counts what a rule matched since it was installed.
 type RuleHits struct {
 	ID                    RuleID
@@ -133,7 +147,8 @@ type Totals struct {
 	Forwarded, ForwardedBytes                                                  uint64 // both directions
 	DroppedRule, DroppedBlocklist, DroppedCeiling, DroppedFail, DroppedSpoofed uint64
 	Malformed                                                                  uint64 // frames too short or broken for their headers
-	FlowTableFull, DeviceTableFull                                             uint64 // packets forwarded but counted in no entry of their own
+	FlowTableFull                                                              uint64 // flows that lost their entry to another while still in use
+	DeviceTableFull                                                            uint64 // packets of devices that the table had no entry for
 }
 
 // Datapath carries packets between the inside and the outside port.
@@ -153,7 +168,8 @@ type Datapath interface {
 	// deadline) did not change.
 	// Packets meet either the old or the new state of each rule, never none.
 	// It fails as a whole, with the old rules in force, when a rule is
-	// malformed or the tables are full.
+	// malformed or the tables are full. When one rule is the reason, the error
+	// is a *RuleError.
 	SetRules(rules []Rule) error
 	// Rules gives the rules in force, also those that a former process left.
 	Rules() ([]Rule, error)

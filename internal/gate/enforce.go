@@ -35,10 +35,7 @@ func (g *Gate) configure(now time.Time) error {
 	note("set trusted devices", g.dp.SetTrusted(g.cfg.trusted()))
 	note("set fail mode", g.dp.SetFailMode(failModes[g.cfg.FailMode]))
 	note("set ceilings", g.setCeilings(own))
-	note("write rules", g.dp.SetRules(g.desk.Rules()))
-	if len(errs) == 0 {
-		g.desk.Installed(nil, now)
-	}
+	note("write rules", g.writeRules()) // the next scan writes them again and tells what came of it
 	return errors.Join(errs...)
 }
 
@@ -111,12 +108,18 @@ func (g *Gate) setCeilings(own map[flood.Device]model.FloodLimits) error {
 		all = ceilings(g.policy.Limits)
 	}
 	errs := []error{g.dp.SetCeilings(datapath.DeviceKey{}, all)}
+	for d := range g.ceilinged { // what no longer has its own gets everybody's
+		if _, ok := own[d]; !ok {
+			errs = append(errs, g.dp.SetCeilings(datapath.DeviceKey(d), all))
+		}
+	}
 	for d, l := range own {
 		c := datapath.Ceilings{}
 		if enforce {
 			c = ceilings(l)
 		}
 		errs = append(errs, g.dp.SetCeilings(datapath.DeviceKey(d), c))
+		g.ceilinged[d] = true
 	}
 	return errors.Join(errs...)
 }

@@ -41,10 +41,14 @@ type Gate struct {
 	desk    *block.Desk
 	devices *devices
 	totals  datapath.Totals
-	lastErr string // of the last write of the rules
+	crowded time.Time // when the device table was last too small
+	lastErr string    // of the last write of the rules
 	loop    loopStats
 	convert flood.Flow
-	counts  flood.Counts
+	// ceilinged are the devices that ever got ceilings of their own: the data
+	// path keeps those until they are set again.
+	ceilinged map[flood.Device]bool
+	counts    flood.Counts
 
 	faults      uint64 // of the data path since the last that was logged
 	faultLogged time.Time
@@ -99,7 +103,8 @@ func newGate(cfg Config, log *slog.Logger, version string) *Gate {
 		det: flood.New(flood.Config{
 			EndAfter: cfg.Flood.RetireAfter, MaxFlows: cfg.Ports.Flows * 2, MaxDevices: cfg.Ports.Devices * 2,
 		}),
-		keeper: newKeeper(filepath.Join(cfg.State, "rules.json"), log),
+		ceilinged: make(map[flood.Device]bool),
+		keeper:    newKeeper(filepath.Join(cfg.State, "rules.json"), log),
 	}
 	g.policy = cfg.policy()
 	g.devices = newDevices(cfg.Ports.Devices, filepath.Join(cfg.State, "devices.json"), log)
@@ -125,7 +130,8 @@ func (g *Gate) openDatapath(blocks []block.Block) error {
 		Generic: g.cfg.Ports.Attach == "generic", Log: g.log,
 		Prepare: func(d datapath.Datapath) error {
 			g.desk.Restore(blocks, nil, now)
-			return d.SetRules(g.desk.Rules())
+			g.dp = d
+			return g.writeRules()
 		},
 	})
 	if err != nil {

@@ -82,6 +82,8 @@ func (g *Gate) partState() *wire.PartState {
 			"dropped_fail_packets":      t.DroppedFail,
 			"dropped_spoofed_packets":   t.DroppedSpoofed,
 			"malformed_packets":         t.Malformed,
+			"uncounted_device_packets":  t.DeviceTableFull,
+			"uncounted_flow_packets":    t.FlowTableFull,
 			"scans_late":                g.loop.Late,
 		},
 	}

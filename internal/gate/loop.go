@@ -2,11 +2,13 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/detect/flood"
 	"github.com/masugata/masugata/internal/gate/block"
+	"github.com/masugata/masugata/internal/model"
 )
 
 // scanLoop scans every flood.Tick at absolute times until ctx ends; scans
@@ -75,7 +77,22 @@ func (g *Gate) read(now time.Time) {
 		g.fault("read totals", err)
 		return
 	}
+	crowded := t.DeviceTableFull > g.totals.DeviceTableFull && g.loop.Scans > 0 // of before this process says nothing of now
 	g.totals = t
+	if crowded {
+		g.crowd(now)
+	}
+}
+
+// crowd notes that more devices send than are counted, and tells it when it
+// begins.
+func (g *Gate) crowd(now time.Time) {
+	begins := now.Sub(g.crowded) > crowdedFor
+	g.crowded = now
+	if begins {
+		g.log.Warn("protection missing", "protection", "device.count", "reason", g.crowdText())
+		g.degraded("device.count", g.crowdText(), model.SeverityHigh)
+	}
 }
 
 func (g *Gate) takeFlow(c *datapath.FlowCounter) {
@@ -113,7 +130,7 @@ func (g *Gate) enforce() []block.Fate {
 	if !g.desk.Dirty() {
 		return nil
 	}
-	err := g.dp.SetRules(g.desk.Rules())
+	err := g.writeRules()
 	applied := time.Now()
 	g.desk.Installed(err, applied)
 	g.lastErr = ""
@@ -128,6 +145,22 @@ func (g *Gate) enforce() []block.Fate {
 		g.desk.Saved()
 	}
 	return fates
+}
+
+// maxRefused is how many rules one write leaves out; more go with the next.
+const maxRefused = 32
+
+// writeRules writes the rules, leaving out what the data path refuses: one
+// rule that it cannot take must not keep the others away.
+func (g *Gate) writeRules() error {
+	for n := 0; ; n++ {
+		err := g.dp.SetRules(g.desk.Rules())
+		var refused *datapath.RuleError
+		if err == nil || n == maxRefused || !errors.As(err, &refused) || !g.desk.Refuse(refused.Rule, err, time.Now()) {
+			return err
+		}
+		g.log.Warn("rule refused by the data path", "error", err)
+	}
 }
 
 // retryAt makes the rules be written again in a second.

@@ -9,13 +9,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/masugata/masugata/internal/model"
 )
 
 // collector makes Prometheus metrics of the gate's status.
 type collector struct {
 	g                                     *Gate
 	packets, devices, flows, blocks, scan *prometheus.Desc
-	floods, late, blocked                 *prometheus.Desc
+	floods, late, blocked, uncounted      *prometheus.Desc
 }
 
 func newCollector(g *Gate) *collector {
@@ -23,15 +25,16 @@ func newCollector(g *Gate) *collector {
 		return prometheus.NewDesc("masugata_gate_"+name, help, labels, nil)
 	}
 	return &collector{
-		g:       g,
-		packets: desc("packets_total", "Packets by what became of them.", "fate"),
-		devices: desc("devices", "Devices counted in the last scan."),
-		flows:   desc("flows", "Flows counted in the last scan."),
-		blocks:  desc("blocks", "Rules in force."),
-		blocked: desc("blocked_packets", "Packets that the rules in force have stopped."),
-		floods:  desc("floods", "Floods that go on."),
-		scan:    desc("scan_seconds", "How long the last scan took."),
-		late:    desc("late_scans_total", "Scans left out because the one before took too long."),
+		g:         g,
+		uncounted: desc("uncounted_packets_total", "Packets without a counter of their own, by the table that was full.", "table"),
+		packets:   desc("packets_total", "Packets by what became of them.", "fate"),
+		devices:   desc("devices", "Devices counted in the last scan."),
+		flows:     desc("flows", "Flows counted in the last scan."),
+		blocks:    desc("blocks", "Rules in force."),
+		blocked:   desc("blocked_packets", "Packets that the rules in force have stopped."),
+		floods:    desc("floods", "Floods that go on."),
+		scan:      desc("scan_seconds", "How long the last scan took."),
+		late:      desc("late_scans_total", "Scans left out because the one before took too long."),
 	}
 }
 
@@ -55,10 +58,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.packets, t.DroppedFail, "dropped_fail")
 	count(c.packets, t.DroppedSpoofed, "dropped_spoofed")
 	count(c.packets, t.Malformed, "malformed")
+	count(c.uncounted, t.DeviceTableFull, "devices")
+	count(c.uncounted, t.FlowTableFull, "flows")
 	stopped, held := uint64(0), 0
 	for i := range s.Blocks {
-		stopped += s.Blocks[i].Packets
-		if !s.Blocks[i].Applied.IsZero() {
+		b := &s.Blocks[i]
+		if b.Mode == model.ModeEnforce {
+			stopped += b.Packets
+		}
+		if !b.Applied.IsZero() && !b.Undone {
 			held++
 		}
 	}

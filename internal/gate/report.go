@@ -129,13 +129,28 @@ func (g *Gate) announce() {
 			continue
 		}
 		g.log.Warn("protection missing", "protection", c.Protection, "reason", c.Reason)
-		g.submit(&model.Event{
-			ID: model.NewID(now), Time: now, Last: now, Layer: model.LayerNetwork, Kind: model.KindPartDegraded,
-			Severity: model.SeverityLow, Subject: c.Protection, Rule: "part.degraded", Explanation: c.Reason,
-		})
+		g.degraded(c.Protection, c.Reason, model.SeverityLow)
 	}
 	g.log.Info("gate runs", "version", g.version, "inside", g.cfg.Ports.Inside, "outside", g.cfg.Ports.Outside,
 		"mode", g.info.Mode, "adopted", g.info.Adopted, "blocks", len(g.desk.Rules()), "flood_mode", g.policy.FloodMode)
+}
+
+// degraded tells that a protection is missing.
+func (g *Gate) degraded(protection, reason string, s model.Severity) {
+	now := time.Now()
+	g.submit(&model.Event{
+		ID: model.NewID(now), Time: now, Last: now, Layer: model.LayerNetwork, Kind: model.KindPartDegraded,
+		Severity: s, Subject: protection, Rule: "part.degraded", Explanation: reason,
+	})
+}
+
+// crowdedFor is how long after it was last too small the device table counts
+// as too small.
+const crowdedFor = time.Minute
+
+func (g *Gate) crowdText() string {
+	return fmt.Sprintf("more devices send than ports.devices (%d) counts, so floods of the others are not told apart; "+
+		"raise it, or look for a device that makes up MAC addresses or VLAN tags", g.cfg.Ports.Devices)
 }
 
 // coverage says which protections work. Call it with mu held.
@@ -143,7 +158,10 @@ func (g *Gate) coverage() []model.Coverage {
 	say := func(name, missing string) model.Coverage {
 		return model.Coverage{Layer: model.LayerNetwork, Protection: name, Active: missing == "", Reason: missing}
 	}
-	block, spoof, native := "", "", ""
+	block, spoof, native, count := "", "", "", ""
+	if time.Since(g.crowded) < crowdedFor {
+		count = g.crowdText()
+	}
 	if g.policy.FloodMode != model.ModeEnforce {
 		block = fmt.Sprintf("the flood mode is %s; set it to enforce to stop floods", g.policy.FloodMode)
 	}
@@ -161,6 +179,6 @@ func (g *Gate) coverage() []model.Coverage {
 	}
 	return []model.Coverage{
 		say("flood.outbound", ""), say("flood.block", block), say("spoof.source", spoof),
-		say("datapath.native", native),
+		say("datapath.native", native), say("device.count", count),
 	}
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -191,8 +192,11 @@ func testRefuse(b *bench) {
 		"flags of UDP":     {ID: 3, Shape: model.Shape{Proto: 17, TCPMask: 1}},
 		"prefix with zone": {ID: 3, Shape: model.Shape{Dst: netip.PrefixFrom(netip.MustParseAddr("fe80::1"), 200)}},
 	} {
+		var refused *datapath.RuleError
 		if err := b.dp.SetRules([]datapath.Rule{good, bad}); err == nil {
 			b.Errorf("%s: taken", name)
+		} else if !errors.As(err, &refused) || refused.Rule != bad.ID {
+			b.Errorf("%s: %v does not name rule %d", name, err, bad.ID)
 		}
 	}
 	b.wantStop("the old rule", Frame{DstPort: 1}.Build())

@@ -103,12 +103,12 @@ func (d *Datapath) compileRules(rules []datapath.Rule) ([]compiledRule, error) {
 	out := make([]compiledRule, 0, len(rules))
 	for i := range rules {
 		if seen[rules[i].ID] {
-			return nil, fmt.Errorf("rule %d: ID used twice", rules[i].ID)
+			return nil, &datapath.RuleError{Rule: rules[i].ID, Err: errors.New("ID used twice")}
 		}
 		seen[rules[i].ID] = true
 		c, err := compileRule(&rules[i], &d.clock)
 		if err != nil {
-			return nil, fmt.Errorf("rule %d: %w", rules[i].ID, err)
+			return nil, &datapath.RuleError{Rule: rules[i].ID, Err: err}
 		}
 		out = append(out, c)
 	}
@@ -132,9 +132,12 @@ func (d *Datapath) reclaim() error {
 	return nil
 }
 
+// underWay is longer than any packet stays in a program.
+const underWay = 50 * time.Millisecond
+
 // grace waits until no packet is under way that began before the last change.
 func (d *Datapath) grace() {
-	if time.Since(d.flipped) > time.Second {
+	if time.Since(d.flipped) > underWay {
 		return
 	}
 	// MEMBARRIER_CMD_GLOBAL of linux/membarrier.h waits for an RCU grace
@@ -223,7 +226,7 @@ func (d *Datapath) placeRules(compiled []compiledRule) (*rulePlan, error) {
 		}
 		p.slots[datapath.RuleID(c.rule.ID)] = slot
 		if err := p.index(c, slot, d.rules.next); err != nil {
-			return nil, fmt.Errorf("rule %d: %w", c.rule.ID, err)
+			return nil, &datapath.RuleError{Rule: datapath.RuleID(c.rule.ID), Err: err}
 		}
 	}
 	d.rules.free = d.rules.free[len(p.taken):]

@@ -43,12 +43,14 @@ type Block struct {
 	LastHit  time.Time            `json:"last_hit,omitzero"`
 	Undone   bool                 `json:"undone,omitempty"` // a person took it back: it holds nothing, and keeps its like away
 
-	flood     uint32 // of the detector, 0 after a restart until the flood is seen again
-	told      bool   // its fate was handed out by Fates
-	seen      uint64 // packets of the rule's present count
-	seenBytes uint64
-	adoptedAt time.Time
-	over      bool // its flood ended
+	flood        uint32 // of the detector, 0 after a restart until the flood is seen again
+	told         bool   // its fate was handed out by Fates
+	seen         uint64 // packets that the rule's present count has met …
+	stopped      uint64 // … and how many of them are in Packets and Bytes
+	stoppedBytes uint64
+	adoptedAt    time.Time
+	over         bool // its flood ended
+	refused      bool // the data path did not take its rule; tried again when another goes
 }
 
 // Fate is a change that must be reported: a block came into force, or could
@@ -86,7 +88,9 @@ func (d *Desk) Configure(cfg Config, now time.Time) {
 	d.cfg = cfg
 	for _, b := range d.blocks {
 		if b.Local {
-			b.Mode = policy.ModeOf(&d.cfg.Policy, b.action())
+			if m := policy.ModeOf(&d.cfg.Policy, b.action()); m != b.Mode {
+				b.Mode, b.Applied, b.told = m, time.Time{}, false
+			}
 		} else {
 			d.check(b, now)
 		}
@@ -250,6 +254,9 @@ func (d *Desk) undo(ids []model.ID) {
 }
 
 func (d *Desk) take(b *Block, a *model.Action, now time.Time) {
+	if b.refused && (b.Shape != a.Shape || b.Device != a.Scope.Device || b.PPS != a.PPS) {
+		b.refused = false
+	}
 	b.Kind, b.Mode, b.Device, b.Shape, b.PPS = a.Kind, a.Mode, a.Scope.Device, a.Shape, a.PPS
 	b.Author, b.Reason, b.Expires = a.Author, a.Reason, a.Expires
 	d.check(b, now)
@@ -272,7 +279,8 @@ func (d *Desk) check(b *Block, now time.Time) {
 			err = e.Error()
 		}
 	}
-	if err != b.Error {
+	if err != b.Error && (err != "" || !b.refused) {
+		b.refused = false
 		b.Error, b.told = err, false
 		if err != "" {
 			b.Failed, b.Applied = now, time.Time{}
@@ -284,20 +292,26 @@ func touches(protected []netip.Prefix, dst netip.Prefix) bool {
 	return slices.ContainsFunc(protected, func(p netip.Prefix) bool { return !dst.IsValid() || p.Overlaps(dst) })
 }
 
-// Hit takes the count of one rule. fresh is what it stopped since the last
-// call, for the flood it stands against.
+// Hit takes the count of one rule. fresh is what it met since the last call,
+// for the flood it stands against. A limit counts as stopped what it dropped,
+// other rules what they met: a rule that only counts, what it would have
+// stopped.
 func (d *Desk) Hit(h *datapath.RuleHits) (flood uint32, fresh uint64) {
 	for _, b := range d.blocks {
 		if b.Rule != h.ID {
 			continue
 		}
 		if h.Packets < b.seen { // the rule was rewritten
-			b.seen, b.seenBytes = 0, 0
+			b.seen, b.stopped, b.stoppedBytes = 0, 0, 0
 		}
 		fresh = h.Packets - b.seen
-		b.Packets += fresh
-		b.Bytes += h.Bytes - b.seenBytes
-		b.seen, b.seenBytes = h.Packets, h.Bytes
+		stopped, bytes := h.Packets, h.Bytes
+		if b.rule().Verdict == datapath.VerdictLimit {
+			stopped, bytes = h.Stopped, h.StoppedBytes
+		}
+		b.Packets += stopped - min(stopped, b.stopped)
+		b.Bytes += bytes - min(bytes, b.stoppedBytes)
+		b.seen, b.stopped, b.stoppedBytes = h.Packets, stopped, bytes
 		if h.Last.After(b.LastHit) {
 			b.LastHit = h.Last
 		}
@@ -327,8 +341,14 @@ func (d *Desk) Tick(now time.Time) {
 func (d *Desk) remove(gone func(*Block) bool) {
 	n := len(d.blocks)
 	d.blocks = slices.DeleteFunc(d.blocks, gone)
-	if len(d.blocks) != n {
-		d.changed()
+	if len(d.blocks) == n {
+		return
+	}
+	d.changed()
+	for _, b := range d.blocks { // there may be room now
+		if b.refused {
+			b.refused, b.Error, b.Failed, b.told = false, "", time.Time{}, false
+		}
 	}
 }
 

@@ -277,3 +277,75 @@ func TestRestoreAfterRestart(t *testing.T) {
 		t.Errorf("rules %+v, want the unhit one gone", r)
 	}
 }
+
+// TestRefusedRuleLeavesTheOthersInForce: what the data path has no room for is
+// made simpler, then left out, and tried again when another block goes.
+func TestRefusedRuleLeavesTheOthersInForce(t *testing.T) {
+	d := newDesk(model.ModeEnforce)
+	d.Flood(verdict(flood.Started, 1), at(0))
+	a := model.Action{ID: model.NewID(at(0)), Kind: model.ActionDrop, Mode: model.ModeEnforce, Shape: shape, Author: "user:a"}
+	d.SetActions([]model.Action{a}, nil, at(0))
+	full := errors.New("no room")
+	plain := model.Shape{Dst: shape.Dst}
+
+	if !d.Refuse(1, full, at(1)) || !d.Refuse(2, full, at(1)) {
+		t.Fatal("a rule in force is not known")
+	}
+	if r := d.Rules(); len(r) != 1 || r[0].ID != 1 || r[0].Shape != plain {
+		t.Fatalf("rules %+v, want the gate's own by device and target", r)
+	}
+	f := install(d, at(1))
+	if len(f) != 2 || !f[0].Applied || f[1].Applied || f[1].Block.Error != "no room" {
+		t.Errorf("fates %+v", f)
+	}
+	d.SetActions([]model.Action{a}, nil, at(2))
+	if len(d.Rules()) != 1 {
+		t.Error("a refused rule came back though nothing had changed")
+	}
+	if !d.Refuse(1, full, at(2)) || len(d.Rules()) != 0 || d.Refuse(1, full, at(2)) {
+		t.Errorf("rules %+v, want none left to refuse", d.Rules())
+	}
+	d.Flood(verdict(flood.Ended, 1), at(20))
+	if r := d.Rules(); len(r) != 1 || r[0].ID != 2 || r[0].Shape != shape {
+		t.Errorf("rules %+v, want the refused one tried again", r)
+	}
+	if f := install(d, at(20)); len(f) != 1 || !f[0].Applied || f[0].Block.Error != "" {
+		t.Errorf("fates %+v", f)
+	}
+}
+
+// TestModeSwitchIsTold: a block that only counted comes into force with the
+// policy, and the control plane hears of it.
+func TestModeSwitchIsTold(t *testing.T) {
+	d := newDesk(model.ModeObserve)
+	d.Flood(verdict(flood.Started, 1), at(0))
+	if f := install(d, at(0)); len(f) != 0 {
+		t.Fatalf("fates while observing: %+v", f)
+	}
+	p := d.cfg
+	p.Policy.FloodMode = model.ModeEnforce
+	d.Configure(p, at(5))
+	if f := install(d, at(5)); len(f) != 1 || !f[0].Applied || !f[0].Block.Applied.Equal(at(5)) {
+		t.Errorf("fates after the switch: %+v", f)
+	}
+	d.Configure(p, at(6))
+	if f := install(d, at(6)); len(f) != 0 {
+		t.Errorf("told again without a change: %+v", f)
+	}
+}
+
+// TestLimitCountsWhatItDropped: what a limit lets through was not stopped.
+func TestLimitCountsWhatItDropped(t *testing.T) {
+	d := newDesk(model.ModeEnforce)
+	v := verdict(flood.Started, 1)
+	v.LimitPPS = 20
+	d.Flood(v, at(0))
+	install(d, at(0))
+	if _, met := d.Hit(&datapath.RuleHits{ID: 1, Packets: 100, Bytes: 1000, Stopped: 80, StoppedBytes: 800}); met != 100 {
+		t.Errorf("met %d, want 100", met)
+	}
+	d.Hit(&datapath.RuleHits{ID: 1, Packets: 110, Bytes: 1100, Stopped: 80, StoppedBytes: 800})
+	if b := d.Blocks()[0]; b.Packets != 80 || b.Bytes != 800 {
+		t.Errorf("stopped %d packets and %d bytes, want 80 and 800", b.Packets, b.Bytes)
+	}
+}

@@ -59,6 +59,28 @@ func (d *Desk) Installed(err error, now time.Time) {
 	d.saved = false
 }
 
+// Refuse takes it that the data path does not take a rule, so that the others
+// come into force. A block of the gate's own is made simpler first: its device
+// and target are enough to stop a flood when there is no room for more. It is
+// false when there is no such rule.
+func (d *Desk) Refuse(id datapath.RuleID, err error, now time.Time) bool {
+	for _, b := range d.blocks {
+		if b.Rule != id || !b.held() {
+			continue
+		}
+		plain := model.Shape{Dst: b.Shape.Dst, Spoofed: b.Shape.Spoofed}
+		if b.Local && b.Shape != plain && (plain.Dst.IsValid() || plain.Spoofed) {
+			b.Shape = plain
+		} else {
+			b.Error, b.refused, b.told = err.Error(), true, false
+			b.Failed, b.Applied = now, time.Time{}
+		}
+		d.changed()
+		return true
+	}
+	return false
+}
+
 // Retry makes the rules be written again.
 func (d *Desk) Retry() { d.dirty = true }
 
@@ -125,6 +147,9 @@ func (d *Desk) Restore(blocks []Block, rules []datapath.Rule, now time.Time) {
 		b := blocks[i]
 		if b.Rule == 0 || b.ID.IsZero() || !b.Expires.IsZero() && now.After(b.Expires) {
 			continue
+		}
+		if b.Local {
+			b.Error = "" // tried again
 		}
 		b.told, b.adoptedAt = !b.Applied.IsZero() || !b.Failed.IsZero(), now
 		d.blocks = append(d.blocks, &b)
