@@ -6,7 +6,7 @@ import (
 	"github.com/masugata/masugata/internal/datapath"
 )
 
-// Defaults of Config. All tables together take about 9 MB, and 6 MB more for
+// Defaults of Config. All tables together take about 9 MB, and 9 MB more for
 // each CPU.
 const (
 	DefaultPinDir     = "/sys/fs/bpf/masugata"
@@ -20,16 +20,20 @@ const (
 // fields take the default; Inside and Outside have none.
 type Config struct {
 	// Inside and Outside name the two interfaces, in the network namespace
-	// of the calling thread. Both should be in promiscuous mode and without
-	// addresses; Open sets them up and promiscuous.
+	// of the calling thread. They should have no addresses; Open sets them up
+	// and promiscuous, and turns off the taking out of VLAN tags and joining
+	// of segments that their drivers may do. On veth pairs the far ends need
+	// "ethtool -K … tx off txvlan off gro on": whole checksums and tags in the
+	// frame, and NAPI, without which a veth takes no redirected frame.
 	Inside, Outside string
 	// PinDir is where maps and links are pinned. When it is not on a bpf
 	// file system yet, Open makes it and mounts one there. Two data paths on
 	// one machine need two directories.
 	PinDir string
 	// MaxFlows and MaxDevices are entries a table (flows: for each CPU),
-	// rounded up to powers of two. MaxRules and MaxBlocked are the most
-	// rules and prefixes that SetRules and SetBlocklist take.
+	// rounded up to powers of two; devices at most 16,384. MaxRules (at most
+	// 32,768) and MaxBlocked are the most rules, and prefixes of each family,
+	// that SetRules and SetBlocklist take.
 	MaxFlows, MaxDevices, MaxRules, MaxBlocked uint32
 	// Generic asks for generic XDP even where the drivers have native XDP.
 	Generic bool

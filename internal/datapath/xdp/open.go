@@ -84,6 +84,9 @@ func (d *Datapath) open(cfg Config) error {
 		if err := p.bringUp(); err != nil {
 			return err
 		}
+		if err := plainFrames(p.iface); err != nil {
+			d.info.Degraded = append(d.info.Degraded, err.Error())
+		}
 	}
 	if err := ensureBPFFS(d.dir); err != nil {
 		return err
@@ -112,10 +115,11 @@ func (d *Datapath) open(cfg Config) error {
 		}
 	}
 	atomic.StoreUint64(&d.t.config.Layout, hash)
-	d.info.Degraded, err = attachPorts(d.ports, d.dir, cfg.Generic)
+	degraded, err := attachPorts(d.ports, d.dir, cfg.Generic)
 	if err != nil {
 		return err
 	}
+	d.info.Degraded = append(d.info.Degraded, degraded...)
 	d.info.Mode = d.ports[0].attachMode()
 	d.log.Info("data path open", "inside", cfg.Inside, "outside", cfg.Outside, "mode", d.info.Mode, "adopted", d.info.Adopted)
 	return removeTables(d.dir, tableDir(d.dir, hash))
@@ -250,7 +254,7 @@ func (d *Datapath) Detach() error {
 	}
 	var errs []error
 	for _, p := range d.ports {
-		errs = append(errs, p.release())
+		errs = append(errs, p.release(d.dir))
 	}
 	return errors.Join(append(errs, removeTables(d.dir, ""), d.letGo())...)
 }

@@ -475,13 +475,10 @@ func FuzzVerdict(f *testing.F) {
 	for range 50 {
 		f.Add(randomFrame(r))
 	}
-	var v *verdictBench
+	v := newVerdictBench(f)
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if len(frame) < 14 || len(frame) > 3000 {
 			t.Skip()
-		}
-		if v == nil {
-			v = newVerdictBench(f)
 		}
 		v.t = t
 		v.compare(frame)

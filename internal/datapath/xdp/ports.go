@@ -49,12 +49,9 @@ func (p *port) adopt(dir string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("open pinned link of the %s port: %w", p.name, err)
 	}
-	info, err := l.Info()
-	if err == nil && info.XDP() != nil && int(info.XDP().Ifindex) == p.index {
-		if err = l.Update(p.prog); err == nil {
-			p.link = l
-			return true, nil
-		}
+	if p.holds(l) && l.Update(p.prog) == nil {
+		p.link = l
+		return true, nil
 	}
 	l.Close()
 	// The interface is gone or was made anew: the pin holds nothing.
@@ -62,6 +59,17 @@ func (p *port) adopt(dir string) (bool, error) {
 		return false, fmt.Errorf("remove stale link of the %s port: %w", p.name, err)
 	}
 	return false, nil
+}
+
+// holds says whether the link's program runs on this very interface: its
+// number alone may be that of one in another namespace.
+func (p *port) holds(l link.Link) bool {
+	info, err := l.Info()
+	if err != nil || info.XDP() == nil || int(info.XDP().Ifindex) != p.index {
+		return false
+	}
+	iface, err := netlink.LinkByIndex(p.index)
+	return err == nil && iface.Attrs().Xdp != nil && iface.Attrs().Xdp.ProgId == uint32(info.Program)
 }
 
 func (p *port) attach(dir string, flags link.XDPAttachFlags) error {
@@ -78,11 +86,11 @@ func (p *port) attach(dir string, flags link.XDPAttachFlags) error {
 }
 
 // release takes the program off the port.
-func (p *port) release() error {
+func (p *port) release(dir string) error {
 	if p.link == nil {
 		return nil
 	}
-	err := errors.Join(p.link.Unpin(), p.link.Close())
+	err := errors.Join(os.Remove(filepath.Join(dir, p.name)), p.link.Detach(), p.link.Close())
 	p.link = nil
 	return err
 }
@@ -121,7 +129,7 @@ func attachPorts(ports []*port, dir string, generic bool) (degraded []string, er
 		return nil, nativeErr
 	}
 	for _, p := range ports {
-		if err := p.release(); err != nil {
+		if err := p.release(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -136,7 +144,7 @@ func attachAll(ports []*port, dir string, flags link.XDPAttachFlags) error {
 	for i, p := range ports {
 		if err := p.attach(dir, flags); err != nil {
 			for _, done := range ports[:i] {
-				err = errors.Join(err, done.release())
+				err = errors.Join(err, done.release(dir))
 			}
 			return err
 		}
