@@ -71,13 +71,16 @@ func (c *Client) call(ctx context.Context, name string, req, res wire.Message, t
 }
 
 // noteCall keeps how the last call went for Status. A refusal of what was
-// sent, not of who sent it, shows that the link is up.
+// sent, not of who sent it, shows that the link is up, and so does a control
+// plane that is too busy for it.
 func (c *Client) noteCall(err error) {
 	var r *Refused
+	var u *unable
 	refused := errors.As(err, &r)
+	answered := err == nil || refused || errors.As(err, &u)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if up := err == nil || refused && !lasting(err); up != c.status.Up {
+	if up := answered && !lasting(err); up != c.status.Up {
 		c.status.Up, c.status.Since = up, c.cfg.Now()
 		c.log.Info("link", "up", up, "endpoint", c.cfg.Endpoint)
 		if up {
@@ -124,7 +127,7 @@ func refusal(a *answer) error {
 	}
 	reason := wire.Reason(a.header[reasonHeader])
 	if reason == "" || reason == wire.ReasonBusy {
-		return fmt.Errorf("%s (%s)", message, code) // passing: try again
+		return &unable{code, message, reason == wire.ReasonBusy} // passing: try again
 	}
 	return &Refused{Reason: reason, Code: code, Message: message}
 }

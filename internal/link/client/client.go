@@ -25,7 +25,8 @@ const (
 	drainFor    = 2 * time.Second
 	minBackoff  = 250 * time.Millisecond
 	maxBackoff  = 30 * time.Second
-	refusedWait = time.Minute // after a refusal that only a person can mend
+	refusedWait = time.Minute     // after a refusal that only a person can mend
+	unableWait  = 5 * time.Second // at most, while the control plane has no room
 	watchFor    = 50 * time.Second
 	callTimeout = 20 * time.Second
 )
@@ -48,6 +49,7 @@ type Client struct {
 	applied map[string]uint64 // versions in force
 	seen    map[string]uint64 // versions that came, in force or not
 	told    uint64            // drops that an event has told of
+	refused uint64            // events that the control plane would never take
 	again   chan struct{}     // closed when the link comes up
 }
 
@@ -159,7 +161,7 @@ func (c *Client) Status() Status {
 	defer c.mu.Unlock()
 	s := c.status
 	s.Endpoint, s.NotAfter = c.cfg.Endpoint, c.cfg.Identity.NotAfter()
-	s.Spooled, s.Dropped = st.Waiting, st.Dropped
+	s.Spooled, s.Dropped = st.Waiting, st.Dropped+c.refused
 	s.Sets = maps.Clone(c.applied)
 	return s
 }
@@ -186,6 +188,7 @@ func (c *Client) flush(ctx context.Context) {
 func (c *Client) tellDrops() {
 	dropped := c.cfg.Spool.Stats().Dropped
 	c.mu.Lock()
+	dropped += c.refused
 	n := dropped - c.told
 	up := c.status.Up
 	if n == 0 || !up {
@@ -199,8 +202,8 @@ func (c *Client) tellDrops() {
 		ID: model.NewID(now), Time: now, Last: now, Device: c.cfg.Identity.Device(), Layer: model.LayerControl,
 		Kind: model.KindSpoolDropped, Severity: model.SeverityMedium, Rule: "link.spool", Subject: string(c.cfg.Identity.Part()),
 		Count:       uint32(min(n, 1<<32-1)),
-		Explanation: "Events were dropped because the spool was full, the least important first.",
-		Advice:      "Find out why the control plane was out of reach, or give the spool more room.",
+		Explanation: "Events were dropped because the spool was full, the least important first, or because the control plane refused them.",
+		Advice:      "Find out why the control plane was out of reach, or give the spool more room; if events were refused, the part's log says why.",
 	})
 }
 
@@ -247,8 +250,12 @@ func (c *Client) retry(ctx context.Context, what string, f func(context.Context)
 			last = text
 		}
 		pause := wait/2 + rand.N(wait)
-		if lasting(err) {
+		var u *unable
+		switch {
+		case lasting(err):
 			pause = refusedWait
+		case errors.As(err, &u):
+			pause = min(pause, unableWait)
 		}
 		if !c.pause(ctx, pause) {
 			return

@@ -47,7 +47,7 @@ type Status struct {
 	LastErr  string            `json:"error,omitempty"`  // why it is down, and what would mend it
 	Reason   wire.Reason       `json:"reason,omitempty"` // set when the control plane refused
 	Spooled  uint64            `json:"spooled"`          // events waiting
-	Dropped  uint64            `json:"dropped"`          // events dropped since the start
+	Dropped  uint64            `json:"dropped"`          // events dropped since the start: no room in the spool, or refused for what they are
 	Sent     uint64            `json:"sent"`             // events acknowledged since the start
 	Sets     map[string]uint64 `json:"sets"`             // versions in force
 	NotAfter time.Time         `json:"not_after"`        // end of the certificate
@@ -64,6 +64,16 @@ type Refused struct {
 
 // Error gives the message of the control plane.
 func (r *Refused) Error() string { return r.Message }
+
+// unable is the answer of a control plane that knows the part and cannot do
+// what was asked now.
+type unable struct {
+	code, message string
+	busy          bool // it has no room now
+}
+
+// Error gives the message of the control plane.
+func (u *unable) Error() string { return u.message + " (" + u.code + ")" }
 
 // ErrWrongCA means that the other side is not the control plane that the
 // token or the identity is from.

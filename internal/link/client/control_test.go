@@ -43,6 +43,7 @@ type control struct {
 	changed  chan struct{}
 	delay    time.Duration // of Publish
 	failAck  int           // so many batches are stored without an answer
+	full     int           // so many batches find no room
 }
 
 type token struct {
@@ -153,6 +154,10 @@ func (c *control) Publish(_ context.Context, b server.Batch) error {
 	time.Sleep(c.delay)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.full > 0 {
+		c.full--
+		return fmt.Errorf("%w: all shelves taken", server.ErrBusy)
+	}
 	key := fmt.Sprint(b.Part, b.Epoch)
 	if b.Seq <= c.high[key] {
 		c.again++

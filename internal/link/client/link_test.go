@@ -372,6 +372,31 @@ func TestForeignDeviceIsRefused(t *testing.T) {
 	if len(c.stored()) != 0 {
 		t.Error("the event was stored")
 	}
+	waitFor(t, "the count", func() bool { return p.Status().Dropped == 1 && p.Status().Spooled == 0 })
+	waitFor(t, "the event that tells it", func() bool {
+		return slices.ContainsFunc(c.stored(), func(e model.Event) bool { return e.Kind == model.KindSpoolDropped && e.Count == 1 })
+	})
+}
+
+// TestFullControlPlaneIsNoLostLink has the control plane refuse batches for
+// want of room: the part keeps them, and does not take the link for lost.
+func TestFullControlPlaneIsNoLostLink(t *testing.T) {
+	c := newControl(t)
+	c.full = 4
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	p := run(t, dir, nil)
+	waitFor(t, "the link", func() bool { return p.Status().Up })
+	since := p.Status().Since
+	p.Submit(event(model.SeverityHigh, "a"))
+	waitFor(t, "the event", func() bool { return len(c.stored()) == 1 })
+	if s := p.Status(); !s.Up || !s.Since.Equal(since) || s.Dropped != 0 {
+		t.Errorf("status %+v, up at first since %v", s, since)
+	}
+	if c.refused(wire.ReasonBusy) {
+		t.Error("a busy moment is told as a refusal")
+	}
 }
 
 func TestIdentityFileIsPrivate(t *testing.T) {

@@ -96,6 +96,9 @@ func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
 		case errors.As(err, &refused) && (refused.Reason == wire.ReasonBadRequest || refused.Reason == wire.ReasonForeign):
 			// It would be refused for ever and hold up all behind it.
 			c.log.Error("the control plane refused a batch; its events are lost", "events", b.Count, "error", err)
+			c.mu.Lock()
+			c.refused += uint64(b.Count)
+			c.mu.Unlock()
 		default:
 			return err
 		}

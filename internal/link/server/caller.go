@@ -284,21 +284,32 @@ func (c *callers) counts() (conns, parts int) {
 	return len(c.conns), parts
 }
 
-// throttle lets RefusedPerSecond through each second.
+// throttle lets so many through in each stretch of time.
 type throttle struct {
-	mu   sync.Mutex
-	sec  int64
-	used int
+	every time.Duration
+	most  int
+
+	mu     sync.Mutex
+	turn   time.Time
+	used   int
+	missed int
 }
 
-func (t *throttle) allow(now time.Time) bool {
+// allow says whether one more may pass, and how many did not since the last
+// one that did.
+func (t *throttle) allow(now time.Time) (ok bool, missed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Unix() != t.sec {
-		t.sec, t.used = now.Unix(), 0
+	if turn := now.Truncate(t.every); !turn.Equal(t.turn) {
+		t.turn, t.used = turn, 0
 	}
+	if t.used >= t.most {
+		t.missed++
+		return false, 0
+	}
+	missed, t.missed = t.missed, 0
 	t.used++
-	return t.used <= RefusedPerSecond
+	return true, missed
 }
 
 // handshakeFailed makes a refusal of net/http's log line about a handshake,
@@ -314,7 +325,7 @@ func (s *Server) handshakeFailed(line string) {
 		return
 	}
 	s.refused.Add(1)
-	if s.refusals.allow(s.cfg.Now()) {
+	if s.tellRefusal() {
 		s.cfg.Refused(Refusal{Time: s.cfg.Now(), Reason: wire.ReasonNoIdentity, Call: "tls", Remote: remote, Detail: detail})
 	}
 }

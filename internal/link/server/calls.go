@@ -11,6 +11,7 @@ import (
 	"maps"
 	"strings"
 	"time"
+	"unicode"
 
 	"connectrpc.com/connect"
 
@@ -110,7 +111,7 @@ func certificateOf(cert *x509.Certificate) Certificate {
 // cleanName keeps what is printable of a name that a part gave itself.
 func cleanName(s, otherwise string) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r
@@ -176,7 +177,12 @@ func (s *Server) publish(ctx context.Context, c caller, req *wire.ReportRequest,
 		Part: c.part, Role: c.role, Device: c.device, Epoch: req.Epoch, Seq: req.Seq,
 		Received: now, Events: events, Summary: sum,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrBusy):
+		return refusef(connect.CodeResourceExhausted, wire.ReasonBusy, "%s: try again in a moment", ErrBusy)
+	case errors.Is(err, ErrMalformed):
+		return badRequest(err)
+	case err != nil:
 		return fmt.Errorf("publish batch of %s: %w", c.part, err)
 	}
 	s.batches.Add(1)

@@ -22,6 +22,16 @@ type Batch struct {
 	Summary  wire.Summary
 }
 
+// Errors that Sink.Publish returns, wrapped or not, when the part shall know.
+// With any other the part tries again too, and the server's log tells it.
+var (
+	// ErrBusy means that there is no room now: the part keeps the batch and
+	// tries again.
+	ErrBusy = errors.New("the control plane has no room for events now")
+	// ErrMalformed means that the batch will never be taken.
+	ErrMalformed = errors.New("the batch is malformed")
+)
+
 // Sink makes batches durable. Publish returns nil only once the batch will
 // survive the death of any process, and does not keep Events after it
 // returned. The same (Part, Epoch, Seq) may come again: the sink or what is
@@ -123,8 +133,10 @@ const (
 	MaxCallsPerPart  = 12 // at once
 	MaxEnrolments    = 16 // at once
 	RefusedPerSecond = 50 // calls of Config.Refused; the rest is only counted
+	FailedPerMinute  = 6  // log lines about calls that failed; the rest is counted in the next one
 
-	maxRequestBytes = 6 << 20 // one request, compressed
+	maxRequestBytes = 6 << 20  // one request, compressed
+	maxStrangeBytes = 64 << 10 // one request of somebody without a certificate
 	maxSetContent   = 64 << 20
 )
 

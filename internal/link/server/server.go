@@ -27,7 +27,8 @@ type Server struct {
 	callers  callers
 	unzstd   *zstd.Decoder
 	enrols   chan struct{}
-	refusals throttle
+	refusals throttle // a second
+	failures throttle // a minute
 
 	watching atomic.Int64
 	batches  atomic.Uint64
@@ -63,7 +64,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("link server: %w", err)
 	}
-	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux(), unzstd: dec, enrols: make(chan struct{}, MaxEnrolments)}
+	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux(), unzstd: dec, enrols: make(chan struct{}, MaxEnrolments),
+		refusals: throttle{every: time.Second, most: RefusedPerSecond}, failures: throttle{every: time.Minute, most: FailedPerMinute}}
 	s.callers.init()
 	s.routes()
 	return s, nil
@@ -127,14 +129,22 @@ func (s *Server) refuse(call string, c caller, err error) error {
 		if c.ctx != nil && c.ctx.Err() != nil {
 			return s.connectError(connect.CodeCanceled, "", "the call was given up")
 		}
-		s.log.Error("link call failed", "call", call, "part", c.part, "err", err)
+		if ok, missed := s.failures.allow(s.cfg.Now()); ok {
+			s.log.Error("link call failed", "call", call, "part", c.part, "error", err, "not_logged", missed)
+		}
 		return s.connectError(connect.CodeUnavailable, "", "the control plane cannot do this now; its log says why")
 	}
 	s.refused.Add(1)
-	if r.reason != wire.ReasonBusy && s.refusals.allow(s.cfg.Now()) {
+	if r.reason != wire.ReasonBusy && s.tellRefusal() {
 		s.cfg.Refused(Refusal{Time: s.cfg.Now(), Reason: r.reason, Call: call, Remote: c.remote, Part: c.part, Detail: r.msg})
 	}
 	return s.connectError(r.code, r.reason, r.msg)
+}
+
+// tellRefusal says whether the hook is to be told of one more refusal.
+func (s *Server) tellRefusal() bool {
+	ok, _ := s.refusals.allow(s.cfg.Now())
+	return ok
 }
 
 func (s *Server) connectError(code connect.Code, reason wire.Reason, msg string) error {
@@ -203,6 +213,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now() // deadlines are of the machine's clock, not of Config.Now
 	_ = rc.SetReadDeadline(now.Add(bodyTimeout))
 	_ = rc.SetWriteDeadline(now.Add(MaxWait + bodyTimeout))
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, maxStrangeBytes)
+	}
 	ctx := context.WithValue(r.Context(), peerKey{}, &peer{remote: r.RemoteAddr, tls: r.TLS, connID: connID(r.Context())})
 	s.mux.ServeHTTP(w, r.WithContext(ctx))
 }

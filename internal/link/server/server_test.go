@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,12 +28,16 @@ import (
 type backend struct {
 	mu      sync.Mutex
 	batches []Batch
+	fail    error // of Publish
 	changed chan struct{}
 }
 
 func (b *backend) Publish(_ context.Context, x Batch) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fail != nil {
+		return b.fail
+	}
 	b.batches = append(b.batches, x)
 	return nil
 }
@@ -55,6 +64,7 @@ func (*backend) Part(_ context.Context, id model.PartID) (model.Part, error) {
 // rig is a server with one caller of raw HTTP.
 type rig struct {
 	*backend
+	log  *lines
 	t    *testing.T
 	srv  *Server
 	url  string
@@ -69,7 +79,8 @@ func newRig(t *testing.T, part model.PartID) *rig {
 		t.Fatal(err)
 	}
 	b := &backend{changed: make(chan struct{})}
-	srv, err := New(Config{CA: ca, SigningKey: "k", Tokens: b, Parts: b, Sink: b, States: b, Sets: b}, nil)
+	log := new(lines)
+	srv, err := New(Config{CA: ca, SigningKey: "k", Tokens: b, Parts: b, Sink: b, States: b, Sets: b}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +111,7 @@ func newRig(t *testing.T, part model.PartID) *rig {
 			t.Error(err)
 		}
 	})
-	return &rig{b, t, srv, "https://" + ln.Addr().String() + "/masugata.link.v1.LinkService/", &http.Client{Transport: tr}}
+	return &rig{b, log, t, srv, "https://" + ln.Addr().String() + "/masugata.link.v1.LinkService/", &http.Client{Transport: tr}}
 }
 
 func (r *rig) post(call, contentType string, body []byte) (int, wire.Reason, string) {
@@ -220,5 +231,69 @@ func TestStopEndsWaitingCalls(t *testing.T) {
 	r.post("Watch", binary, (&wire.WatchRequest{Have: map[string]uint64{"policy": 0}, WaitMs: 60000}).AppendTo(nil))
 	if time.Since(begin) > 10*time.Second {
 		t.Error("a waiting call outlived the server")
+	}
+}
+
+// lines is a log whose lines are counted.
+type lines struct{ n atomic.Int64 }
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.n.Add(int64(bytes.Count(b, []byte("\n"))))
+	return len(b), nil
+}
+
+// TestFailuresOfTheSink has the sink fail in each way: the part learns what to
+// do, and the log is not flooded.
+func TestFailuresOfTheSink(t *testing.T) {
+	r := newRig(t, gate)
+	e := model.Event{ID: model.NewID(time.Now()), Time: time.Now(), Layer: model.LayerNetwork, Kind: model.KindFloodOutbound, Count: 1}
+	req := (&wire.ReportRequest{Epoch: 1, Seq: 1, Batch: wire.AppendBatchEvent(nil, &e)}).AppendTo(nil)
+	for _, c := range []struct {
+		err    error
+		code   int
+		reason wire.Reason
+		lines  int64
+	}{
+		{fmt.Errorf("bus: %w", ErrBusy), http.StatusTooManyRequests, wire.ReasonBusy, 0},
+		{fmt.Errorf("bus: %w", ErrMalformed), http.StatusBadRequest, wire.ReasonBadRequest, 0},
+		{errors.New("disk on fire"), http.StatusServiceUnavailable, "", FailedPerMinute},
+	} {
+		r.fail = c.err
+		r.log.n.Store(0)
+		for range 3 * FailedPerMinute {
+			code, reason, msg := r.post("Report", binary, req)
+			if code != c.code || reason != c.reason || strings.Contains(msg, "fire") {
+				t.Fatalf("%v: %d %q %s", c.err, code, reason, msg)
+			}
+		}
+		if n := r.log.n.Load(); n > 2*c.lines { // twice, at the turn of a minute
+			t.Errorf("%v: %d lines were logged, want at most %d", c.err, n, c.lines)
+		}
+	}
+}
+
+func TestThrottleCountsWhatItHeldBack(t *testing.T) {
+	th := throttle{every: time.Minute, most: 2}
+	now := time.Unix(6000, 0)
+	var got []bool
+	for range 4 {
+		ok, _ := th.allow(now)
+		got = append(got, ok)
+	}
+	if !slices.Equal(got, []bool{true, true, false, false}) {
+		t.Errorf("let through %v", got)
+	}
+	if ok, missed := th.allow(now.Add(time.Minute)); !ok || missed != 2 {
+		t.Errorf("a minute later: %v, %d missed; want true, 2", ok, missed)
+	}
+}
+
+// TestStrangersMayNotSendMuch sends a large request without a certificate.
+func TestStrangersMayNotSendMuch(t *testing.T) {
+	r := newRig(t, "")
+	large := (&wire.EnrollRequest{Token: "t", CSR: make([]byte, maxStrangeBytes), Role: "gate"}).AppendTo(nil)
+	code, _, msg := r.post("Enroll", binary, large)
+	if code == http.StatusOK || !strings.Contains(msg, "exceeded 65536 byte") {
+		t.Errorf("%d %s", code, msg)
 	}
 }
