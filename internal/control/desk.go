@@ -30,24 +30,44 @@ type announcer interface {
 
 // desk runs the correlator: it feeds it events, answers of parts, people's
 // words and the time, keeps what changed, and sends out what parts must hold.
-// Safe for concurrent use.
+// Whoever brings events or answers never waits for the store: what follows
+// from them is settled by run. Safe for concurrent use.
 type desk struct {
 	store caseStore
 	sets  *setBook
 	live  announcer
 	log   *slog.Logger
 	now   func() time.Time
+	woken chan struct{} // something is to be settled
 
-	mu       sync.Mutex
-	c        *correlate.Correlator
-	policy   model.Policy
+	mu     sync.Mutex // guards c and policy, never held over a call of the store
+	c      *correlate.Correlator
+	policy model.Policy
+
+	// settling guards what follows; mu may be taken while it is held.
+	settling sync.Mutex
 	standing map[model.DeviceID]model.DeviceState
-	// unsaved are changes that the store did not take; they are tried again.
+	// unsaved are changes that the store did not take, and unsent says that
+	// the policy was not signed and sent; both are tried again.
 	unsaved correlate.Changes
+	unsent  bool
+	failing failures
+}
+
+func newDesk(store caseStore, sets *setBook, live announcer, c *correlate.Correlator, log *slog.Logger) *desk {
+	return &desk{store: store, sets: sets, live: live, c: c, log: log, now: time.Now, woken: make(chan struct{}, 1)}
+}
+
+// wake has run settle what changed.
+func (d *desk) wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
 }
 
 // events takes a block of events from the pipeline, in order.
-func (d *desk) events(ctx context.Context, events []*model.Event) {
+func (d *desk) events(events []*model.Event) {
 	if !slices.ContainsFunc(events, func(e *model.Event) bool { return correlate.Wants(e.Kind) }) {
 		return
 	}
@@ -57,11 +77,11 @@ func (d *desk) events(ctx context.Context, events []*model.Event) {
 	for _, e := range events {
 		d.c.Event(e, now)
 	}
-	d.settle(ctx)
+	d.wake()
 }
 
 // statuses takes what a part says of the actions it holds.
-func (d *desk) statuses(ctx context.Context, part model.PartID, statuses []wire.ActionStatus) {
+func (d *desk) statuses(part model.PartID, statuses []wire.ActionStatus) {
 	if len(statuses) == 0 {
 		return
 	}
@@ -72,10 +92,10 @@ func (d *desk) statuses(ctx context.Context, part model.PartID, statuses []wire.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.c.Status(part, list, d.now())
-	d.settle(ctx)
+	d.wake()
 }
 
-// run lets time pass until ctx ends.
+// run settles what changed and lets time pass, until ctx ends.
 func (d *desk) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -83,31 +103,50 @@ func (d *desk) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-d.woken:
 		case <-tick.C:
 			d.mu.Lock()
 			d.c.Tick(d.now())
-			d.settle(ctx)
 			d.mu.Unlock()
+		}
+		if err := d.settle(ctx); err != nil && ctx.Err() == nil {
+			if n := d.failing.tell(d.now()); n > 0 {
+				d.log.Error("incidents and actions are not kept or not sent; it is tried again every second", "error", err, "times", n)
+			}
 		}
 	}
 }
 
 // settle keeps what changed, then sends what parts must hold: an action is in
-// the store before any part can know of it. Called with mu held.
-func (d *desk) settle(ctx context.Context) {
+// the store before any part can know of it. What fails waits for the next
+// call.
+func (d *desk) settle(ctx context.Context) error {
+	d.settling.Lock()
+	defer d.settling.Unlock()
+	d.mu.Lock()
 	ch := d.c.Take()
+	var actions []model.Action
+	var undone []model.ID
+	if ch.LiveChanged || d.unsaved.LiveChanged {
+		actions, undone = d.c.Live() // of the same moment as the changes
+	}
+	standing := d.c.Standing()
+	d.mu.Unlock()
 	merge(&d.unsaved, ch)
+	if d.unsent {
+		if err := d.sendPolicy(ctx); err != nil {
+			return err
+		}
+	}
 	if d.unsaved.Empty() {
-		return
+		return nil
 	}
 	if err := d.save(ctx); err != nil {
-		d.log.Error("keep incidents and actions", "error", err)
-		return
+		return fmt.Errorf("keep incidents and actions: %w", err)
 	}
 	if d.unsaved.LiveChanged {
-		if err := d.publish(ctx); err != nil {
-			d.log.Error("send actions", "error", err)
-			return
+		if err := d.publish(ctx, actions, undone); err != nil {
+			return err
 		}
 	}
 	for i := range d.unsaved.Incidents {
@@ -117,7 +156,8 @@ func (d *desk) settle(ctx context.Context) {
 		d.live.Action(&d.unsaved.Actions[i])
 	}
 	d.unsaved = correlate.Changes{}
-	d.showStanding(ctx)
+	d.showStanding(ctx, standing)
+	return nil
 }
 
 // merge adds changes to those that wait; of one thing the newer stays.
@@ -146,8 +186,7 @@ func (d *desk) save(ctx context.Context) error {
 
 // publish signs and sends the live actions: all of them to gates, the ones
 // that agents carry out to agents.
-func (d *desk) publish(ctx context.Context) error {
-	actions, undone := d.c.Live()
+func (d *desk) publish(ctx context.Context, actions []model.Action, undone []model.ID) error {
 	all := wire.EncodeActions(actions, undone)
 	kills := slices.DeleteFunc(actions, func(a model.Action) bool { return a.Kind != model.ActionKillProcess })
 	own := wire.EncodeActions(kills, nil)
@@ -159,8 +198,8 @@ func (d *desk) publish(ctx context.Context) error {
 }
 
 // showStanding keeps how devices stand in step with the open incidents.
-func (d *desk) showStanding(ctx context.Context) {
-	now := d.c.Standing()
+// Called with settling held.
+func (d *desk) showStanding(ctx context.Context, now map[model.DeviceID]model.DeviceState) {
 	set := func(id model.DeviceID, st model.DeviceState) {
 		dev, err := d.store.SetDeviceState(ctx, id, st)
 		switch {
@@ -186,8 +225,8 @@ func (d *desk) showStanding(ctx context.Context) {
 // known is called for devices that the store has just learned of, so that
 // they stand as their incident says.
 func (d *desk) known(ctx context.Context, devices []model.Device) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.settling.Lock()
+	defer d.settling.Unlock()
 	again := false
 	for _, dev := range devices {
 		if _, ok := d.standing[dev.ID]; ok {
@@ -196,48 +235,62 @@ func (d *desk) known(ctx context.Context, devices []model.Device) {
 		}
 	}
 	if again {
-		d.showStanding(ctx)
+		d.mu.Lock()
+		now := d.c.Standing()
+		d.mu.Unlock()
+		d.showStanding(ctx, now)
 	}
 }
 
-// setPolicy makes p the policy for what is decided from now on, and sends it.
+// setPolicy puts p into force, for actions that hold now too, and sends it. A
+// version below the one in force changes nothing: two people saved at once.
+// With an error it is in force here and sent as soon as that is possible.
 func (d *desk) setPolicy(ctx context.Context, p model.Policy) error {
-	payload := wire.EncodePolicy(&p)
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	if p.Version < d.policy.Version {
+		d.mu.Unlock()
+		return nil
+	}
+	d.policy = p
+	d.c.SetPolicy(p, d.now())
+	d.mu.Unlock()
+	d.settling.Lock()
+	d.unsent = true
+	d.settling.Unlock()
+	return d.settle(ctx)
+}
+
+// sendPolicy signs and sends the policy. Called with settling held.
+func (d *desk) sendPolicy(ctx context.Context) error {
+	d.mu.Lock()
+	payload := wire.EncodePolicy(&d.policy)
+	d.mu.Unlock()
 	if err := d.sets.publish(ctx, setPolicy, payload, d.now()); err != nil {
 		return err
 	}
-	d.policy = p
-	d.c.SetPolicy(p)
+	d.unsent = false
 	return nil
 }
 
 // resign renews the signatures of sets that nothing has changed for long.
 func (d *desk) resign(ctx context.Context) error {
-	d.mu.Lock()
-	p := d.policy
-	err := d.publish(ctx)
-	d.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return d.setPolicy(ctx, p)
+	d.settling.Lock()
+	d.unsent, d.unsaved.LiveChanged = true, true
+	d.settling.Unlock()
+	return d.settle(ctx)
 }
 
 // decide runs a person's word against the correlator and keeps the outcome.
 func decide[T any](ctx context.Context, d *desk, f func(now time.Time) (T, error)) (T, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	v, err := f(d.now())
+	d.mu.Unlock()
+	var none T
 	if err != nil {
-		var none T
 		return none, asFailure(err)
 	}
-	d.settle(ctx)
-	if !d.unsaved.Empty() {
-		var none T
-		return none, errors.New("the state store did not take the change; it is tried again every second")
+	if err := d.settle(ctx); err != nil {
+		return none, fmt.Errorf("the change is in force here, but was not kept or not sent; it is tried again every second: %w", err)
 	}
 	return v, nil
 }

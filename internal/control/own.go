@@ -38,12 +38,21 @@ func newOwnEvents(out *bus.Aggregator, log *slog.Logger) *ownEvents {
 	return &ownEvents{out: out, log: log, queue: make(chan *model.Event, 256), epoch: binary.BigEndian.Uint64(b[:]) | 1}
 }
 
-// run publishes until ctx ends and then what still waits.
+// run publishes until ctx ends, and then for up to two seconds what waits.
 func (o *ownEvents) run(ctx context.Context) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(2*time.Second, cancel) })()
 	for {
 		select {
 		case e := <-o.queue:
-			o.publish(ctx, e)
+			o.publish(work, e)
+			continue
+		default:
+		}
+		select {
+		case e := <-o.queue:
+			o.publish(work, e)
 		case <-ctx.Done():
 			return
 		}

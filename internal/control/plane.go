@@ -68,7 +68,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 	if err := p.openDesk(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.openPipes(ctx); err != nil {
+	if err := p.openPipes(); err != nil {
 		return nil, err
 	}
 	if err := p.openLink(); err != nil {
@@ -111,8 +111,8 @@ func (p *plane) openDesk(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.desk = &desk{store: p.state, sets: p.sets, live: p.live, log: p.log, now: time.Now,
-		c: correlate.New(correlate.Config{EndAfter: p.cfg.Incidents.EndAfter, RetireAfter: p.cfg.Incidents.RetireAfter}, current)}
+	p.desk = newDesk(p.state, p.sets, p.live,
+		correlate.New(correlate.Config{EndAfter: p.cfg.Incidents.EndAfter, RetireAfter: p.cfg.Incidents.RetireAfter}, current), p.log)
 	if err := p.restore(ctx); err != nil {
 		return err
 	}
@@ -125,32 +125,26 @@ func (p *plane) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var actions []model.Action
-	page := model.Page{Limit: 1000}
-	filter := model.ActionFilter{States: []model.ActionState{model.ActionProposed, model.ActionPending, model.ActionActive, model.ActionFailed}}
-	for {
-		list, next, err := p.state.Actions(ctx, filter, page)
+	actions, err := p.state.LiveActions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range incidents {
+		undone, _, err := p.state.Actions(ctx, model.ActionFilter{Incident: i.ID, States: []model.ActionState{model.ActionUndone}}, model.Page{Limit: 1000})
 		if err != nil {
 			return err
 		}
-		actions = append(actions, list...)
-		if page.Before = next; next == "" {
-			break
-		}
+		actions = append(actions, undone...)
 	}
-	p.desk.mu.Lock()
-	defer p.desk.mu.Unlock()
-	p.desk.c.Restore(incidents, actions, time.Now())
-	p.desk.settle(ctx)
+	p.desk.c.Restore(incidents, actions, time.Now()) // nothing else runs yet
 	return nil
 }
 
-func (p *plane) openPipes(ctx context.Context) error {
+func (p *plane) openPipes() error {
 	for n := range p.bus.Shards() {
 		pipe, err := ingest.New(ingest.Config{Source: p.bus.Consumer(n), Sink: p.events, Log: p.log,
 			OnEvents: func(events []*model.Event) {
-				// The pipeline's own context ends only with the process.
-				p.desk.events(context.WithoutCancel(ctx), events)
+				p.desk.events(events)
 				for _, e := range events {
 					p.live.Event(e)
 				}
@@ -251,6 +245,11 @@ func (p *plane) healthy(ctx context.Context) error {
 	}
 	if _, err := p.bus.Usage(ctx); err != nil {
 		return err
+	}
+	for _, pipe := range p.pipes {
+		if err := pipe.Problem(); err != nil {
+			return fmt.Errorf("events wait on the bus and cannot be stored: %w", err)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -61,7 +62,11 @@ func (r *register) UseToken(ctx context.Context, hash string, role model.Role, n
 
 // Register implements the link server's Parts.
 func (r *register) Register(ctx context.Context, p model.Part, c server.Certificate) error {
-	return r.store.SavePart(ctx, p, model.Certificate{Serial: c.Serial, Part: p.ID, SHA256: c.SHA256, NotBefore: c.NotBefore, NotAfter: c.NotAfter})
+	err := r.store.SavePart(ctx, p, model.Certificate{Serial: c.Serial, Part: p.ID, SHA256: c.SHA256, NotBefore: c.NotBefore, NotAfter: c.NotAfter})
+	if err == nil && p.Role == model.RoleAgent {
+		r.agentOn(p.ID, p.Device, p.Enrolled)
+	}
+	return err
 }
 
 // Renewed implements the link server's Parts.
@@ -79,22 +84,23 @@ func (r *register) Part(ctx context.Context, id model.PartID) (model.Part, error
 }
 
 // State implements the link server's States.
-func (r *register) State(ctx context.Context, part model.PartID, received time.Time, s *wire.PartState) error {
+func (r *register) State(_ context.Context, part model.PartID, received time.Time, s *wire.PartState) error {
 	r.mu.Lock()
 	r.parts[part] = model.Part{ID: part, Version: s.Software, LastSeen: received, Coverage: s.Coverage,
 		Spooled: s.Spooled, Dropped: s.Dropped, SetsSeen: s.SetVersions()}
 	// Only gates see devices; an agent cannot speak of others.
 	if strings.HasPrefix(string(part), string(model.RoleGate)+"-") {
 		for _, d := range s.Devices {
+			d.Agent = r.devices[d.ID].Agent // known by its own reports alone
 			r.devices[d.ID] = d
 		}
 	}
 	r.mu.Unlock()
-	r.desk.statuses(ctx, part, s.Actions)
+	r.desk.statuses(part, s.Actions)
 	return nil
 }
 
-// heard notes that a part without a state report lives.
+// agentOn notes that an agent lives on a device.
 func (r *register) agentOn(part model.PartID, device model.DeviceID, at time.Time) {
 	if device == "" {
 		return
@@ -137,6 +143,7 @@ func (r *register) flush(ctx context.Context) {
 	if len(devices) > 0 {
 		if err := r.store.UpsertDevices(ctx, devices); err != nil {
 			r.log.Error("keep devices", "error", err, "count", len(devices))
+			r.putBack(devices) // gates tell of a device only when it changes
 		} else {
 			r.desk.known(ctx, devices)
 		}
@@ -144,6 +151,21 @@ func (r *register) flush(ctx context.Context) {
 	if len(parts) > 0 {
 		if err := r.store.UpdateParts(ctx, parts); err != nil {
 			r.log.Error("keep what parts say", "error", err, "count", len(parts))
+		}
+	}
+}
+
+// putBack keeps devices that the store did not take for the next turn, unless
+// something newer came meanwhile.
+func (r *register) putBack(devices []model.Device) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range devices {
+		if newer, ok := r.devices[d.ID]; !ok {
+			r.devices[d.ID] = d
+		} else if newer.Agent == "" {
+			newer.Agent = d.Agent
+			r.devices[d.ID] = newer
 		}
 	}
 }
@@ -168,8 +190,15 @@ type busSink struct {
 // Publish implements the link server's Sink.
 func (s busSink) Publish(ctx context.Context, b server.Batch) error {
 	s.register.agentOn(b.Part, b.Device, b.Received)
-	return s.bus.Publish(ctx, bus.Batch{Part: b.Part, Role: b.Role, Device: b.Device, Epoch: b.Epoch, Seq: b.Seq,
+	err := s.bus.Publish(ctx, bus.Batch{Part: b.Part, Role: b.Role, Device: b.Device, Epoch: b.Epoch, Seq: b.Seq,
 		Received: b.Received, Events: b.Events})
+	switch {
+	case errors.Is(err, bus.ErrFull), errors.Is(err, bus.ErrClosed):
+		return fmt.Errorf("%w: %w", server.ErrBusy, err)
+	case errors.Is(err, bus.ErrMalformed):
+		return fmt.Errorf("%w: %w", server.ErrMalformed, err)
+	}
+	return err
 }
 
 // address gives the IP of "address:port" or of an address alone.

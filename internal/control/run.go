@@ -78,14 +78,17 @@ func (p *plane) serve(ctx context.Context, linkLn, consoleLn net.Listener) error
 		drain.Go(func() error { return pipe.Run(inner) })
 	}
 	drain.Go(func() error { p.own.run(inner); return nil })
-	g.Go(func() error { p.desk.run(ctx); return nil })
-	g.Go(func() error { p.register.run(ctx); return nil })
+	drain.Go(func() error { p.desk.run(inner); return nil })
+	drain.Go(func() error { p.register.run(inner); return nil })
 	g.Go(func() error { p.upkeep(ctx); return nil })
 	g.Go(func() error { return p.link.Serve(ctx, linkLn) })
 	g.Go(func() error { return p.serveConsole(ctx, consoleLn) })
 	err := g.Wait()
 	stop()
-	return errors.Join(err, drain.Wait())
+	err = errors.Join(err, drain.Wait())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, p.desk.settle(last)) // what the last events led to
 }
 
 func (p *plane) serveConsole(ctx context.Context, ln net.Listener) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +30,7 @@ const (
 type setStore interface {
 	SaveSet(ctx context.Context, set model.SignedSet) error
 	Set(ctx context.Context, name string) (model.SignedSet, error)
+	Content(ctx context.Context, sha256 [32]byte) ([]byte, error)
 }
 
 // setBook holds the newest signed sets in memory and tells waiting parts when
@@ -38,6 +38,8 @@ type setStore interface {
 type setBook struct {
 	signer *identity.Signer
 	store  setStore
+
+	publishing sync.Mutex // held over the store's work, so that waiting parts need not wait for it
 
 	mu      sync.RWMutex
 	sets    map[string]*wire.SignedSet
@@ -71,17 +73,19 @@ func wireName(name string) string {
 
 // publish signs the payload as the next version of the set, keeps it, and
 // wakes all that wait. A payload equal to the newest one that is not yet at
-// half its life is left as it is.
+// half its life is left as it is. Versions are the time in milliseconds, or
+// one above the last: after an old backup was brought back they are still
+// above those that parts hold, which take nothing else.
 func (b *setBook) publish(ctx context.Context, name string, payload []byte, now time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.publishing.Lock()
+	defer b.publishing.Unlock()
 	sum := sha256.Sum256(payload)
-	version := uint64(1)
-	if old := b.sets[name]; old != nil {
-		if [32]byte(old.SHA256) == sum && now.Sub(b.issued[name]) < setLife/2 {
+	version := uint64(max(now.UnixMilli(), 1))
+	if old, issued := b.newest(name); old != nil {
+		if [32]byte(old.SHA256) == sum && now.Sub(issued) < setLife/2 {
 			return nil
 		}
-		version = old.Version + 1
+		version = max(version, old.Version+1)
 	}
 	info := identity.SetInfo{Name: wireName(name), Version: version, Issued: now, Expires: now.Add(setLife)}
 	signed := b.signer.SignSet(info, payload)
@@ -90,10 +94,18 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	if err := b.store.SaveSet(ctx, kept); err != nil {
 		return fmt.Errorf("keep set %s version %d: %w", name, version, err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.sets[name], b.issued[name] = signed, now
 	close(b.changed)
 	b.changed = make(chan struct{})
 	return nil
+}
+
+func (b *setBook) newest(name string) (*wire.SignedSet, time.Time) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.sets[name], b.issued[name]
 }
 
 // Latest implements the link server's Sets.
@@ -113,14 +125,26 @@ func (b *setBook) Changed() <-chan struct{} {
 	return b.changed
 }
 
-// Content implements the link server's Sets.
-func (b *setBook) Content(_ context.Context, sum []byte) ([]byte, error) {
+// Content implements the link server's Sets. A version that was replaced while
+// a part asked for it comes out of the store.
+func (b *setBook) Content(ctx context.Context, sum []byte) ([]byte, error) {
+	if payload := b.held(sum); payload != nil {
+		return payload, nil
+	}
+	payload, err := b.store.Content(ctx, [32]byte(sum))
+	if errors.Is(err, model.ErrNotFound) {
+		return nil, nil
+	}
+	return payload, err
+}
+
+func (b *setBook) held(sum []byte) []byte {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for s := range maps.Values(b.sets) {
+	for _, s := range b.sets {
 		if string(s.SHA256) == string(sum) {
-			return s.Payload, nil
+			return s.Payload
 		}
 	}
-	return nil, nil
+	return nil
 }

@@ -39,7 +39,7 @@ type Config struct {
 	// what it takes is time that no event is read.
 	OnEvents func(events []*model.Event)
 	// MaxEvents is how many events are committed at once at most; default
-	// 122,880, a row group of the store, which it takes in most cheaply.
+	// 61,440, a row group of the store, which it takes in most cheaply.
 	// MinAge and MaxAge say how long a block waits for more: MinAge (default
 	// 250 ms) when few events come, the nearer MaxAge (default 4 s) the more
 	// come. An event is found by searches after that time.

@@ -201,10 +201,10 @@ func TestDueAfter(t *testing.T) {
 	if d := p.dueAfter(10); d > 300*time.Millisecond {
 		t.Errorf("ten events wait %s", d)
 	}
-	if d := p.dueAfter(60_000); d < 2*time.Second {
+	if d := p.dueAfter(30_000); d < 2*time.Second {
 		t.Errorf("half a block waits only %s", d)
 	}
-	if d := p.dueAfter(122_879); d != 4*time.Second {
+	if d := p.dueAfter(61_439); d != 4*time.Second {
 		t.Errorf("an almost full block waits %s, want 4s", d)
 	}
 }

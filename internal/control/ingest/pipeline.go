@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	defaultMaxEvents = 122_880
+	defaultMaxEvents = 61_440
 	defaultMinAge    = 250 * time.Millisecond
 	defaultMaxAge    = 4 * time.Second
 	fetchWait        = 100 * time.Millisecond
@@ -36,6 +36,8 @@ type Pipeline struct {
 	free    chan *block
 
 	events, batches, repeated, missing, unreadable, commits atomic.Uint64
+
+	problem atomic.Pointer[error] // why the store does not take a block; nil while it does
 }
 
 // block is what is gathered for one commit.
@@ -80,6 +82,19 @@ func (p *Pipeline) Stats() Stats {
 	}
 }
 
+// Problem says why events are not stored now; nil while they are. It may be
+// called at any time.
+func (p *Pipeline) Problem() error {
+	if err := p.problem.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// isTold says which attempts of something that fails each second are logged:
+// the first ones and then one a minute.
+func isTold(attempt int) bool { return attempt <= 2 || attempt%60 == 0 }
+
 // Run works until ctx ends or the bus is closed; what it has read by then is
 // committed first. Call it once. Errors of the bus and the store are logged
 // and tried again, so that a full disk that is mended needs no restart; an
@@ -108,14 +123,19 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // read gathers blocks until ctx ends or the bus is closed.
 func (p *Pipeline) read(ctx context.Context) {
 	b := p.newBlock()
+	failed := 0
 	for ctx.Err() == nil {
 		deliveries, err := p.cfg.Source.Fetch(ctx, fetchMessages, p.patience(b))
 		if errors.Is(err, bus.ErrClosed) {
 			break
 		}
 		if err != nil && ctx.Err() == nil {
-			p.cfg.Log.Error("reading the bus failed, trying again", "error", err)
+			if failed++; isTold(failed) {
+				p.cfg.Log.Error("reading the bus failed, trying again", "error", err, "attempt", failed)
+			}
 			pause(ctx, retryPause)
+		} else {
+			failed = 0
 		}
 		for _, d := range deliveries {
 			p.take(b, d)
@@ -225,9 +245,13 @@ func (p *Pipeline) commit(ctx context.Context, b *block) {
 		// A stop waits for the block at hand: ctx is not passed on.
 		err := p.cfg.Sink.Append(context.WithoutCancel(ctx), event.Block{Events: b.events, Marks: b.markList(p.cfg.Source.Lane())})
 		if err == nil {
+			p.problem.Store(nil)
 			break
 		}
-		p.cfg.Log.Error("storing events failed, trying again; the bus keeps them", "error", err, "events", len(b.events), "attempt", attempt)
+		p.problem.Store(&err)
+		if isTold(attempt) {
+			p.cfg.Log.Error("storing events failed, trying again; the bus keeps them", "error", err, "events", len(b.events), "attempt", attempt)
+		}
 		if ctx.Err() != nil {
 			return // the bus delivers the block again after the restart
 		}

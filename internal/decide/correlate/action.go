@@ -99,11 +99,21 @@ func sentence(s model.ActionState) string {
 // of itself: part is the caller's identity.
 func (c *Correlator) Status(part model.PartID, statuses []StatusOf, now time.Time) {
 	for _, s := range statuses {
-		if a := c.actions[s.Action]; a != nil && !isOver(a.State) {
+		if a := c.actions[s.Action]; a != nil && !isOver(a.State) && holds(part, a) {
 			s.PartStatus.Part = part
 			c.status(a, s.PartStatus, now)
 		}
 	}
+}
+
+// holds says whether a part is of the role that carries the action out: an
+// agent that was taken over must not pass a block off as in force.
+func holds(part model.PartID, a *model.Action) bool {
+	return isGate(part) == (a.Kind != model.ActionKillProcess)
+}
+
+func isGate(part model.PartID) bool {
+	return strings.HasPrefix(string(part), string(model.RoleGate)+"-")
 }
 
 // StatusOf is a part's word on one action.
@@ -113,6 +123,9 @@ type StatusOf struct {
 }
 
 func (c *Correlator) status(a *model.Action, s model.PartStatus, now time.Time) {
+	if isLocal(a) && s.Applied {
+		c.prolong(a, now) // the gate holds it as long as the flood lasts
+	}
 	at := slices.IndexFunc(a.Parts, func(p model.PartStatus) bool { return p.Part == s.Part })
 	first := at < 0
 	if first {
@@ -182,10 +195,13 @@ func (c *Correlator) partActed(e *model.Event, now time.Time) {
 		st.Error = e.Explanation
 	}
 	a := c.actions[id]
-	if a == nil && e.Flood != nil && e.Flood.Shape.Dst.IsValid() && st.Applied {
+	if a == nil && e.Flood != nil && e.Flood.Shape.Dst.IsValid() && st.Applied && isGate(e.Reporter) {
 		a = c.adopt(id, e, now)
 	}
-	if a != nil && !isOver(a.State) {
+	if a != nil && a.Process != nil && a.Scope.Device != e.Device {
+		return // of another device's process an agent knows nothing
+	}
+	if a != nil && !isOver(a.State) && holds(e.Reporter, a) {
 		if i := c.incidents[a.Incident]; i != nil {
 			c.note(i, e, now)
 		}
@@ -301,11 +317,8 @@ func (c *Correlator) Undo(id model.ID, user, reason string, now time.Time) (mode
 	if a == nil || isOver(a.State) {
 		return model.Action{}, ErrNoAction
 	}
-	if isLocal(a) {
-		c.undone[id] = true
-		c.liveChanged = true
-	}
 	c.end(a, model.ActionUndone, "user:"+user, now)
+	c.keepUndone(a, now)
 	if i := c.incidents[a.Incident]; i != nil {
 		p := params(a)
 		p["user"], p["reason"] = user, reason

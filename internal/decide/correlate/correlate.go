@@ -45,7 +45,7 @@ type Correlator struct {
 	policy    model.Policy
 	incidents map[model.ID]*incident
 	actions   map[model.ID]*model.Action
-	undone    map[model.ID]bool // parts' own blocks that a person took back
+	undone    map[model.ID]takenBack // gates' own blocks that a person took back
 	seen      map[model.ID]struct{}
 	seenOrder []model.ID
 	seenAt    int
@@ -59,6 +59,13 @@ type Correlator struct {
 type incident struct {
 	model.Incident
 	sources map[model.DeviceID]*source
+	undone  []model.Action // what a person took back: not decided again
+}
+
+// takenBack says when, and of which incident, a gate's own block was undone.
+type takenBack struct {
+	incident model.ID
+	at       time.Time
 }
 
 // source is one device's part in a flood.
@@ -90,15 +97,16 @@ func New(cfg Config, p model.Policy) *Correlator {
 	return &Correlator{
 		cfg: cfg, policy: p,
 		incidents: make(map[model.ID]*incident), actions: make(map[model.ID]*model.Action),
-		undone: make(map[model.ID]bool),
+		undone: make(map[model.ID]takenBack),
 		seen:   make(map[model.ID]struct{}, seenIDs), seenOrder: make([]model.ID, seenIDs),
 		dirtyIncidents: make(map[model.ID]bool), dirtyActions: make(map[model.ID]bool),
 	}
 }
 
-// Restore takes over the incidents that were not ended and the actions that
-// were live or proposed when the control plane last ran. now stands in for the
-// times at which their floods were last seen.
+// Restore takes over the incidents that were not ended, the actions that were
+// live or proposed when the control plane last ran, and those of the incidents
+// that a person took back, so that they stay so. now stands in for the times
+// at which their floods were last seen.
 func (c *Correlator) Restore(incidents []model.Incident, actions []model.Action, now time.Time) {
 	for _, i := range incidents {
 		s := &incident{Incident: i, sources: make(map[model.DeviceID]*source, len(i.Devices))}
@@ -108,9 +116,13 @@ func (c *Correlator) Restore(incidents []model.Incident, actions []model.Action,
 		for _, e := range i.Events {
 			c.remember(e)
 		}
+		s.recall()
 		c.incidents[i.ID] = s
 	}
 	for _, a := range actions {
+		if a.State == model.ActionUndone {
+			c.keepUndone(&a, now)
+		}
 		if isOver(a.State) {
 			continue
 		}
@@ -119,8 +131,31 @@ func (c *Correlator) Restore(incidents []model.Incident, actions []model.Action,
 	c.liveChanged = true
 }
 
-// SetPolicy changes the policy for what is decided from now on.
-func (c *Correlator) SetPolicy(p model.Policy) { c.policy = p }
+// recall takes from the story what was told of each device, so that it is not
+// told again.
+func (i *incident) recall() {
+	for _, l := range i.Story {
+		if src := i.sources[model.DeviceID(l.Params["device"])]; src != nil {
+			src.fromAgent = src.fromAgent || l.Code == "flood.seen.agent"
+			src.fromGate = src.fromGate || l.Code == "flood.seen.gate"
+		}
+	}
+}
+
+// keepUndone notes that a person took an action back, whatever the length of
+// the packets was.
+func (c *Correlator) keepUndone(a *model.Action, now time.Time) {
+	i := c.incidents[a.Incident]
+	if i != nil {
+		u := cloneAction(a)
+		u.Shape.LenMin, u.Shape.LenMax = 0, 0
+		i.undone = append(i.undone, u)
+	}
+	if isLocal(a) && i != nil {
+		c.undone[a.ID] = takenBack{a.Incident, now}
+		c.liveChanged = true
+	}
+}
 
 // Event takes one event. An event that was taken before changes nothing.
 func (c *Correlator) Event(e *model.Event, now time.Time) {
@@ -160,8 +195,15 @@ func (c *Correlator) Tick(now time.Time) {
 		c.tickIncident(i, now)
 	}
 	for _, a := range c.actions {
-		if !a.Expires.IsZero() && !now.Before(a.Expires) {
+		if !isOver(a.State) && !a.Expires.IsZero() && !now.Before(a.Expires) {
 			c.end(a, model.ActionExpired, "time to live", now)
+		}
+	}
+	for id, u := range c.undone {
+		// Of an incident that a person closed: its flood may go on for a while.
+		if c.incidents[u.incident] == nil && now.Sub(u.at) >= c.policy.BlockTTL {
+			delete(c.undone, id)
+			c.liveChanged = true
 		}
 	}
 }

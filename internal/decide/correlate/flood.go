@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/masugata/masugata/internal/decide/policy"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -32,10 +31,12 @@ func (c *Correlator) flood(e *model.Event, now time.Time) {
 	}
 	src := i.sources[e.Device]
 	fresh := src == nil
+	if fresh && len(i.sources) >= maxDevices {
+		c.note(i, e, now) // it is not named, but answered
+		c.answerFlood(i, e, now)
+		return
+	}
 	if fresh {
-		if len(i.sources) >= maxDevices {
-			return
-		}
 		src = &source{}
 		i.sources[e.Device] = src
 		i.Devices = append(i.Devices, e.Device)
@@ -112,9 +113,14 @@ func (c *Correlator) note(i *incident, e *model.Event, now time.Time) {
 	c.dirtyIncidents[i.ID] = true
 }
 
-// tell adds a line to the story, up to its bound.
+// tell adds a line to the story, up to its bound. What was seen, which many
+// devices can make many lines of, leaves room for what was done.
 func (c *Correlator) tell(i *incident, l model.StoryLine) {
-	if len(i.Story) < maxStory {
+	room := maxStory
+	if l.Event.IsZero() && l.Code != "flood.ended" {
+		room *= 2
+	}
+	if len(i.Story) < room {
 		i.Story = append(i.Story, l)
 	}
 	c.dirtyIncidents[i.ID] = true
@@ -168,20 +174,21 @@ func (c *Correlator) answerFlood(i *incident, e *model.Event, now time.Time) {
 func (c *Correlator) actionFor(i *incident, s model.Shape) *model.Action {
 	for _, id := range i.Actions {
 		a := c.actions[id]
-		if a == nil || isLocal(a) || a.Kind == model.ActionKillProcess {
-			continue
-		}
-		if a.Shape.Covers(s) || a.Shape.SameTraffic(s) {
+		if a != nil && !isOver(a.State) && stops(a, s) {
 			return a
 		}
 	}
-	for _, s2 := range i.Story {
-		// What a person took back is not decided again in this incident.
-		if s2.Code == "action.undone" && s2.Params["shape"] == looseText(s) {
-			return &model.Action{State: model.ActionUndone, Shape: s}
+	for n := range i.undone {
+		if stops(&i.undone[n], s) {
+			return &i.undone[n]
 		}
 	}
 	return nil
+}
+
+// stops says whether an action is the network's answer to such traffic.
+func stops(a *model.Action, s model.Shape) bool {
+	return !isLocal(a) && a.Kind != model.ActionKillProcess && (a.Shape.Covers(s) || a.Shape.SameTraffic(s))
 }
 
 // looseText is a shape in words without its lengths.
@@ -191,12 +198,19 @@ func looseText(s model.Shape) string {
 }
 
 func (c *Correlator) renew(a *model.Action, now time.Time) {
+	if c.prolong(a, now) {
+		c.liveChanged = true
+	}
+}
+
+// prolong gives a live action its life again when half of it is over.
+func (c *Correlator) prolong(a *model.Action, now time.Time) bool {
 	if !a.State.Live() || a.Expires.Sub(now) > c.policy.BlockTTL/2 {
-		return
+		return false
 	}
 	a.Expires = now.Add(c.policy.BlockTTL)
-	c.liveChanged = true
 	c.dirtyActions[a.ID] = true
+	return true
 }
 
 // decideBlock makes the one action for all devices against a flood's shape.
@@ -213,15 +227,13 @@ func (c *Correlator) decideBlock(i *incident, e *model.Event, now time.Time) {
 	if e.Flood.OtherDevices > 0 {
 		a.Kind, a.PPS = model.ActionRateLimit, sharedPPS
 	}
-	a.Mode = policy.ModeOf(&c.policy, a)
-	if a.Mode == model.ModeEnforce && tooWide(a.Shape.Dst) {
-		a.Mode = model.ModePropose
-	}
+	a.Mode = c.modeOf(a)
 	c.tell(i, model.StoryLine{Time: now, Code: "shape.learned", Event: e.ID,
 		Params: map[string]string{"shape": a.Shape.String()}, Text: fmt.Sprintf("The attack's shape: %s.", a.Shape)})
 	c.start(i, a, now)
 }
 
+// tooWide says whether only a person may stop so many destinations at once.
 func tooWide(dst netip.Prefix) bool {
 	if dst.Addr().Is4() {
 		return dst.Bits() < minBits4
@@ -245,17 +257,14 @@ func (c *Correlator) decideKill(i *incident, e *model.Event, p *model.ProcessEvi
 		Author: "correlator", Reason: fmt.Sprintf("%s floods %s", p.Path, i.Target),
 		Events: []model.ID{e.ID}, Created: now, Expires: now.Add(c.policy.BlockTTL), Incident: i.ID,
 	}
-	a.Mode = policy.ModeOf(&c.policy, a)
+	a.Mode = c.modeOf(a)
 	c.start(i, a, now)
 }
 
 func (c *Correlator) killUndone(i *incident, d model.DeviceID, p *model.ProcessEvidence) bool {
-	for _, l := range i.Story {
-		if l.Code == "action.undone" && l.Params["device"] == string(d) && l.Params["process"] == p.Path {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(i.undone, func(a model.Action) bool {
+		return a.Process != nil && a.Scope.Device == d && a.Process.Path == p.Path
+	})
 }
 
 // floodEnded takes a part's word that a device's flood is over.
@@ -322,7 +331,7 @@ func (c *Correlator) endIncident(i *incident, now time.Time) {
 		}
 	}
 	for _, id := range i.Actions {
-		if c.undone[id] {
+		if _, ok := c.undone[id]; ok {
 			delete(c.undone, id)
 			c.liveChanged = true
 		}
