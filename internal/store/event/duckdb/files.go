@@ -24,6 +24,12 @@ type dayFile struct {
 	broken   bool // must be reopened before it is used; detached when it could not be
 }
 
+// rowGroup is how many rows DuckDB compresses together, a multiple of 2,048.
+// Blocks of at least so many go to their place in the file at once; smaller ones
+// go through the log. Half of DuckDB's default takes half the memory in the
+// pipeline, and 7 % more disk.
+const rowGroup = 61_440
+
 const (
 	filePrefix = "events-"
 	fileSuffix = ".duckdb"
@@ -100,7 +106,7 @@ func (s *Store) attachFound(ctx context.Context, f *dayFile) error {
 }
 
 func (s *Store) attach(ctx context.Context, f *dayFile, options string) error {
-	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("ATTACH '%s' AS %s", f.path, f.alias)+options); err != nil {
+	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("ATTACH '%s' AS %s (ROW_GROUP_SIZE %d%s)", f.path, f.alias, rowGroup, options)); err != nil {
 		return fmt.Errorf("event store: attach %s: %w", f.path, err)
 	}
 	return nil
@@ -166,7 +172,7 @@ func (s *Store) current(ctx context.Context) (*dayFile, error) {
 // create makes a day file with the marks of the one before, in one
 // transaction, so that a file has all marks or does not count (attachFound).
 func (s *Store) create(ctx context.Context, f, last *dayFile) error {
-	if err := s.attach(ctx, f, " (STORAGE_VERSION 'v1.2.0')"); err != nil { // the first with zstd
+	if err := s.attach(ctx, f, ", STORAGE_VERSION 'v1.2.0'"); err != nil { // the first with zstd
 		return err
 	}
 	carry := ""
