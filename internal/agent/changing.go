@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/masugata/masugata/internal/host/files"
@@ -17,11 +18,13 @@ const (
 	changesMost  = 16 // changes in one folder and window that are told one by one
 )
 
-// changing reports file changes. One goroutine runs it.
+// changing reports file changes.
 type changing struct {
 	submit func(*model.Event)
 	device func() model.DeviceID
 	names  *names
+
+	mu     sync.Mutex
 	bursts map[string]*burstOf // by folder
 }
 
@@ -31,14 +34,38 @@ type burstOf struct {
 	rest  *model.Event // the changes beyond changesMost
 }
 
+// run reports until ctx ends, and then what it still holds back.
 func (c *changing) run(ctx context.Context, w *files.Watcher) error {
 	c.bursts = map[string]*burstOf{}
-	return w.Run(ctx, c.one)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { c.closing(ctx) })
+	err := w.Run(ctx, c.one)
+	cancel()
+	wg.Wait()
+	c.close(time.Now().Add(changeWindow))
+	return err
+}
+
+// closing ends windows in time, also when nothing changes any more.
+func (c *changing) closing(ctx context.Context) {
+	t := time.NewTicker(changeWindow)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			c.close(now)
+		}
+	}
 }
 
 func (c *changing) one(ch files.Change) {
 	e := c.event(&ch)
 	c.close(ch.Time)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	folder := path.Dir(ch.Path)
 	b := c.bursts[folder]
 	if b == nil {
@@ -63,6 +90,8 @@ func (c *changing) one(ch files.Change) {
 
 // close ends the windows that are over.
 func (c *changing) close(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for folder, b := range c.bursts {
 		if now.Sub(b.begun) < changeWindow {
 			continue

@@ -99,7 +99,6 @@ type Detector struct {
 type suspect struct {
 	used     bool
 	active   bool // reported as a flood
-	seen     bool // in this tick
 	slack    float64
 	key      floodKey
 	level    float64
@@ -158,7 +157,7 @@ func (d *Detector) Begin(span time.Duration) {
 		d.rest[v] = traffic.Flow{}
 	}
 	for i := range d.suspects {
-		d.suspects[i].seen, d.suspects[i].rate = false, 0
+		d.suspects[i].rate = 0
 	}
 }
 
@@ -359,9 +358,8 @@ func (d *Detector) take(key floodKey, first int64) *suspect {
 }
 
 func (s *suspect) add(f *traffic.Flow, count, span float64) {
-	s.seen = true
 	s.level += count
-	s.rate = count / span
+	s.rate += count / span
 	s.total += count
 	s.packets += count
 	s.bytes += f.Bytes

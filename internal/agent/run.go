@@ -198,7 +198,12 @@ func (a *Agent) watchFiles(ctx context.Context) {
 	for ctx.Err() == nil {
 		roots := a.roots()
 		w, err := files.Open(files.Config{Roots: roots, Ignore: append([]string{a.cfg.State}, a.cfg.Ignore...),
-			Baseline: filepath.Join(a.cfg.State, "files.baseline"), Rate: baselineRate, Log: a.log})
+			Baseline: filepath.Join(a.cfg.State, "files.baseline"), Rate: baselineRate, Log: a.log,
+			Full: func(err error) {
+				full := c
+				full.Active, full.Reason = true, err.Error()
+				a.cover(full)
+			}})
 		if err != nil {
 			c.Active, c.Reason = false, err.Error()
 			a.cover(c)

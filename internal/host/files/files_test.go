@@ -228,3 +228,23 @@ func FuzzReadRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestNewRootIsTakenAsItIs: a folder that is watched from now on has no past,
+// and one whose baseline was empty has.
+func TestNewRootIsTakenAsItIs(t *testing.T) {
+	one, two, base := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "baseline")
+	write(t, filepath.Join(two, "old"), "here before")
+	w := watch(t, Config{Roots: []string{one}, Baseline: base}, nil)
+	w.stop()
+	write(t, filepath.Join(one, "new"), "while nobody looked")
+	w = watch(t, Config{Roots: []string{one, two}, Baseline: base}, nil)
+	if c := w.want(Created, filepath.Join(one, "new")); !c.Offline {
+		t.Error("not said to have happened while nobody watched")
+	}
+	w.stop()
+	select {
+	case c := <-w.changes:
+		t.Errorf("%s of %s, which was there before it was watched", c.Kind, c.Path)
+	default:
+	}
+}

@@ -20,6 +20,8 @@ type Config struct {
 	Baseline string   // file that holds the baseline
 	Rate     int64    // bytes per second that are read to make the baseline
 	Log      *slog.Logger
+	// Full, when set, is told once by Run when there is more than it watches.
+	Full func(error)
 }
 
 // saveEvery is how often a changed baseline is written: seldom, for flash.
@@ -87,8 +89,7 @@ func (w *Watcher) Run(ctx context.Context, found func(Change)) error {
 	if err != nil {
 		w.cfg.Log.Warn("file baseline not used", "file", w.cfg.Baseline, "error", err.Error())
 	}
-	fresh := len(w.files) == 0
-	w.survey(fresh)
+	w.survey()
 	w.saved = time.Now()
 	for ctx.Err() == nil {
 		if err := w.turn(time.Now()); err != nil {
@@ -110,7 +111,7 @@ func (w *Watcher) turn(now time.Time) error {
 	}
 	if lost {
 		w.cfg.Log.Warn("the kernel dropped notices of file changes; all folders are compared anew")
-		w.survey(false)
+		w.survey()
 	}
 	for path, e := range w.wait {
 		if now.Sub(e.since) >= settle {
@@ -166,12 +167,22 @@ func (w *Watcher) ignored(path string) bool {
 	return false
 }
 
-// survey walks all roots: marks folders, and compares files with the baseline
-// unless it is fresh, when all are taken as they are.
-func (w *Watcher) survey(fresh bool) {
+// mark is the baseline's entry that says that it knows a root. No file has a
+// name like it.
+func mark(root string) string { return root + "/" }
+
+// survey walks all roots: marks folders, and compares files with the baseline.
+// The files of a root that the baseline does not know are taken as they are.
+func (w *Watcher) survey() {
 	seen := make(map[string]bool, len(w.files))
 	now := time.Now()
 	for _, root := range w.cfg.Roots {
+		_, known := w.files[mark(root)]
+		fresh := !known
+		if fresh && !w.full() {
+			w.files[mark(root)], w.dirty = record{mode: syscall.S_IFDIR}, true
+		}
+		seen[mark(root)] = true
 		w.walk(root, func(path string, is *record) {
 			seen[path] = true
 			old, known := w.files[path]
@@ -188,7 +199,12 @@ func (w *Watcher) survey(fresh bool) {
 		})
 	}
 	for path := range w.files {
-		if !seen[path] {
+		switch {
+		case seen[path]:
+		case path[len(path)-1] == '/': // was a root once
+			delete(w.files, path)
+			w.dirty = true
+		default:
 			w.look(path, bitDelete, 0, now, true)
 		}
 	}
@@ -198,8 +214,19 @@ func (w *Watcher) full() bool {
 	if len(w.files) < maxFiles {
 		return false
 	}
-	w.limits = errFull
+	w.tooMuch()
 	return true
+}
+
+// tooMuch notes, and tells once, that not all is watched.
+func (w *Watcher) tooMuch() {
+	if w.limits == errFull {
+		return
+	}
+	w.limits = errFull
+	if w.cfg.Full != nil {
+		w.cfg.Full(errFull)
+	}
 }
 
 // remember takes a file as it is and has it hashed later.
@@ -221,7 +248,7 @@ func (w *Watcher) walk(dir string, f func(string, *record)) {
 	}
 	if !w.dirs[dir] {
 		if len(w.dirs) >= maxDirs {
-			w.limits = errFull
+			w.tooMuch()
 			return
 		}
 		if err := w.note.add(join(dir, "")); err != nil {
@@ -274,7 +301,7 @@ func (w *Watcher) tree(dir string, pid uint32, now time.Time) {
 // gone takes a folder that disappeared with all below it.
 func (w *Watcher) gone(dir string, what, pid uint32, now time.Time) {
 	for path := range w.files {
-		if strings.HasPrefix(path, dir+"/") {
+		if strings.HasPrefix(path, dir+"/") && path[len(path)-1] != '/' {
 			w.look(path, what, pid, now, false)
 		}
 	}
