@@ -98,7 +98,8 @@ int gate_inside(struct xdp_md *ctx)
 	__u64 now = tick_time();
 	bool drop_spoofed = false;
 	bool spoofed = is_spoofed(c, &p, &drop_spoofed);
-	enum class class = classify(&p, spoofed);
+	__u32 class = classify(&p, spoofed);
+	asm volatile("" : "+r"(class)); // or all that follows is there once a class
 	__u32 device = device_of_mac(p.device, true);
 	if (unlikely(device == OVERFLOW_DEVICE))
 		t->device_full++;

@@ -174,13 +174,12 @@ __noinline int apply_rules(const struct situation *s)
 }
 
 /* Whether the device's ceiling for the class lets the packet through. */
-__noinline int under_ceiling(const struct config *c, __u32 device, __u32 class, __u64 now)
+static __always_inline bool under_ceiling(const struct config *c, __u32 device, __u32 class, __u64 now)
 {
-	if (!c)
-		return true;
 	struct device_shared *d = bpf_map_lookup_elem(&device_shared, &device);
-	if (!d || class >= NUM_CLASSES)
+	if (!d)
 		return true;
+	class &= NUM_CLASSES - 1;
 	__u64 interval = d->ceiling[class].interval;
 	if (!interval)
 		interval = c->ceiling[class];
