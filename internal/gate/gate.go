@@ -101,7 +101,9 @@ func newGate(cfg Config, log *slog.Logger, version string) *Gate {
 	g := &Gate{
 		log: log, version: version, started: now, cfg: cfg,
 		det: flood.New(flood.Config{
-			EndAfter: cfg.Flood.RetireAfter, MaxFlows: cfg.Ports.Flows * 2, MaxDevices: cfg.Ports.Devices * 2,
+			EndAfter: cfg.Flood.RetireAfter, MaxDevices: cfg.Ports.Devices * 2,
+			// Each CPU has a table of its own; whoever fills them must not hide a new flow.
+			MaxFlows: 2 * cfg.Ports.Flows * max(2, runtime.NumCPU()),
 		}),
 		ceilinged: make(map[flood.Device]bool),
 		keeper:    newKeeper(filepath.Join(cfg.State, "rules.json"), log),

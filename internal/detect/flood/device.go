@@ -42,6 +42,7 @@ type deviceTable struct {
 	max   int
 	at    uint32 // this scan modulo 3
 	last  uint32 // the device asked for last
+	hand  uint32 // where evict looked last
 	tick  uint32
 }
 
@@ -61,8 +62,37 @@ func (t *deviceTable) begin() {
 	}
 }
 
-// slot gives the device's number, making one when there is room.
-func (t *deviceTable) slot(d Device, l *limitTable, first int64) (uint32, bool) {
+const (
+	// admit is how many packets a device must have sent to take the place of a
+	// quiet one in a full table: a sender that makes up addresses must neither
+	// keep others out nor cost much.
+	admit = 32
+	// maxProbes bounds the search for a quiet one.
+	maxProbes = 64
+)
+
+// evict frees the place of a quiet device. Flows that are left of it are
+// swept like those whose counter is gone.
+func (t *deviceTable) evict() (uint32, bool) {
+	for range min(maxProbes, len(t.slots)) {
+		t.hand = (t.hand + 1) % uint32(len(t.slots))
+		if s := &t.slots[t.hand]; s.quiet() {
+			delete(t.index, s.id)
+			return t.hand, true
+		}
+	}
+	return 0, false
+}
+
+// quiet says whether the device sent nothing in the last scan and is not
+// judged.
+func (s *device) quiet() bool {
+	return !s.busy && s.primed && s.sum == [3][numKinds]float32{} && s.cur == [NumClasses]float32{}
+}
+
+// slot gives the device's number, making one when there is room or packets,
+// of its counter, are many.
+func (t *deviceTable) slot(d Device, l *limitTable, first int64, packets uint64) (uint32, bool) {
 	if t.last < uint32(len(t.slots)) && t.slots[t.last].id == d && t.slots[t.last].seen != 0 {
 		return t.last, true
 	}
@@ -70,11 +100,16 @@ func (t *deviceTable) slot(d Device, l *limitTable, first int64) (uint32, bool) 
 		t.last = i
 		return i, true
 	}
-	if len(t.index) >= t.max {
-		return 0, false
-	}
 	i := uint32(len(t.slots))
-	if n := len(t.free); n > 0 {
+	if len(t.index) >= t.max {
+		if packets < admit {
+			return 0, false
+		}
+		var ok bool
+		if i, ok = t.evict(); !ok {
+			return 0, false
+		}
+	} else if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
 	} else {
 		t.slots = append(t.slots, device{})
@@ -86,7 +121,11 @@ func (t *deviceTable) slot(d Device, l *limitTable, first int64) (uint32, bool) 
 
 // Device takes one device counter of a scan.
 func (d *Detector) Device(c *Counts) {
-	i, ok := d.devices.slot(c.Device, &d.limits, c.First.UnixNano())
+	packets := uint64(0)
+	for _, n := range c.Packets {
+		packets += n
+	}
+	i, ok := d.devices.slot(c.Device, &d.limits, c.First.UnixNano(), packets)
 	if !ok {
 		return
 	}

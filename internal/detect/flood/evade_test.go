@@ -153,3 +153,33 @@ func TestPulsesAreFloods(t *testing.T) {
 		}
 	}
 }
+
+// TestMadeUpDevicesHideNobody fills the device table with made-up senders and
+// floods from one more.
+func TestMadeUpDevicesHideNobody(t *testing.T) {
+	s := newSim(t)
+	s.d = New(Config{MaxDevices: 64})
+	s.run(20, map[Device]traffic{dev(1): ordinary()})
+	made := func(i int) Device { return Device{MAC: [6]byte{6, 6, 6, 6, byte(i >> 8), byte(i)}} }
+	for i := range 500 {
+		s.send(made(i), udp("198.51.100.9", 7, 60), s.now.Add(Tick/2))
+		if p := udp("198.51.100.9", 7, 60); i%2 == 0 {
+			p.n = 1
+			s.send(made(i), p, s.now.Add(Tick/2))
+		}
+	}
+	s.scan()
+	s.wantNone("made-up senders")
+	begin := s.now
+	s.run(10, map[Device]traffic{
+		dev(1): ordinary(), dev(2): rate(5000, udp(victim, 9, 540)),
+		made(3): rate(10, udp("198.51.100.9", 7, 60)),
+	})
+	v := s.started()
+	if len(v) != 1 || v[0].Device != dev(2) {
+		t.Fatalf("got %+v, want the flood of the new device", v)
+	}
+	if late := v[0].Detected.Sub(begin); late > 400*time.Millisecond {
+		t.Errorf("detected after %v", late)
+	}
+}

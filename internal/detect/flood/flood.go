@@ -106,7 +106,7 @@ type Config struct {
 	EndAfter   time.Duration // default 10 s
 	Repeat     time.Duration // default 5 s
 	MaxFlows   int           // default 65536; more are ignored
-	MaxDevices int           // default 4096; more are ignored
+	MaxDevices int           // default 4096; more are ignored unless they send much and others are quiet
 }
 
 // Detector holds what was learned and which floods go on. It is not safe for

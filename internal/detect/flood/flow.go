@@ -127,7 +127,7 @@ func (d *Detector) Flow(c *Flow) {
 	if c.Dst.IsMulticast() || c.Dst.IsLinkLocalUnicast() || c.Dst == broadcast {
 		return
 	}
-	dev, ok := d.devices.slot(c.Device, &d.limits, c.First.UnixNano())
+	dev, ok := d.devices.slot(c.Device, &d.limits, c.First.UnixNano(), c.Packets)
 	if !ok {
 		return
 	}

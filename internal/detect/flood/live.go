@@ -133,6 +133,9 @@ func (d *Detector) turnFloods() {
 		keep = append(keep, f)
 	}
 	d.floods = keep
+	for i := range keep { // another flood of a device may have ended
+		d.devices.slots[keep[i].dev].busy = true
+	}
 }
 
 // turn adds this scan's packets to a flood.
