@@ -125,6 +125,9 @@ func (s *Store) configure(ctx context.Context) error {
 		"SET preserve_insertion_order = false",
 		"SET autoinstall_known_extensions = false",
 		"SET checkpoint_threshold = '64MiB'",
+		// A block is a row group and a little more. Joining the little ones at
+		// every checkpoint would write everything twice.
+		"SET max_vacuum_tasks = 0",
 	} {
 		if _, err := s.db.ExecContext(ctx, set); err != nil {
 			return fmt.Errorf("event store: %s: %w", set, err)
