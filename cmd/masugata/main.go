@@ -30,6 +30,7 @@ func main() {
 	root.AddCommand(control.Commands(version)...)
 	root.AddCommand(cli.Commands()...)
 	root.AddCommand(lab.Command(), bench.Command())
+	cli.MarkUsage(root)
 	os.Exit(exitCode(root.ExecuteContext(ctx)))
 }
 

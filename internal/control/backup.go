@@ -43,6 +43,12 @@ func backup(ctx context.Context, cfg Config, file string) error {
 	if cfg.State.URL != "" {
 		return errors.New("backup: the state is in PostgreSQL: use pg_dump for it, and copy the folder " + filepath.Join(cfg.Data, "ca"))
 	}
+	// Opening a store that is not there would make one.
+	for _, name := range []string{keptState, keptKeys} {
+		if _, err := os.Stat(filepath.Join(cfg.Data, name)); err != nil {
+			return fmt.Errorf("backup: there is no control plane in %s: %w", cfg.Data, err)
+		}
+	}
 	tmp, err := os.MkdirTemp(cfg.Data, "backup-")
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
@@ -61,13 +67,21 @@ func backup(ctx context.Context, cfg Config, file string) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	defer out.Close()
+	err = errors.Join(archive(out, copied, filepath.Join(cfg.Data, "ca")), out.Sync(), out.Close())
+	if err != nil {
+		return errors.Join(fmt.Errorf("backup: %w", err), os.Remove(file)) // half of one is worse than none
+	}
+	return nil
+}
+
+// archive writes the copy of the state and the keys.
+func archive(out io.Writer, state, ca string) error {
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
-	if err := addFile(tw, copied, "state.db"); err != nil {
+	if err := addFile(tw, state, "state.db"); err != nil {
 		return err
 	}
-	keys, err := filepath.Glob(filepath.Join(cfg.Data, "ca", "*"))
+	keys, err := filepath.Glob(filepath.Join(ca, "*"))
 	if err != nil {
 		return err
 	}
@@ -76,21 +90,21 @@ func backup(ctx context.Context, cfg Config, file string) error {
 			return err
 		}
 	}
-	return errors.Join(tw.Close(), zw.Close(), out.Sync())
+	return errors.Join(tw.Close(), zw.Close())
 }
 
 func addFile(tw *tar.Writer, path, name string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return err
 	}
 	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size(), ModTime: time.Now()}); err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return err
 	}
 	_, err = io.Copy(tw, f)
 	return err
@@ -104,8 +118,16 @@ func restoreCommand() *cobra.Command {
 	return c
 }
 
+// What a backup holds, by its name in the data folder.
+const (
+	keptState = "state.db"
+	keptKeys  = "ca"
+)
+
+// restore unpacks beside the data folder's own names first, so that a backup
+// that is cut off leaves nothing that looks like a control plane.
 func restore(file, data string) error {
-	for _, name := range []string{"state.db", "ca"} {
+	for _, name := range []string{keptState, keptKeys} {
 		if _, err := os.Stat(filepath.Join(data, name)); err == nil {
 			return fmt.Errorf("restore: %s holds a control plane already (%s): name another folder with --data", data, name)
 		}
@@ -119,19 +141,39 @@ func restore(file, data string) error {
 	if err != nil {
 		return fmt.Errorf("restore: %s is not a backup: %w", file, err)
 	}
-	if err := os.MkdirAll(filepath.Join(data, "ca"), 0o700); err != nil {
+	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	tr := tar.NewReader(zr)
+	tmp, err := os.MkdirTemp(data, "restore-")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	if err := unpack(tar.NewReader(zr), tmp); err != nil {
+		return fmt.Errorf("restore: %s: %w", file, err)
+	}
+	for _, name := range []string{keptState, keptKeys} {
+		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(data, name)); err != nil {
+			return fmt.Errorf("restore: %s is not a whole backup: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// unpack writes all files of a backup into a folder.
+func unpack(tr *tar.Reader, dir string) error {
+	if err := os.Mkdir(filepath.Join(dir, "ca"), 0o700); err != nil {
+		return err
+	}
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("restore: %s: %w", file, err)
+			return err
 		}
-		if err := restoreOne(tr, h, data); err != nil {
+		if err := restoreOne(tr, h, dir); err != nil {
 			return err
 		}
 	}
@@ -141,15 +183,18 @@ func restore(file, data string) error {
 func restoreOne(tr *tar.Reader, h *tar.Header, data string) error {
 	key, isKey := strings.CutPrefix(h.Name, "ca/")
 	if h.Name != "state.db" && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
-		return fmt.Errorf("restore: %q does not belong into a backup", h.Name)
+		return fmt.Errorf("%q does not belong into a backup", h.Name)
 	}
 	out, err := os.OpenFile(filepath.Join(data, h.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return err
 	}
 	defer out.Close()
-	if _, err := io.Copy(out, io.LimitReader(tr, maxRestore)); err != nil {
-		return fmt.Errorf("restore: %s: %w", h.Name, err)
+	if h.Size > maxRestore {
+		return fmt.Errorf("%s has %d bytes; at most %d are taken", h.Name, h.Size, int64(maxRestore))
+	}
+	if _, err := io.Copy(out, tr); err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
 	}
 	return out.Sync()
 }

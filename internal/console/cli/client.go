@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// Refused is the error of a call that the control plane refused.
+// Refused is the error of a call that the control plane refused: asking again
+// the same way will not help.
 type Refused struct {
 	Status int
 	Detail string
@@ -48,13 +49,13 @@ type client struct {
 func (e *endpoint) connect() (*client, error) {
 	base := strings.TrimSuffix(cmp.Or(e.url, os.Getenv("MASUGATA_URL"), "https://127.0.0.1:7080"), "/")
 	if u, err := url.Parse(base); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("--url %q: want https://host:port", base)
+		return nil, fmt.Errorf("%w: --url %q: want https://host:port", errUsage, base)
 	}
 	token := cmp.Or(e.token, os.Getenv("MASUGATA_TOKEN"))
 	if token == "" {
 		b, err := os.ReadFile(filepath.Join(e.data, "admin.token"))
 		if err != nil {
-			return nil, fmt.Errorf("no API token: give --token or MASUGATA_TOKEN, or run on the control plane's machine as its user (%w)", err)
+			return nil, fmt.Errorf("%w: no API token: give --token or MASUGATA_TOKEN, or run on the control plane's machine as its user (%w)", errUsage, err)
 		}
 		token = strings.TrimSpace(string(b))
 	}
@@ -106,7 +107,10 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode >= 400 {
+	switch {
+	case resp.StatusCode >= 500:
+		return fmt.Errorf("the control plane could not do this: %w", errors.New(refusal(resp.StatusCode, answer).Error()))
+	case resp.StatusCode >= 400:
 		return refusal(resp.StatusCode, answer)
 	}
 	if out == nil || len(answer) == 0 {
@@ -118,7 +122,7 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 }
 
 // refusal reads a problem document (RFC 9457).
-func refusal(status int, answer []byte) error {
+func refusal(status int, answer []byte) *Refused {
 	var p struct {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`

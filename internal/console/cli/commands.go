@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,12 +35,6 @@ func Commands() []*cobra.Command {
 	}
 	return all
 }
-
-// errUsage is the cause of errors about the command line itself.
-var errUsage = errors.New("wrong use")
-
-// IsUsage says whether an error is about the command line itself.
-func IsUsage(err error) bool { return errors.Is(err, errUsage) }
 
 func (s *session) check() error {
 	switch s.output {
@@ -210,6 +203,9 @@ func (s *session) block() *cobra.Command {
 	c := &cobra.Command{Use: "block", Short: "Stop (or with --pps limit) traffic by hand", Args: cobra.NoArgs,
 		Example: "  masugata actions block --dst 203.0.113.10/32 --proto 17 --ttl 1h --reason 'test'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if reason == "" {
+				return fmt.Errorf("%w: --reason is missing: it is kept in the audit trail", errUsage)
+			}
 			kind := "drop"
 			if pps > 0 {
 				kind = "rate_limit"
@@ -230,7 +226,6 @@ func (s *session) block() *cobra.Command {
 	f.Uint32Var(&pps, "pps", 0, "let so many packets a second through per device instead of none")
 	f.DurationVar(&ttl, "ttl", time.Hour, "how long")
 	f.StringVar(&reason, "reason", "", "why; kept in the audit trail")
-	_ = c.MarkFlagRequired("reason") // fails only for an unknown flag
 	return c
 }
 

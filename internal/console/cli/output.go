@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -169,11 +170,7 @@ func text(v any, short bool) string {
 		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
 			return t.Local().Format("2006-01-02 15:04:05")
 		}
-		v = strings.Map(printable, v)
-		if r := []rune(v); len(r) > 70 {
-			return string(r[:69]) + "…"
-		}
-		return v
+		return cutShort(v)
 	case []any:
 		words := make([]string, len(v))
 		for i := range v {
@@ -185,15 +182,31 @@ func text(v any, short bool) string {
 		if err != nil {
 			return ""
 		}
+		if short {
+			return strings.Map(printable, string(b))
+		}
 		return string(b)
 	}
 	return fmt.Sprint(v)
 }
 
-// printable keeps control characters of outside texts away from the terminal.
+// cutShort makes a text fit for a cell of a table.
+func cutShort(s string) string {
+	s = strings.Map(printable, s)
+	if r := []rune(s); len(r) > 70 {
+		return string(r[:69]) + "…"
+	}
+	return s
+}
+
+// printable keeps what could steer a terminal, or turn the order of letters
+// around, out of what it shows: device names and the like come from outside.
 func printable(r rune) rune {
-	if r < 0x20 || r == 0x7f {
+	switch {
+	case unicode.IsControl(r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
 		return ' '
+	case unicode.Is(unicode.Cf, r):
+		return -1
 	}
 	return r
 }
