@@ -20,6 +20,8 @@ const (
 	repeatIdle = time.Minute      // a device is told again so often though nothing of note changed
 	repeatBusy = 5 * time.Second  // and so often while it sends
 	saveEvery  = 10 * time.Second // how often new devices go to disk
+	silentFor  = 10 * time.Minute // a device gives way to a new one in a full table after so long
+	maxKnown   = 8                // devices remembered, in multiples of those counted; more are not told as new
 )
 
 // devices is the table of devices seen inside. The loop fills it, the link
@@ -32,6 +34,7 @@ type devices struct {
 	known map[model.DeviceID]knownDevice
 	dirty bool
 	saved time.Time
+	swept time.Time // when silent ones were last looked for
 }
 
 type deviceEntry struct {
@@ -66,10 +69,10 @@ func (d *devices) count(c *datapath.DeviceCounter, now time.Time) *model.Device 
 	e := d.list[c.DeviceKey]
 	var fresh *model.Device
 	if e == nil {
-		if e = d.meet(c.DeviceKey, c.First); e == nil {
+		if e = d.meet(c.DeviceKey, c.First, now); e == nil {
 			return nil
 		}
-		if _, ok := d.known[e.ID]; !ok {
+		if _, ok := d.known[e.ID]; !ok && len(d.known) < maxKnown*d.max {
 			d.known[e.ID] = knownDevice{First: e.FirstSeen}
 			d.dirty = true
 			fresh = &e.Device
@@ -85,8 +88,11 @@ func (d *devices) count(c *datapath.DeviceCounter, now time.Time) *model.Device 
 	return fresh
 }
 
-func (d *devices) meet(k datapath.DeviceKey, first time.Time) *deviceEntry {
-	if len(d.list) >= d.max || k.MAC[0]&1 != 0 {
+func (d *devices) meet(k datapath.DeviceKey, first, now time.Time) *deviceEntry {
+	if k.MAC[0]&1 != 0 {
+		return nil
+	}
+	if len(d.list) >= d.max && !d.makeRoom(now) {
 		return nil
 	}
 	id := model.NewDeviceID(k.MAC, k.VLAN)
@@ -98,6 +104,21 @@ func (d *devices) meet(k datapath.DeviceKey, first time.Time) *deviceEntry {
 	}
 	d.list[k] = e
 	return e
+}
+
+// makeRoom forgets the devices that were silent for long; it looks for them
+// now and then only.
+func (d *devices) makeRoom(now time.Time) bool {
+	if now.Sub(d.swept) < saveEvery {
+		return false
+	}
+	d.swept = now
+	for k, e := range d.list {
+		if now.Sub(e.LastSeen) > silentFor {
+			delete(d.list, k)
+		}
+	}
+	return len(d.list) < d.max
 }
 
 // address notes an address that the device sends from. Public IPv4 sources

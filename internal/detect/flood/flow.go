@@ -46,6 +46,7 @@ type flow struct {
 	srcMin, srcMax     uint16
 	flagsOr, flagsAnd  uint8
 	used, hostile, own bool  // own: counted from its first packet by us
+	mute               bool  // began while its device flooded the place: answers do not speak for it
 	next               int32 // next active flow of the same device, while judging
 	after              uint32
 }
@@ -155,6 +156,7 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 func (d *Detector) meet(f *flow, c *Flow) {
 	k := f.key
 	*f = flow{key: k, used: true, after: f.after, seen: d.tick, at: d.tick, first: c.First.UnixNano()}
+	f.mute = len(d.hostile) > 0 && d.devices.slots[k.dev].busy && d.isHostile(c.Dst)
 	if !d.first && d.now.Sub(c.First) < 5*Tick {
 		f.own = d.now.Sub(d.began) > 3*time.Second
 		return
@@ -272,8 +274,8 @@ func (d *Detector) advanceUDP(f *flow, w *window, grew *[7]float32) {
 		return
 	}
 	f.credit = min(f.credit*0.85+back*answered, 1<<20)
-	if len(d.hostile) > 0 && d.devices.slots[f.key.dev].busy && d.isHostile(f.key.addr()) {
-		f.credit = 0 // what this device floods does not speak for it
+	if f.mute {
+		f.credit = 0
 	}
 	used := min(grew[0], f.credit)
 	f.credit -= used

@@ -392,7 +392,7 @@ func (d *Detector) shareSpoofed(dev uint32, now, before float32) (leftNow, leftB
 
 // maxAims is how many targets of one device's forged packets are told apart;
 // a device that aims at more is stopped from forging altogether.
-const maxAims = 4
+const maxAims = 8
 
 // aimSpoofed starts a flood of forged packets that none covers yet.
 func (d *Detector) aimSpoofed(dev uint32, now, before float32) {

@@ -22,8 +22,8 @@ const (
 	jitter = 32
 )
 
-// share is what one flow sends of a flood in the last two scans.
-func (d *Detector) share(f *live, fl *flow) float32 {
+// share is what one flow sends of a flood in the last scans, at most two.
+func (d *Detector) share(f *live, fl *flow, scans uint32) float32 {
 	if fl.at+1 < d.tick {
 		return 0
 	}
@@ -34,7 +34,7 @@ func (d *Detector) share(f *live, fl *flow) float32 {
 		return 0
 	}
 	sum := float32(0)
-	for back := range uint32(2) {
+	for back := range scans {
 		w := fl.window(d.tick - back)
 		if w == nil {
 			continue
@@ -65,7 +65,7 @@ func (d *Detector) learnShape(f *live) {
 	recent := d.now.Add(-5 * time.Second).UnixNano()
 	for i := d.devices.slots[f.dev].head; i >= 0; i = d.flows.slots[i].next {
 		fl := &d.flows.slots[i]
-		w := d.share(f, fl)
+		w := d.share(f, fl, 2)
 		if w <= 0 {
 			continue
 		}
@@ -84,7 +84,7 @@ func (d *Detector) learnShape(f *live) {
 	f.narrow(&l)
 	d.neighbours(f, recent)
 	for i := d.devices.slots[f.dev].head; i >= 0; i = d.flows.slots[i].next {
-		if fl := &d.flows.slots[i]; d.share(f, fl) > 0 {
+		if fl := &d.flows.slots[i]; d.share(f, fl, 2) > 0 {
 			fl.hostile, fl.norm = true, 0
 		}
 	}
@@ -236,11 +236,11 @@ func (d *Detector) widenFloods() {
 }
 
 func (d *Detector) widen(f *live) {
-	missed := float32(0)
+	missed, claimed := float32(0), float32(0)
 	shape := f.shape
 	for i := d.devices.slots[f.dev].head; i >= 0; i = d.flows.slots[i].next {
 		fl := &d.flows.slots[i]
-		w := d.share(f, fl)
+		w := d.share(f, fl, 2)
 		if w <= 0 {
 			continue
 		}
@@ -249,12 +249,13 @@ func (d *Detector) widen(f *live) {
 		}
 		old := fl.first < f.first.UnixNano() || f.kind == kindSYN && !f.spoofed
 		if covers(&f.shape, fl, old) {
+			claimed += d.share(f, fl, 1)
 			continue
 		}
 		missed += w
 		grow(&shape, fl, old)
 	}
-	if f.escapes(d.floor(f)) {
+	if f.escapes(claimed, d.floor(f)) {
 		shape.LenMin, shape.LenMax = 0, 0
 		if f.kind != kindSYN || f.spoofed {
 			shape.TCPFlags, shape.TCPMask = 0, 0
@@ -267,13 +268,12 @@ func (d *Detector) widen(f *live) {
 	}
 }
 
-// escapes says whether a block that did meet the flood meets less of it than
-// is counted, in two scans in a row: then its packets changed in a way that
-// the counters of a flow do not show, such as the length in one whose lengths
-// were mixed before.
-func (f *live) escapes(floor float32) bool {
-	now := f.seenNow.at[0]
-	if f.hits == 0 || now < floor/float32(ticksPerSecond)/10 || f.met >= 0.8*now {
+// escapes says whether a block that did meet the flood meets less than its
+// shape claims to cover, in two scans in a row: then the packets changed in a
+// way that the counters of a flow do not show, such as the length in one whose
+// lengths were mixed before.
+func (f *live) escapes(claimed, floor float32) bool {
+	if f.hits == 0 || claimed < floor/float32(ticksPerSecond)/10 || f.met >= 0.8*claimed {
 		f.missed = 0
 		return false
 	}
