@@ -45,7 +45,8 @@ type PortsConfig struct {
 	// in force when this process is gone; empty for the default. Two gates on
 	// one machine need two.
 	Pin string `yaml:"pin"`
-	// Flows is the number of flow counters kept, Devices that of devices.
+	// Flows is the number of flow counters kept for each CPU, Devices that of
+	// devices.
 	Flows   int `yaml:"flows"`
 	Devices int `yaml:"devices"`
 }

@@ -246,9 +246,13 @@ func (d *Desk) undo(ids []model.ID) {
 		d.undone[id] = true
 	}
 	for _, b := range d.blocks {
-		if b.Local {
-			b.Undone = d.undone[b.ID]
+		if !b.Local {
+			continue
 		}
+		// Without a flood there is nothing for it to come back against: the
+		// flood ended, or was not seen since a restart.
+		b.over = b.over || b.Undone && b.flood == 0
+		b.Undone = d.undone[b.ID]
 	}
 	d.remove(func(b *Block) bool { return b.Local && !b.Undone && b.over })
 }

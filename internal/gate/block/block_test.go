@@ -349,3 +349,26 @@ func TestLimitCountsWhatItDropped(t *testing.T) {
 		t.Errorf("stopped %d packets and %d bytes, want 80 and 800", b.Packets, b.Bytes)
 	}
 }
+
+// TestUndoneBlockStaysAwayAfterRestart: when the control plane forgets that a
+// block was taken back, the block does not come back without a flood.
+func TestUndoneBlockStaysAwayAfterRestart(t *testing.T) {
+	d := newDesk(model.ModeEnforce)
+	b := d.Flood(verdict(flood.Started, 1), at(0))
+	d.SetActions(nil, []model.ID{b.ID}, at(1))
+	again := newDesk(model.ModeEnforce)
+	record, err := json.Marshal(d.Blocks())
+	var blocks []Block
+	if err := errors.Join(err, json.Unmarshal(record, &blocks)); err != nil {
+		t.Fatal(err)
+	}
+	again.Restore(blocks, nil, at(2))
+	again.SetActions(nil, []model.ID{b.ID}, at(2))
+	if len(again.Rules()) != 0 || len(again.Blocks()) != 1 {
+		t.Fatalf("after the restart: rules %+v of %+v", again.Rules(), again.Blocks())
+	}
+	again.SetActions(nil, nil, at(3))
+	if n := len(again.Blocks()); n != 0 {
+		t.Errorf("%d blocks came back: %+v", n, again.Rules())
+	}
+}
