@@ -15,11 +15,12 @@ const Base = "/api/v1"
 
 type server struct {
 	Config
-	api      huma.API
-	sessions *scs.SessionManager
-	throttle *throttle
-	recent   recentEvents
-	metrics  *metrics
+	api       huma.API
+	sessions  *scs.SessionManager
+	throttle  *throttle
+	strangers allowance
+	recent    recentEvents
+	metrics   *metrics
 }
 
 // New builds the console's handler. It fails when a needed field of the
@@ -28,7 +29,7 @@ func New(c Config) (http.Handler, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s := &server{Config: c, sessions: newSessions(&c), throttle: newThrottle()}
+	s := &server{Config: c, sessions: newSessions(&c), throttle: newThrottle(), strangers: allowance{most: strangersPerMinute}}
 	var err error
 	if s.metrics, err = newMetrics(c.Metrics, c.Live); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -117,7 +118,8 @@ func (s *server) fromSession(ctx context.Context) (caller, error) {
 }
 
 // guard lets an operation run if its rule allows the caller, and writes the
-// audit trail of all that is not only reading.
+// audit trail of all that is not only reading (of callers that are not signed
+// in, strangersPerMinute lines).
 func (s *server) guard(hc huma.Context, next func(huma.Context)) {
 	operation, ctx := hc.Operation().OperationID, hc.Context()
 	started := time.Now()
@@ -167,9 +169,18 @@ func (s *server) refuse(hc huma.Context, status int, text string) {
 
 func (s *server) record(ctx context.Context, hc huma.Context, operation string) {
 	who := callerOf(ctx)
-	actor := who.by()
+	actor, detail := who.by(), ""
 	if who == (caller{}) {
+		// Each line waits for the disk and stays for ever: whoever is not signed
+		// in writes few of them.
+		ok, missed := s.strangers.allow(s.Now())
+		if !ok {
+			return
+		}
 		actor = "nobody"
+		if missed > 0 {
+			detail = fmt.Sprintf("; %d more calls of nobody before it are not in the trail", missed)
+		}
 	}
 	object := requestOf(ctx).object
 	if object == "" {
@@ -181,7 +192,7 @@ func (s *server) record(ctx context.Context, hc huma.Context, operation string) 
 	defer cancel()
 	_, err := s.Audit.AppendAudit(bounded, model.AuditEntry{
 		Actor: actor, Operation: "console." + operation, Object: object,
-		Detail: strconv.Itoa(hc.Status()) + " " + http.StatusText(hc.Status()), Address: addressOf(ctx),
+		Detail: strconv.Itoa(hc.Status()) + " " + http.StatusText(hc.Status()) + detail, Address: addressOf(ctx),
 	})
 	if err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelError, "audit trail not written",

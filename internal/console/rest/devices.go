@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -76,11 +77,13 @@ func (s *server) getDevice(ctx context.Context, in *deviceInput) (DeviceDetail, 
 	}
 	if dev.Agent != "" {
 		part, err := s.Inventory.Part(ctx, dev.Agent)
-		if err != nil {
+		if err != nil && !errors.Is(err, model.ErrNotFound) { // as after a backup was brought back
 			return DeviceDetail{}, err
 		}
-		view := s.partView(part)
-		d.Part = &view
+		if err == nil {
+			view := s.partView(part)
+			d.Part = &view
+		}
 	}
 	return d, nil
 }

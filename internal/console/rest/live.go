@@ -160,6 +160,7 @@ func (s *server) stream(hc huma.Context, match func(*model.Event) bool, authoriz
 	hc.SetStatus(http.StatusOK)
 	_, w := humago.Unwrap(hc)
 	out := &sseWriter{w: w, control: http.NewResponseController(w)}
+	defer out.control.SetWriteDeadline(time.Time{}) // the connection may serve further requests
 	ctx := hc.Context()
 	ping := time.NewTicker(s.PingEvery)
 	defer ping.Stop()

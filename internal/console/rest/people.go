@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -69,16 +70,23 @@ func (s *server) registerPeople() {
 }
 
 func (s *server) listTokens(ctx context.Context, in *tokensInput) (TokenList, error) {
-	c := callerOf(ctx)
-	owner := c.user
-	if in.All {
-		if !c.access.Allows(model.AccessAdmin) {
-			return TokenList{}, huma.Error403Forbidden("the tokens of all users are for the access level admin")
-		}
-		owner = ""
+	if !in.All {
+		list, err := s.ownTokens(ctx)
+		return TokenList{Tokens: orEmpty(list)}, err
 	}
-	list, err := s.Tokens.APITokens(ctx, owner)
+	if !callerOf(ctx).access.Allows(model.AccessAdmin) {
+		return TokenList{}, huma.Error403Forbidden("the tokens of all users are for the access level admin")
+	}
+	list, err := s.Tokens.APITokens(ctx, "")
 	return TokenList{Tokens: orEmpty(list)}, err
+}
+
+// ownTokens gives the caller's tokens; of the machine's own token those that
+// are the machine's.
+func (s *server) ownTokens(ctx context.Context) ([]model.APIToken, error) {
+	user := callerOf(ctx).user
+	list, err := s.Tokens.APITokens(ctx, user) // the empty name would be that of all
+	return slices.DeleteFunc(list, func(t model.APIToken) bool { return t.User != user }), err
 }
 
 func (s *server) createToken(ctx context.Context, in *tokenInput) (NewToken, error) {
@@ -99,22 +107,13 @@ func (s *server) createToken(ctx context.Context, in *tokenInput) (NewToken, err
 func (s *server) deleteToken(ctx context.Context, in *idInput) error {
 	c := callerOf(ctx)
 	if !c.access.Allows(model.AccessAdmin) {
-		own, err := s.Tokens.APITokens(ctx, c.user)
+		own, err := s.ownTokens(ctx)
 		if err != nil {
 			return err
 		}
-		if !hasToken(own, in.ID) {
+		if !slices.ContainsFunc(own, func(t model.APIToken) bool { return t.ID == in.ID }) {
 			return huma.Error404NotFound("you have no API token " + in.ID.String())
 		}
 	}
 	return s.Tokens.DeleteAPIToken(ctx, in.ID)
-}
-
-func hasToken(list []model.APIToken, id model.ID) bool {
-	for i := range list {
-		if list[i].ID == id {
-			return true
-		}
-	}
-	return false
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -30,12 +31,59 @@ const (
 	maxThrottled   = 20_000
 )
 
+// strangersPerMinute is how many lines of the audit trail those write together
+// who are not signed in.
+const strangersPerMinute = 60
+
+// allowance lets so many things happen a minute and counts those it held back.
+type allowance struct {
+	most int
+
+	mu     sync.Mutex
+	minute time.Time
+	used   int
+	missed int
+}
+
+// allow says whether one more may happen, and how many were held back since
+// the last one that might.
+func (a *allowance) allow(now time.Time) (ok bool, missed int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m := now.Truncate(time.Minute); !m.Equal(a.minute) {
+		a.minute, a.used = m, 0
+	}
+	if a.used >= a.most {
+		a.missed++
+		return false, 0
+	}
+	missed, a.missed = a.missed, 0
+	a.used++
+	return true, missed
+}
+
+// neighbourhood is what counts as one address: of IPv6, where whoever has one
+// has 2^64 of them, the /64.
+func neighbourhood(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
 func newThrottle() *throttle { return &throttle{tries: map[throttleKey]*tries{}} }
 
 // take counts an attempt, or says how long the caller has to wait first.
 func (t *throttle) take(user, address string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	address = neighbourhood(address)
 	own, all := t.at(throttleKey{user, address}, now), t.at(throttleKey{"", address}, now)
 	if wait := max(own.until.Sub(now), all.until.Sub(now)); wait > 0 {
 		return wait
@@ -49,6 +97,7 @@ func (t *throttle) take(user, address string, now time.Time) time.Duration {
 func (t *throttle) succeeded(user, address string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	address = neighbourhood(address)
 	delete(t.tries, throttleKey{user, address})
 	if all := t.tries[throttleKey{"", address}]; all != nil && all.count > 0 {
 		all.count--
