@@ -36,7 +36,7 @@ func mountBPFFS(dir string) error {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("look for a bpf file system on %s (pins need one on a folder that can be made): %w", dir, err)
 	}
-	if st.Type == unix.BPF_FS_MAGIC {
+	if uint32(st.Type) == unix.BPF_FS_MAGIC { // the field is signed, and its width differs
 		return nil
 	}
 	if err := unix.Mount("bpf", dir, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
