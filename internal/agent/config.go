@@ -33,7 +33,8 @@ type Config struct {
 	AllowKill bool
 	// KillProtected are executables that are never killed.
 	KillProtected []string
-	// Limits are ceilings of this device's own sending; policy may replace them.
+	// Limits are ceilings of this device's own sending; for those that are 0,
+	// policy's hold.
 	Limits model.FloodLimits
 	// SpoolMiB bounds the events kept on disk while the control plane is away.
 	SpoolMiB int

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -44,6 +45,8 @@ type sending struct {
 	meters  map[string]*traffic.Meter
 	indexes map[string]inventory.Interface
 	owners  map[floodKey]*model.ProcessEvidence
+	own     func() []netip.Addr // the device's addresses now
+	honest  map[floodKey]bool   // taken as spoofed from an address that the device had just got
 	hidden  hidden
 
 	mu     sync.Mutex
@@ -62,7 +65,7 @@ type sendingStats struct {
 func newSending(cfg *Config, log *slog.Logger, hasher *process.Hasher) *sending {
 	s := &sending{cfg: cfg, log: log, hasher: hasher, detect: NewDetector(cfg.Limits),
 		meters: map[string]*traffic.Meter{}, indexes: map[string]inventory.Interface{},
-		owners: map[floodKey]*model.ProcessEvidence{}}
+		owners: map[floodKey]*model.ProcessEvidence{}, own: ownAddresses, honest: map[floodKey]bool{}}
 	s.detect.Connected = sockets.Connected
 	return s
 }
@@ -126,7 +129,9 @@ func (s *sending) step(now time.Time, span time.Duration) {
 	}
 	found := s.detect.End(now)
 	for i := range found {
-		s.report(&found[i], now)
+		if !s.mistaken(&found[i]) {
+			s.report(&found[i], now)
+		}
 	}
 	if f, ok := s.hidden.step(total, now, s.indexes); ok {
 		s.report(&f, now)
@@ -172,10 +177,41 @@ func (s *sending) refresh() {
 		c.Reason = err.Error()
 	}
 	s.cover(c)
-	own := ownAddresses()
+	s.tellOwn(s.own())
+}
+
+func (s *sending) tellOwn(own []netip.Addr) {
 	for _, m := range s.meters {
 		m.SetOwn(own)
 	}
+}
+
+// mistaken says whether what looks spoofed comes from an address that the
+// device got since the last refresh: by DHCP, or as a new temporary IPv6
+// address. What goes on after that is a flood all the same.
+func (s *sending) mistaken(f *Finding) bool {
+	if !f.Evidence.Shape.Spoofed {
+		return false
+	}
+	switch f.Phase {
+	case PhaseBegan:
+		own := s.own()
+		s.tellOwn(own)
+		if !slices.Contains(own, netip.AddrFrom16(f.Source).Unmap()) {
+			return false
+		}
+		s.honest[f.key] = true
+		return true
+	case PhaseLasts:
+		if s.honest[f.key] {
+			f.Phase = PhaseBegan
+			delete(s.honest, f.key)
+		}
+		return false
+	}
+	mistaken := s.honest[f.key]
+	delete(s.honest, f.key)
+	return mistaken
 }
 
 func (s *sending) interfaces() (map[string]inventory.Interface, error) {

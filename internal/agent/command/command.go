@@ -70,7 +70,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &usage), errors.As(err, &config):
 		return exitUsage
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.Is(err, client.ErrWrongCA):
 		return exitRefused
 	}
 	return exitFailure
