@@ -18,17 +18,18 @@ import (
 )
 
 const (
-	gatherFor   = 100 * time.Millisecond // how long ordinary events wait for company
-	maxEvents   = 1000                   // events of one batch
-	maxBytes    = 256 << 10              // bytes of one batch
-	flushEvery  = 100 * time.Millisecond // how long events may be in memory only
-	drainFor    = 2 * time.Second
-	minBackoff  = 250 * time.Millisecond
-	maxBackoff  = 30 * time.Second
-	refusedWait = time.Minute     // after a refusal that only a person can mend
-	unableWait  = 5 * time.Second // at most, while the control plane has no room
-	watchFor    = 50 * time.Second
-	callTimeout = 20 * time.Second
+	gatherFor      = 100 * time.Millisecond // how long ordinary events wait for company
+	maxEvents      = 1000                   // events of one batch
+	maxBytes       = 256 << 10              // bytes of one batch
+	flushEvery     = 100 * time.Millisecond // how long events may be in memory only
+	drainFor       = 2 * time.Second
+	minBackoff     = 250 * time.Millisecond
+	maxBackoff     = 30 * time.Second
+	refusedWait    = time.Minute // after a refusal that only a person can mend
+	tellSpoolEvery = time.Minute
+	unableWait     = 5 * time.Second // at most, while the control plane has no room
+	watchFor       = 50 * time.Second
+	callTimeout    = 20 * time.Second
 )
 
 // Client keeps a part in touch with its control plane: it reports events and
@@ -51,6 +52,9 @@ type Client struct {
 	told    uint64            // drops that an event has told of
 	refused uint64            // events that the control plane would never take
 	again   chan struct{}     // closed when the link comes up
+
+	spoolFailures int       // since they were last logged
+	spoolTold     time.Time // when that was
 }
 
 // New makes a Client; nothing is sent before Run.
@@ -100,7 +104,7 @@ func (c *Client) Submit(e *model.Event) {
 	err := c.cfg.Spool.Put(e.Severity, c.buf)
 	c.mu.Unlock()
 	if err != nil {
-		c.log.Error("event not spooled", "kind", string(e.Kind), "error", err)
+		c.spoolFailed(err)
 		return
 	}
 	signal(c.wake[spool.LaneOf(e.Severity)])
@@ -130,8 +134,8 @@ func (c *Client) Run(ctx context.Context) error {
 		all.Go(func() { loop(ctx) })
 	}
 	all.Wait()
-	if err := c.cfg.Spool.Flush(); err != nil && !errors.Is(err, spool.ErrClosed) {
-		c.log.Error("spool", "error", err)
+	if err := c.cfg.Spool.Flush(); err != nil {
+		c.spoolFailed(err)
 	}
 	c.drain(context.WithoutCancel(ctx))
 	c.dial.Load().close()
@@ -166,6 +170,26 @@ func (c *Client) Status() Status {
 	return s
 }
 
+// spoolFailed logs that the spool could not do its work, once a minute at
+// most: a full disk fails with every event, and the log may be on it.
+func (c *Client) spoolFailed(err error) {
+	if errors.Is(err, spool.ErrClosed) {
+		return
+	}
+	c.mu.Lock()
+	now := c.cfg.Now()
+	c.spoolFailures++
+	n := c.spoolFailures
+	tell := now.Sub(c.spoolTold) >= tellSpoolEvery
+	if tell {
+		c.spoolFailures, c.spoolTold = 0, now
+	}
+	c.mu.Unlock()
+	if tell {
+		c.log.Error("spool", "error", err, "times", n)
+	}
+}
+
 // flush writes what waits in memory to disk once in a while, so that little is
 // lost when the process is killed while the link is down.
 func (c *Client) flush(ctx context.Context) {
@@ -177,7 +201,7 @@ func (c *Client) flush(ctx context.Context) {
 			return
 		case <-tick.C:
 			if err := c.cfg.Spool.Flush(); err != nil {
-				c.log.Error("spool", "error", err)
+				c.spoolFailed(err)
 			}
 			c.tellDrops()
 		}
@@ -207,13 +231,18 @@ func (c *Client) tellDrops() {
 	})
 }
 
-// renew gets a new certificate at two thirds of the present one's life.
+// renew gets a new certificate at two thirds of the present one's life. After
+// one that was just made it waits at least a third of its life, whatever the
+// clock says: a part whose clock is ahead must not renew without end.
 func (c *Client) renew(ctx context.Context) {
+	var least time.Duration
 	for {
-		if !sleep(ctx, max(c.cfg.Identity.RenewAt().Sub(c.cfg.Now()), 0)) {
+		if !sleep(ctx, max(c.cfg.Identity.RenewAt().Sub(c.cfg.Now()), least)) {
 			return
 		}
 		c.retry(ctx, "renew the certificate", c.renewOnce)
+		cert := c.cfg.Identity.Material().Cert
+		least = cert.NotAfter.Sub(cert.NotBefore) / 3
 	}
 }
 

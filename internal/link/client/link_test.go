@@ -409,3 +409,23 @@ func TestIdentityFileIsPrivate(t *testing.T) {
 		}
 	}
 }
+
+// TestClockAheadDoesNotRenewWithoutEnd gives the part a clock that is ahead by
+// more than a certificate's life.
+func TestClockAheadDoesNotRenewWithoutEnd(t *testing.T) {
+	c := newControl(t)
+	c.cfg.CertLife = 6 * time.Second
+	c.start()
+	dir := t.TempDir()
+	c.enroll(t, dir)
+	run(t, dir, func(cfg *client.Config) {
+		cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	})
+	waitFor(t, "a renewal", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.renewals > 0 })
+	time.Sleep(time.Second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.renewals != 1 {
+		t.Errorf("%d renewals within a second of the first, want none", c.renewals-1)
+	}
+}

@@ -76,9 +76,7 @@ func (c *Client) sendNext(ctx context.Context, l spool.Lane) {
 	}
 	b, ok, err := c.cfg.Spool.Next(l, maxEvents, maxBytes)
 	if err != nil {
-		if !errors.Is(err, spool.ErrClosed) {
-			c.log.Error("spool", "error", err)
-		}
+		c.spoolFailed(err)
 		sleep(ctx, time.Second)
 		return
 	}

@@ -149,13 +149,17 @@ func (s *Spool) load() error {
 
 // Put takes one event: element is what wire.AppendBatchEvent wrote, of which
 // a copy is kept. It stays in memory until Flush, Next, or until some 32 kB
-// are together. When the disk cannot take events they are dropped, counted,
-// and the error is returned.
+// are together. When the disk cannot take events, or one is larger than 128
+// KiB, they are dropped, counted, and the error is returned.
 func (s *Spool) Put(severity model.Severity, element []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
+	}
+	if len(element) > maxRecord {
+		s.dropped++
+		return fmt.Errorf("spool: an event of %d bytes, at most %d are taken", len(element), maxRecord)
 	}
 	c := min(int(severity), numClasses-1)
 	s.classes[c].stage(element)

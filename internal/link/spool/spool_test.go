@@ -413,3 +413,17 @@ func (o *oracle) check(t *testing.T, written uint64) {
 		t.Errorf("of %d flushed events %d were lost and %d stored twice", written, lost, twice)
 	}
 }
+
+// TestTooLargeIsToldNotTorn: a record that would be read as torn, and hide
+// what stands behind it, is not taken.
+func TestTooLargeIsToldNotTorn(t *testing.T) {
+	s := open(t, t.TempDir(), 0)
+	put(t, s, model.SeverityHigh, 1)
+	if err := s.Put(model.SeverityHigh, make([]byte, maxRecord+1)); err == nil {
+		t.Error("it was taken")
+	}
+	put(t, s, model.SeverityHigh, 2)
+	if _, got := next(t, s, Urgent, 10); fmt.Sprint(got) != "[1 2]" || s.Stats().Dropped != 1 {
+		t.Errorf("batch %v, %d dropped; want [1 2] and 1", got, s.Stats().Dropped)
+	}
+}
