@@ -168,7 +168,12 @@ func (c *Config) checkPorts(f *configfile.File) {
 	f.Check(c.Ports.Devices >= 16 && c.Ports.Devices <= 65536, "ports.devices", "%d: want 16 to 65536", c.Ports.Devices)
 }
 
+// maxPrefixes is how many prefixes of the inside the data path has room for,
+// with those that stand for a family of which none is named.
+const maxPrefixes = 60
+
 func (c *Config) checkHome(f *configfile.File) {
+	f.Check(len(c.Home.Prefixes) <= maxPrefixes, "home.prefixes", "%d prefixes; at most %d", len(c.Home.Prefixes), maxPrefixes)
 	f.Check(!c.Home.AntiSpoof || len(c.Home.Prefixes) > 0, "home.anti_spoof",
 		"needs home.prefixes: without them no source can be told to be spoofed")
 	for _, t := range c.Home.Trusted {

@@ -36,7 +36,27 @@ func (g *Gate) configure(now time.Time) error {
 	note("set fail mode", g.dp.SetFailMode(failModes[g.cfg.FailMode]))
 	note("set ceilings", g.setCeilings(own))
 	note("write rules", g.writeRules()) // the next scan writes them again and tells what came of it
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	g.conf, g.confErr = now, ""
+	if err != nil {
+		g.confErr = err.Error()
+	}
+	return err
+}
+
+// retryEvery is how often a configuration that is not in force everywhere is
+// tried again: what has no room now, such as a device in a table that made-up
+// devices fill, finds some later.
+const retryEvery = 10 * time.Second
+
+// reconfigure tries again what configure could not do.
+func (g *Gate) reconfigure(now time.Time) {
+	if g.confErr == "" || now.Sub(g.conf) < retryEvery {
+		return
+	}
+	if g.configure(now) == nil {
+		g.log.Info("configuration in force everywhere")
+	}
 }
 
 func (c *Config) trusted() []datapath.DeviceKey {

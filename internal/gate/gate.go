@@ -43,6 +43,8 @@ type Gate struct {
 	totals  datapath.Totals
 	crowded time.Time // when the device table was last too small
 	lastErr string    // of the last write of the rules
+	confErr string    // of the last configure
+	conf    time.Time // when that was
 	loop    loopStats
 	convert flood.Flow
 	// ceilinged are the devices that ever got ceilings of their own: the data
@@ -150,8 +152,8 @@ func (g *Gate) openDatapath(blocks []block.Block) error {
 	for _, s := range g.desk.Targets() {
 		g.det.Adopt(s.Dst, now)
 	}
-	if err := g.configure(now); err != nil {
-		return errors.Join(err, dp.Close())
+	if err := g.configure(now); err != nil { // better half protected than not at all
+		g.log.Error("configuration not in force everywhere; tried again", "error", err)
 	}
 	return nil
 }

@@ -179,6 +179,6 @@ func (g *Gate) coverage() []model.Coverage {
 	}
 	return []model.Coverage{
 		say("flood.outbound", ""), say("flood.block", block), say("spoof.source", spoof),
-		say("datapath.native", native), say("device.count", count),
+		say("datapath.native", native), say("device.count", count), say("configuration", g.confErr),
 	}
 }

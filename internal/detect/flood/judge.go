@@ -321,6 +321,9 @@ func (d *Detector) trips(dev *device, k kind, v *values, factor float32, known b
 			return false // a burst, not a flood
 		}
 		need *= 2
+		if k == kindSYN || k == kindDNS {
+			need *= 2 // the answers to an honest burst may still be under way
+		}
 	}
 	three := v.at[0] + v.at[1] + v.at[2]
 	sustained := pulses || v.at[2] >= need/4
