@@ -217,14 +217,6 @@ func (c *callers) remember(part model.PartID, k known) known {
 	return p.known
 }
 
-func (c *callers) forget(part model.PartID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.parts[part]; p != nil {
-		p.have, p.known = false, known{}
-	}
-}
-
 // enter notes a call, and its connection as the part's.
 func (c *callers) enter(part model.PartID, conn uint64, cancel context.CancelCauseFunc) (leave func(), err error) {
 	call := c.last.Add(1)

@@ -224,9 +224,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // and cuts its connections. Call it after the revocation is stored.
 func (s *Server) Revoke(part model.PartID) { s.callers.revoke(part) }
 
-// Forget drops the cached answer about a part, such as after it was changed.
-func (s *Server) Forget(part model.PartID) { s.callers.forget(part) }
-
 // Stats gives the present counts.
 func (s *Server) Stats() Stats {
 	conns, parts := s.callers.counts()

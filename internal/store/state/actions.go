@@ -26,7 +26,7 @@ func mayMove(from, to model.ActionState) bool {
 }
 
 // SaveAction stores a new action, or the definition and state of a known one.
-// Part statuses and hit counts are not taken from a: see SaveActionStatus. A
+// Part statuses and hit counts are not taken from a: see SaveCases. A
 // change of state that is not allowed (an action that is over never lives
 // again) fails with model.ErrConflict and changes nothing. Every change of
 // state adds a line to the audit trail in the same transaction.
@@ -72,47 +72,6 @@ func putAction(ctx context.Context, q *sqldb.Queries, a model.Action) error {
 	}), "save action %s", a.ID)
 }
 
-// SaveActionStatus stores what one part says of one action. The first part
-// that applied it makes it active; the first word, if it is a failure, makes a
-// pending one failed. Counts never fall. An action that is over keeps its
-// state. It gives back the action as it is now, or model.ErrNotFound.
-func (s *Store) SaveActionStatus(ctx context.Context, id model.ID, st model.PartStatus) (model.Action, error) {
-	var out model.Action
-	err := s.tx(ctx, func(q *sqldb.Queries) error {
-		row, err := q.GetAction(ctx, id.String())
-		if err != nil {
-			return wrap(err, "status of action %s", id)
-		}
-		if err := putStatus(ctx, q, id, st); err != nil {
-			return err
-		}
-		a, err := loadAction(ctx, q, row)
-		if err != nil {
-			return err
-		}
-		to := a.State
-		switch {
-		case st.Applied && a.State.Live():
-			to = model.ActionActive
-		case a.State == model.ActionPending:
-			to = model.ActionFailed
-		}
-		if to != a.State {
-			a.State = to
-			line := auditLine("part:"+string(st.Part), "action."+string(to), id.String(), st.Error, s.now())
-			if _, err := s.audit(ctx, q, line); err != nil {
-				return err
-			}
-			if err := putAction(ctx, q, a); err != nil {
-				return err
-			}
-		}
-		out = a
-		return nil
-	})
-	return out, err
-}
-
 func putStatus(ctx context.Context, q *sqldb.Queries, id model.ID, st model.PartStatus) error {
 	return wrap(q.PutActionPart(ctx, sqldb.PutActionPartParams{
 		Action: id.String(), Part: string(st.Part), Applied: st.Applied, Error: st.Error, At: nanos(st.At),
@@ -123,7 +82,8 @@ func putStatus(ctx context.Context, q *sqldb.Queries, id model.ID, st model.Part
 // SaveCases stores incidents, and actions with their part statuses, in one
 // transaction: one wait for the disk instead of one for each. Those whose
 // present state does not allow the change are left out and told as one error
-// that wraps model.ErrConflict; the others are stored all the same.
+// that wraps model.ErrConflict; the others, and all part statuses, are stored
+// all the same. Counts never fall: a part that started anew begins at zero.
 func (s *Store) SaveCases(ctx context.Context, incidents []model.Incident, actions []model.Action) error {
 	var refused []error
 	err := s.tx(ctx, func(q *sqldb.Queries) error {

@@ -186,27 +186,22 @@ func testActionStatus(t *testing.T, f fixture) {
 	ok(t, f.SaveAction(ctx, a))
 	at := f.clock.now()
 	failed := model.PartStatus{Part: "gate-b", Error: "no room", At: at}
-	got := must[model.Action](t)(f.SaveActionStatus(ctx, a.ID, failed))
-	if got.State != model.ActionFailed {
-		t.Fatalf("after a failure: %s", got.State)
-	}
 	applied := model.PartStatus{Part: "gate-a", Applied: true, At: at, Packets: 10, Bytes: 1000, LastHit: at}
-	got = must[model.Action](t)(f.SaveActionStatus(ctx, a.ID, applied))
 	want := a
 	want.State, want.Parts = model.ActionActive, []model.PartStatus{applied, failed}
+	ok(t, f.SaveCases(ctx, nil, []model.Action{want}))
 	want.Packets, want.Bytes, want.LastHit = 10, 1000, at
-	same(t, got, want)
 	same(t, must[model.Action](t)(f.Action(ctx, a.ID)), want)
 
 	// A part that started anew counts from zero: the total does not fall.
 	again := applied
 	again.Packets, again.Bytes, again.LastHit = 3, 2000, time.Time{}
-	got = must[model.Action](t)(f.SaveActionStatus(ctx, a.ID, again))
-	if got.Packets != 10 || got.Bytes != 2000 || !got.LastHit.Equal(at) {
-		t.Fatalf("after a restart: %d packets, %d bytes, last %s", got.Packets, got.Bytes, got.LastHit)
+	want.Parts = []model.PartStatus{again}
+	ok(t, f.SaveCases(ctx, nil, []model.Action{want}))
+	got := must[model.Action](t)(f.Action(ctx, a.ID))
+	if got.Packets != 10 || got.Bytes != 2000 || !got.LastHit.Equal(at) || len(got.Parts) != 2 {
+		t.Fatalf("after a restart: %d packets, %d bytes, last %s, %d parts", got.Packets, got.Bytes, got.LastHit, len(got.Parts))
 	}
-	_, err := f.SaveActionStatus(ctx, model.NewID(at), applied)
-	wantErr(t, err, model.ErrNotFound)
 }
 
 func testActionLists(t *testing.T, f fixture) {
@@ -255,7 +250,9 @@ func testUndoRace(t *testing.T, f fixture) {
 		var wg sync.WaitGroup
 		for _, part := range []model.PartID{"gate-a", "gate-b", "gate-c"} {
 			wg.Go(func() {
-				if _, err := f.SaveActionStatus(ctx, a.ID, model.PartStatus{Part: part, Applied: true, Packets: 1}); err != nil {
+				said := a
+				said.State, said.Parts = model.ActionActive, []model.PartStatus{{Part: part, Applied: true, Packets: 1}}
+				if err := f.SaveCases(ctx, nil, []model.Action{said}); err != nil && !errors.Is(err, model.ErrConflict) {
 					t.Error(err)
 				}
 			})
