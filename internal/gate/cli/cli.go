@@ -67,8 +67,10 @@ func ExitCode(err error) int {
 // New makes the root command.
 func New(version string) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "masugata-gate",
-		Short:         "Protects a network from the wire between its switch and its router",
+		Use:   "masugata-gate",
+		Short: "Protects a network from the wire between its switch and its router",
+		Long: "Protects a network from the wire between its switch and its router.\n\n" +
+			"Exit codes: 0 fine, 1 failure, 2 wrong usage or configuration, 3 refused by the control plane.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

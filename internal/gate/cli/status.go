@@ -14,6 +14,7 @@ import (
 
 	"github.com/masugata/masugata/internal/gate"
 	"github.com/masugata/masugata/internal/gate/block"
+	"github.com/masugata/masugata/internal/model"
 )
 
 func statusCommand() *cobra.Command {
@@ -100,8 +101,12 @@ func writeTable(w io.Writer, s *gate.Status) error {
 	row("ports", "%s ⇄ %s (%s), fail mode %s", s.Inside, s.Outside, s.Attach, s.FailMode)
 	row("policy", "flood mode %s, %s", s.FloodMode, policyText(s.Policy))
 	row("control plane", "%s", linkText(s))
-	row("traffic", "%d packets forwarded, %d stopped by rules, %d by ceilings, %d as spoofed", s.Totals.Forwarded,
-		s.Totals.DroppedRule, s.Totals.DroppedCeiling, s.Totals.DroppedSpoofed)
+	tr := &s.Totals
+	row("traffic", "%d packets forwarded, %d stopped by rules, %d by ceilings, %d as spoofed, %d by the fail mode, %d malformed",
+		tr.Forwarded, tr.DroppedRule, tr.DroppedCeiling, tr.DroppedSpoofed, tr.DroppedFail, tr.Malformed)
+	if tr.DeviceTableFull+tr.FlowTableFull > 0 {
+		row("not counted", "%d packets of devices and %d of flows that found the table full", tr.DeviceTableFull, tr.FlowTableFull)
+	}
 	row("seen", "%d devices, %d flows, %d floods going on", s.Devices, s.Flows, s.Floods)
 	row("scans", "%d, the last in %v, the longest in %v, %d left out", s.Scans, s.LastScan, s.WorstScan, s.Late)
 	for _, c := range s.Coverage {
@@ -122,7 +127,7 @@ func writeBlocks(w io.Writer, blocks []block.Block) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nKIND\tMODE\tDEVICE\tSHAPE\tSTOPPED\tAUTHOR\tSTATE")
+	fmt.Fprintln(t, "\nKIND\tMODE\tDEVICE\tSHAPE\tPACKETS\tAUTHOR\tSTATE")
 	for i := range blocks {
 		b := &blocks[i]
 		state := "in force"
@@ -133,6 +138,8 @@ func writeBlocks(w io.Writer, blocks []block.Block) error {
 			state = b.Error
 		case b.Applied.IsZero():
 			state = "not in force"
+		case b.Mode != model.ModeEnforce:
+			state = "counts only"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", b.Kind, b.Mode, orNone(string(b.Device), "all"), b.Shape, b.Packets, b.Author, state)
 	}
