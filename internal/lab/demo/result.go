@@ -166,6 +166,9 @@ func (r *Report) Failures() []string {
 		if !x.Stopped {
 			out = append(out, where+fmt.Sprintf(": not stopped: %d of %d attack packets reached the victim", x.Through, x.Sent))
 		}
+		if x.Stopped && x.Blocked > BlockGoal {
+			out = append(out, where+fmt.Sprintf(": stopped only after %d ms, the goal is %d", x.Blocked.Milliseconds(), BlockGoal.Milliseconds()))
+		}
 		if x.Mode != ControlDown && !x.General {
 			out = append(out, where+": the control plane's action for all devices did not arrive at the gate")
 		}

@@ -114,6 +114,7 @@ func TestFailuresNameWhatDidNotHold(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*Report){
 		"not stopped":   func(r *Report) { r.Results[0].Stopped = false },
+		"too late":      func(r *Report) { r.Results[0].Blocked = BlockGoal + 1 },
 		"no general":    func(r *Report) { r.Results[0].General = false },
 		"not retired":   func(r *Report) { r.Results[0].Retired = false },
 		"not told":      func(r *Report) { r.Results[0].DetectedBy = "" },
