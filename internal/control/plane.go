@@ -162,7 +162,7 @@ func (p *plane) openPipes() error {
 func (p *plane) openLink() (err error) {
 	p.link, err = server.New(server.Config{
 		CA: p.ca, SigningKey: p.sets.signer.PublicKey().String(), Tokens: p.register, Parts: p.register,
-		Sink: busSink{p.bus.Aggregator(), p.register}, States: p.register, Sets: p.sets,
+		Sink: noticing{ingest.LinkSink{Bus: p.bus.Aggregator()}, p.register}, States: p.register, Sets: p.sets,
 		Refused: p.own.refused, CertLife: p.cfg.Link.CertificateLife,
 	}, p.log)
 	return err

@@ -3,14 +3,12 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/masugata/masugata/internal/bus"
 	"github.com/masugata/masugata/internal/link/server"
 	"github.com/masugata/masugata/internal/link/wire"
 	"github.com/masugata/masugata/internal/model"
@@ -178,27 +176,16 @@ func values[K comparable, V any](m map[K]V) []V {
 	return out
 }
 
-// busSink hands batches of the link to the bus, and notes which device an
-// agent runs on.
-type busSink struct {
-	bus interface {
-		Publish(ctx context.Context, b bus.Batch) error
-	}
+// noticing is a link sink that notes which device an agent runs on.
+type noticing struct {
+	server.Sink
 	register *register
 }
 
 // Publish implements the link server's Sink.
-func (s busSink) Publish(ctx context.Context, b server.Batch) error {
+func (s noticing) Publish(ctx context.Context, b server.Batch) error {
 	s.register.agentOn(b.Part, b.Device, b.Received)
-	err := s.bus.Publish(ctx, bus.Batch{Part: b.Part, Role: b.Role, Device: b.Device, Epoch: b.Epoch, Seq: b.Seq,
-		Received: b.Received, Events: b.Events})
-	switch {
-	case errors.Is(err, bus.ErrFull), errors.Is(err, bus.ErrClosed):
-		return fmt.Errorf("%w: %w", server.ErrBusy, err)
-	case errors.Is(err, bus.ErrMalformed):
-		return fmt.Errorf("%w: %w", server.ErrMalformed, err)
-	}
-	return err
+	return s.Sink.Publish(ctx, b)
 }
 
 // address gives the IP of "address:port" or of an address alone.

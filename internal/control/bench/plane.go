@@ -56,7 +56,7 @@ func openPlane(ctx context.Context, dir string, log *slog.Logger) (p *plane, err
 	}
 	reg := &register{hash: p.token.Hash(), parts: map[model.PartID]model.Part{}}
 	p.link, err = server.New(server.Config{CA: p.ca, SigningKey: signer.PublicKey().String(), Tokens: reg, Parts: reg,
-		Sink: sink{p.bus.Aggregator()}, States: reg, Sets: reg}, slog.New(slog.DiscardHandler)) // refused reports are counted by the agents
+		Sink: ingest.LinkSink{Bus: p.bus.Aggregator()}, States: reg, Sets: reg}, slog.New(slog.DiscardHandler)) // refused reports are counted by the agents
 	if err != nil {
 		return p, err
 	}
@@ -123,14 +123,6 @@ func (p *plane) close() {
 	if p.store != nil {
 		_ = p.store.Close()
 	}
-}
-
-// sink hands batches from the link to the bus.
-type sink struct{ bus *bus.Aggregator }
-
-// Publish implements server.Sink.
-func (s sink) Publish(ctx context.Context, b server.Batch) error {
-	return s.bus.Publish(ctx, bus.Batch{Part: b.Part, Role: b.Role, Device: b.Device, Epoch: b.Epoch, Seq: b.Seq, Received: b.Received, Events: b.Events})
 }
 
 // register keeps the parts of one run in memory. There are no signed sets.
