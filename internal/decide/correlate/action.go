@@ -150,13 +150,13 @@ func (c *Correlator) status(a *model.Action, s model.PartStatus, now time.Time) 
 	}
 }
 
-// tellStatus moves the action's and the incident's state by a part's first
-// word, and tells it.
+// tellStatus moves the action's and the incident's state by a part's word,
+// its first or another than before, and tells it.
 func (c *Correlator) tellStatus(a *model.Action, s model.PartStatus, now time.Time) {
 	switch {
 	case s.Applied:
 		a.State = model.ActionActive
-	case a.State == model.ActionPending:
+	case !slices.ContainsFunc(a.Parts, func(p model.PartStatus) bool { return p.Applied }):
 		a.State = model.ActionFailed
 	}
 	i := c.incidents[a.Incident]
@@ -167,6 +167,9 @@ func (c *Correlator) tellStatus(a *model.Action, s model.PartStatus, now time.Ti
 		c.tell(i, model.StoryLine{Time: now, Code: "action.failed", Action: a.ID,
 			Params: map[string]string{"part": string(s.Part), "error": s.Error},
 			Text:   fmt.Sprintf("%s could not apply it: %s.", s.Part, s.Error)})
+		if i.State == model.IncidentContained && !c.contained(i) {
+			i.State, i.Updated = model.IncidentOpen, now
+		}
 		return
 	}
 	if a.Mode == model.ModeEnforce && i.State == model.IncidentOpen && a.Process == nil {

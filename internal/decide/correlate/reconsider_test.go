@@ -190,3 +190,24 @@ func TestLocalBlockOutlivesItsTTL(t *testing.T) {
 		t.Errorf("%s with %d packets after 200 s, want active with 200", a.State, a.Packets)
 	}
 }
+
+// TestBlockThatNoPartHoldsAnyMore has the only gate lose a block that it held.
+func TestBlockThatNoPartHoldsAnyMore(t *testing.T) {
+	r, a := held(t)
+	lost := model.PartStatus{Error: "table full", At: at(1)}
+	r.c.Status("gate-000000000002", []StatusOf{{a.ID, lost}}, at(1))
+	r.take()
+	if got := r.actions[a.ID]; got.State != model.ActionActive || r.incident().State != model.IncidentContained {
+		t.Errorf("one gate of two fails: action %s, incident %s", got.State, r.incident().State)
+	}
+	r.c.Status(gate, []StatusOf{{a.ID, lost}}, at(2))
+	r.take()
+	if got := r.actions[a.ID]; got.State != model.ActionFailed || r.incident().State != model.IncidentOpen {
+		t.Errorf("nobody holds it: action %s, incident %s", got.State, r.incident().State)
+	}
+	r.c.Status(gate, []StatusOf{{a.ID, model.PartStatus{Applied: true, At: at(3)}}}, at(3))
+	r.take()
+	if got := r.actions[a.ID]; got.State != model.ActionActive || r.incident().State != model.IncidentContained {
+		t.Errorf("held again: action %s, incident %s", got.State, r.incident().State)
+	}
+}
