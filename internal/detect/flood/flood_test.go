@@ -116,6 +116,12 @@ func TestHonestTrafficNeverTrips(t *testing.T) {
 		"upload at 1 Gbit/s, an ACK for 45 segments": mix(
 			bursts(100, packets{dst: "192.0.2.1", proto: 6, port: 443, n: 16, size: 60, flags: 2, back: 16, backSize: 60}),
 			rate(83000, packets{dst: "192.0.2.1", proto: 6, port: 443, size: 1500, flags: 0x10, n: 45, back: 1, backSize: 52})),
+		"upload without timestamps, an ACK for 2 segments": mix(
+			bursts(100, packets{dst: "192.0.2.1", proto: 6, port: 443, n: 16, size: 52, flags: 2, back: 16, backSize: 52}),
+			rate(40000, packets{dst: "192.0.2.1", proto: 6, port: 443, size: 1500, flags: 0x10, n: 2, back: 1, backSize: 40})),
+		"small segments without timestamps, each acknowledged": mix(
+			bursts(100, packets{dst: "192.0.2.1", proto: 6, port: 443, n: 1, size: 52, flags: 2, back: 1, backSize: 52}),
+			rate(1500, packets{dst: "192.0.2.1", proto: 6, port: 443, size: 90, flags: 0x18, n: 1, back: 1, backSize: 40})),
 		"download at 1 Gbit/s, an ACK for 2 segments": mix(
 			bursts(100, packets{dst: "192.0.2.1", proto: 6, port: 443, n: 16, size: 60, flags: 2, back: 16, backSize: 60}),
 			rate(41000, packets{dst: "192.0.2.1", proto: 6, port: 443, size: 52, flags: 0x10, bare: true, n: 1, back: 2, backSize: 1500})),

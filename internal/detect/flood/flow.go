@@ -186,6 +186,10 @@ const (
 	// ackedTCP is the same for TCP data: receivers with large offloads
 	// acknowledge every 45.
 	ackedTCP = 128
+	// refused is how many TCP segments a scan, each answered by one without
+	// options and data, are no upload: receivers acknowledge every second one
+	// (RFC 5681, section 4.2), and answer gaps with options.
+	refused = 200
 	// ackBytes is how many bytes of data from the far side excuse one bare ACK.
 	ackBytes = 16
 	normUp   = 1.0 / 300
@@ -240,8 +244,9 @@ func (d *Detector) advanceTCP(f *flow, w *window, grew *[7]float32) {
 	bad := bare - used
 	heard := f.backSum(back)
 	orphan := f.own && f.flagsOr&flagSYN == 0
+	bareBack := grew[6] <= back*(header-16) // answers without options and data, as resets are
 	switch {
-	case orphan && back >= 0.8*rest && grew[6] <= back*(header-16):
+	case bareBack && (orphan && back >= 0.8*rest || rest >= refused && back >= 0.9*rest):
 		bad += rest // each segment answered by a reset
 	case rest >= 30 && heard*ackedTCP < rest:
 		bad += rest

@@ -126,7 +126,7 @@ func (d *Desk) Flood(v *flood.Verdict, now time.Time) *Block {
 		d.spread(b, v)
 		return b
 	}
-	if v.Phase == flood.Ended || len(d.blocks) >= maxBlocks {
+	if len(d.blocks) >= maxBlocks {
 		return nil
 	}
 	b = d.open(v, now)
