@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -276,5 +280,27 @@ func TestDevicesAreNotForgotten(t *testing.T) {
 	r.flush(t.Context())
 	if d := m.devs[dev]; d.Agent != agent || d.Hostname != "cam" {
 		t.Errorf("stored %+v", d)
+	}
+}
+
+// TestSetupAddressGoesWithTheFirstUser makes the first user through the
+// console: the file with the one-time address is gone, a second try refused.
+func TestSetupAddressGoesWithTheFirstUser(t *testing.T) {
+	s := startSite(t)
+	file := filepath.Join(s.cfg.Data, "setup.url")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, ok := strings.Cut(strings.TrimSpace(string(b)), "/setup#")
+	if !ok {
+		t.Fatalf("address %q", b)
+	}
+	body := map[string]string{"setup_token": token, "user": "ada", "password": "a long enough secret"}
+	if v := api[map[string]any](s, http.MethodPost, "/setup", body); v["user"] != "ada" {
+		t.Errorf("answer %v", v)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the address is still there: %v", err)
 	}
 }

@@ -64,6 +64,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 	if err := p.openStores(ctx); err != nil {
 		return nil, err
 	}
+	p.verifyAudit(ctx)
 	p.measureCoverage(ctx)
 	if err := p.openDesk(ctx); err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (p *plane) openConsole() (err error) {
 	p.setup = hex.EncodeToString(secret[:])
 	p.console, err = rest.New(rest.Config{
 		Version: p.version, Secure: !p.cfg.Console.Plain,
-		People: p.state, Tokens: p.state, Sessions: p.state, Audit: p.state, Inventory: p.state, Enrolment: p.state, Cases: p.state,
+		People: people{p.state, p.setupFile()}, Tokens: p.state, Sessions: p.state, Audit: p.state, Inventory: p.state, Enrolment: p.state, Cases: p.state,
 		Events:  &searcher{store: p.events, devices: p.state, now: time.Now},
 		Actions: p.desk, Incidents: p.desk, Parts: partDesk{p.state, p.link},
 		Policy: &policyDesk{store: p.state, desk: p.desk, now: time.Now},
@@ -219,7 +220,7 @@ func (p *plane) firstStart(ctx context.Context, addr string) error {
 			return err
 		}
 	}
-	setup := filepath.Join(p.cfg.Data, "setup.url")
+	setup := p.setupFile()
 	users, err := p.state.Users(ctx)
 	if err != nil {
 		return err
@@ -236,6 +237,25 @@ func (p *plane) firstStart(ctx context.Context, addr string) error {
 	}
 	p.log.Warn("no user yet: open this address once to make the first one", "address", url)
 	return nil
+}
+
+// setupFile is where the one-time address is kept while there is no user.
+func (p *plane) setupFile() string { return filepath.Join(p.cfg.Data, "setup.url") }
+
+// people are the users of the state store; with the first one the one-time
+// address goes.
+type people struct {
+	*state.Store
+	setup string
+}
+
+// CreateFirstUser implements the console's People.
+func (p people) CreateFirstUser(ctx context.Context, name, password string) (model.User, error) {
+	u, err := p.Store.CreateFirstUser(ctx, name, password)
+	if err == nil {
+		_ = os.Remove(p.setup) // it opens nothing any more; the next start tries again
+	}
+	return u, err
 }
 
 // healthy says what keeps the control plane from its work.

@@ -134,10 +134,12 @@ func (p *plane) consoleURL(addr string) string {
 }
 
 // upkeep does what has to be done now and then: signatures renewed, old events
-// dropped, rates measured.
+// dropped, rates and coverage measured.
 func (p *plane) upkeep(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	often := time.NewTicker(10 * time.Second)
+	defer often.Stop()
 	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
 	for {
@@ -146,8 +148,10 @@ func (p *plane) upkeep(ctx context.Context) {
 			return
 		case now := <-second.C:
 			p.rate.tick(p.stored(), now)
-		case now := <-hour.C:
+		case <-often.C:
 			p.measureCoverage(ctx)
+		case now := <-hour.C:
+			p.verifyAudit(ctx)
 			if err := p.desk.resign(ctx); err != nil {
 				p.log.Error("sign sets again", "error", err)
 			}
