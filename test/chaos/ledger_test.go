@@ -62,8 +62,8 @@ func readNumbers(dir, name string) ([]uint64, error) {
 // A line of the ledger of sets: name, generation of the process, version,
 // beginning of the payload's SHA-256.
 const (
-	setLine     = "%-10s %10d %12d %16x\n"
-	setLineSize = 10 + 1 + 10 + 1 + 12 + 1 + 16 + 1
+	setLine     = "%-10s %10d %20d %16x\n"
+	setLineSize = 10 + 1 + 10 + 1 + 20 + 1 + 16 + 1
 )
 
 // heldSet is one set that a reporter put into force.
