@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -82,35 +83,92 @@ func splitJPEG(data []byte) (tables, scan []byte, err error) {
 	return nil, nil, errors.New("jpeg: no scan")
 }
 
-// Receiver puts RTP packets together to JPEG frames again. It is not safe for
-// concurrent use.
+// maxHeld is how many packets wait for one that was overtaken on its way
+// before it is given up: two frames and more.
+const maxHeld = 24
+
+// Receiver puts RTP packets together to JPEG frames again. Packets that
+// overtook each other are put back in order (RFC 3550, section 6.4.1, counts
+// them as no loss). It is not safe for concurrent use.
 type Receiver struct {
-	// Lost counts packets missing from the sequence.
-	Lost uint64
+	// Lost counts packets missing from the sequence, Overtaken those that came
+	// after a later one.
+	Lost, Overtaken uint64
 
 	started bool
 	next    uint16
+	held    map[uint16]*rtp.Packet // later than next
 	stamp   uint32
 	broken  bool // the frame at hand misses a packet
 	tables  []byte
 	scan    []byte
 }
 
-// Push takes one packet. It gives a frame when the packet completes one, nil
-// otherwise; broken frames are left out. The frame is the caller's.
-func (r *Receiver) Push(raw []byte) (frame []byte, err error) {
-	var p rtp.Packet
-	if err := p.Unmarshal(raw); err != nil {
+// Push takes one packet and gives the frames that it completes, in order;
+// broken frames are left out. The frames are the caller's.
+func (r *Receiver) Push(raw []byte) (frames [][]byte, err error) {
+	p := new(rtp.Packet)
+	if err := p.Unmarshal(bytes.Clone(raw)); err != nil {
 		return nil, fmt.Errorf("rtp packet: %w", err)
 	}
 	if p.PayloadType != PayloadType || len(p.Payload) < 8 {
 		return nil, fmt.Errorf("rtp packet: payload type %d with %d bytes, want JPEG (%d)", p.PayloadType, len(p.Payload), PayloadType)
 	}
-	r.sequence(p.SequenceNumber)
+	if !r.started {
+		r.started, r.next, r.held = true, p.SequenceNumber, make(map[uint16]*rtp.Packet, maxHeld)
+	}
+	ahead := p.SequenceNumber - r.next
+	if ahead >= 1<<15 {
+		return nil, nil // came twice, or after it was given up
+	}
+	if ahead == 0 && len(r.held) > 0 {
+		r.Overtaken++
+	}
+	r.held[p.SequenceNumber] = p
+	if len(r.held) > maxHeld {
+		r.giveUp()
+	}
+	return r.drain()
+}
+
+// giveUp goes on with the earliest packet there is.
+func (r *Receiver) giveUp() {
+	gap := uint16(1<<16 - 1)
+	for seq := range r.held {
+		gap = min(gap, seq-r.next)
+	}
+	r.Lost += uint64(gap)
+	r.next += gap
+	r.broken = r.broken || gap > 0
+}
+
+// drain takes what is next in the sequence, as far as it goes.
+func (r *Receiver) drain() (frames [][]byte, err error) {
+	for {
+		p := r.held[r.next]
+		if p == nil {
+			return frames, err
+		}
+		delete(r.held, r.next)
+		r.next++
+		frame, bad := r.add(p)
+		if bad != nil && err == nil {
+			err = bad
+		}
+		if frame != nil {
+			frames = append(frames, frame)
+		}
+	}
+}
+
+// add takes the next packet of the sequence. It gives a frame when the packet
+// completes one.
+func (r *Receiver) add(p *rtp.Packet) (frame []byte, err error) {
 	off := int(p.Payload[1])<<16 | int(p.Payload[2])<<8 | int(p.Payload[3])
 	body := p.Payload[8:]
 	if off == 0 {
 		if len(body) < 132 || p.Payload[4] != typeYUV420 || p.Payload[5] != quantInband || binary.BigEndian.Uint16(body[2:]) != 128 {
+			r.broken = true
 			return nil, errors.New("rtp/jpeg: want type 1 with two quantisation tables in the packet")
 		}
 		r.broken, r.stamp = false, p.Timestamp
@@ -129,16 +187,6 @@ func (r *Receiver) Push(raw []byte) (frame []byte, err error) {
 	}
 	r.broken = true // until the next frame begins
 	return joinJPEG(int(p.Payload[6])*8, int(p.Payload[7])*8, r.tables, r.scan), nil
-}
-
-func (r *Receiver) sequence(seq uint16) {
-	if r.started && seq != r.next {
-		r.broken = true
-		if gap := seq - r.next; gap < 1<<15 {
-			r.Lost += uint64(gap)
-		}
-	}
-	r.started, r.next = true, seq+1
 }
 
 // joinJPEG rebuilds a file as RFC 2435, appendix B.

@@ -2,6 +2,7 @@ package video
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,8 +12,11 @@ import (
 func TestFramesCrossRTP(t *testing.T) {
 	scene, s, r := NewScene(2), &Sender{SSRC: 7}, &Receiver{}
 	for n := uint32(1000); n < 1040; n++ {
-		frame := sendFrame(t, scene, s, r, n, -1)
-		seen, err := Read(frame)
+		frames := sendFrame(t, scene, s, r, n, -1)
+		if len(frames) != 1 {
+			t.Fatalf("frame %d gave %d frames", n, len(frames))
+		}
+		seen, err := Read(frames[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +38,7 @@ func TestLostPacketLosesItsFrameOnly(t *testing.T) {
 		if n == 9 || n == 20 {
 			drop = int(n % 3)
 		}
-		if frame := sendFrame(t, scene, s, r, n, drop); frame != nil {
+		for _, frame := range sendFrame(t, scene, s, r, n, drop) {
 			c.Frame(frame, time.Unix(int64(n), 0))
 		}
 	}
@@ -79,7 +83,7 @@ func TestReadRefusesDamage(t *testing.T) {
 	}
 }
 
-func sendFrame(t *testing.T, scene *Scene, s *Sender, r *Receiver, n uint32, drop int) []byte {
+func sendFrame(t *testing.T, scene *Scene, s *Sender, r *Receiver, n uint32, drop int) [][]byte {
 	t.Helper()
 	data, err := scene.JPEG(n, time.Unix(int64(n), 0))
 	if err != nil {
@@ -89,20 +93,57 @@ func sendFrame(t *testing.T, scene *Scene, s *Sender, r *Receiver, n uint32, dro
 	if err != nil {
 		t.Fatal(err)
 	}
-	var frame []byte
+	var out [][]byte
 	for i, p := range packets {
 		if i == drop {
 			continue
 		}
-		f, err := r.Push(p)
+		frames, err := r.Push(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f != nil {
-			frame = f
+		out = append(out, frames...)
+	}
+	return out
+}
+
+// TestReceiverPutsBackInOrder lets packets overtake each other, as they do
+// when a sender moves between processors.
+func TestReceiverPutsBackInOrder(t *testing.T) {
+	scene, s := NewScene(1), &Sender{}
+	var all [][]byte
+	for n := range uint32(6) {
+		data, err := scene.JPEG(n, time.Unix(int64(n), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets, err := s.Packets(data, n*ClockRate/FPS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, packets...)
+	}
+	for i := 2; i+3 < len(all); i += 5 {
+		all[i], all[i+3] = all[i+3], all[i]
+	}
+	var r Receiver
+	var got []uint32
+	for i, p := range append(all, all[len(all)-1]) { // and one twice
+		frames, err := r.Push(p)
+		if err != nil {
+			t.Fatalf("packet %d: %v", i, err)
+		}
+		for _, f := range frames {
+			m, err := Read(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, m.Number)
 		}
 	}
-	return frame
+	if !slices.Equal(got, []uint32{0, 1, 2, 3, 4, 5}) || r.Lost != 0 || r.Overtaken == 0 {
+		t.Errorf("frames %v, %d lost, %d overtaken", got, r.Lost, r.Overtaken)
+	}
 }
 
 func FuzzReceiver(f *testing.F) {
@@ -119,7 +160,8 @@ func FuzzReceiver(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var r Receiver
-		if frame, err := r.Push(raw); err == nil && frame != nil {
+		frames, _ := r.Push(raw)
+		for _, frame := range frames {
 			_, _ = Read(frame)
 		}
 	})

@@ -99,14 +99,11 @@ func Receive(media net.PacketConn, check *video.Checker) error {
 }
 
 func push(r *video.Receiver, raw []byte, check *video.Checker) error {
-	frame, err := r.Push(raw)
-	if err != nil {
-		return err
+	frames, err := r.Push(raw)
+	for _, f := range frames {
+		check.Frame(f, time.Now())
 	}
-	if frame != nil {
-		check.Frame(frame, time.Now())
-	}
-	return nil
+	return err
 }
 
 // client is one RTSP connection as its client sees it.
