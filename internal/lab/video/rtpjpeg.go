@@ -84,8 +84,8 @@ func splitJPEG(data []byte) (tables, scan []byte, err error) {
 }
 
 // maxHeld is how many packets wait for one that was overtaken on its way
-// before it is given up: two frames and more.
-const maxHeld = 24
+// before it is given up: two to three frames.
+const maxHeld = 8
 
 // Receiver puts RTP packets together to JPEG frames again. Packets that
 // overtook each other are put back in order (RFC 3550, section 6.4.1, counts

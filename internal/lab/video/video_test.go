@@ -39,7 +39,11 @@ func TestLostPacketLosesItsFrameOnly(t *testing.T) {
 			drop = int(n % 3)
 		}
 		for _, frame := range sendFrame(t, scene, s, r, n, drop) {
-			c.Frame(frame, time.Unix(int64(n), 0))
+			seen, err := Read(frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Frame(frame, time.Unix(int64(seen.Number), 0))
 		}
 	}
 	if got, want := counts.Read()["video"], uint64(2); got.Lost != want || got.Total != 30 || r.Lost != want {
