@@ -34,9 +34,11 @@ test: ## all quick tests: Go, then the dashboard's
 	@$(MAKE) --no-print-directory test-ui
 
 .PHONY: test-ui
-test-ui: ## type check and unit tests of the dashboard
-	@.ci/deps node
-	cd ui && npm ci --no-audit --no-fund --silent && npm run --silent check && npm test --silent
+test-ui: ## type check and unit tests of the dashboard (left out, with a word, where Node.js is too old; never in CI)
+	@if .ci/deps node; then \
+		cd ui && npm ci --no-audit --no-fund --silent && npm run --silent check && npm test --silent; \
+	elif [ -n "$$CI" ]; then exit 1; \
+	else echo "SKIPPED: the dashboard's own tests; the dashboard itself is built and embedded already"; fi
 
 .PHONY: test-browser
 test-browser: ## the dashboard in headless Chromium against a real control plane and lab (root)
