@@ -93,9 +93,10 @@ func bothFamilies(p []netip.Prefix) []netip.Prefix {
 }
 
 // netUnder is how far the kernel's ceilings stand above the detector's: they
-// hold from the first packet and without this process, and must never be met
-// by what the detector lets pass.
-const netUnder = 4
+// hold from the first packet and without this process. They stop a class of a
+// device as a whole, its honest packets too, so they stand well above what the
+// detector, whose blocks are narrow, deals with within a third of a second.
+const netUnder = 16
 
 // The detector's built-in ceilings of the classes that honest traffic never
 // brings near them; UDP, TCP and bare ACKs have no ceiling in the kernel,

@@ -87,11 +87,22 @@ func (a *api) parts(ctx context.Context) ([]model.Part, error) {
 }
 
 func (a *api) actions(ctx context.Context) ([]model.Action, error) {
-	var v struct {
-		Actions []model.Action `json:"actions"`
+	var all []model.Action
+	q := url.Values{"limit": {"1000"}}
+	for {
+		var v struct {
+			Actions []model.Action `json:"actions"`
+			Next    string         `json:"next"`
+		}
+		if err := a.call(ctx, http.MethodGet, "/api/v1/actions?"+q.Encode(), nil, &v); err != nil {
+			return nil, err
+		}
+		all = append(all, v.Actions...)
+		if v.Next == "" || len(v.Actions) == 0 {
+			return all, nil
+		}
+		q.Set("before", v.Next)
 	}
-	err := a.call(ctx, http.MethodGet, "/api/v1/actions", nil, &v)
-	return v.Actions, err
 }
 
 // events gives the newest events that fit a query, at most limit.
