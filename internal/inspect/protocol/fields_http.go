@@ -1,0 +1,3 @@
+package protocol
+
+func httpFields() []FieldSpec { return nil }

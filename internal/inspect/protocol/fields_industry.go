@@ -1,0 +1,3 @@
+package protocol
+
+func industryFields() []FieldSpec { return nil }

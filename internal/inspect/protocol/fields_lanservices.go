@@ -1,0 +1,3 @@
+package protocol
+
+func windowsFields() []FieldSpec { return nil }

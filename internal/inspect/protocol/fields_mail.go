@@ -1,0 +1,3 @@
+package protocol
+
+func mailFields() []FieldSpec { return nil }

@@ -1,0 +1,3 @@
+package protocol
+
+func nameFields() []FieldSpec { return nil }

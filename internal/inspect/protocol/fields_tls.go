@@ -1,0 +1,3 @@
+package protocol
+
+func tlsFields() []FieldSpec { return nil }

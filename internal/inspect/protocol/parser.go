@@ -1,0 +1,128 @@
+package protocol
+
+import "github.com/masugata/masugata/internal/inspect/packet"
+
+// Transport is a set of what carries a protocol.
+type Transport uint8
+
+// The transports.
+const (
+	OverTCP Transport = 1 << iota
+	OverUDP
+)
+
+// Verdict is what a Probe says.
+type Verdict uint8
+
+// The verdicts.
+const (
+	No    Verdict = iota // it is not this protocol
+	Yes                  // it is
+	More                 // cannot say yet: ask again with more bytes
+	Maybe                // it may be, take it when nothing else says Yes (and when the port fits)
+)
+
+// Spec describes a protocol's parser to the engine and the rule compiler.
+type Spec struct {
+	ID        ID
+	Transport Transport
+	Ports     []uint16 // where it is usual; used to order probes and to accept Maybe, never alone
+	// Probe looks at the first bytes of one direction (of a stream, or a
+	// datagram). It must be cheap, keep nothing, and not allocate.
+	Probe func(d packet.Direction, data []byte, srcPort, dstPort uint16) Verdict
+	// Open checks the settings and gives a maker of parsers. The engine keeps
+	// parsers in a free list of its own and calls Reset before each use.
+	Open func(s Settings) (func() Parser, error)
+
+	Keywords   []Keyword        // with arguments of their own kind
+	Events     []string         // app-layer-event names, without the protocol ("gzip_decompression_failed"); index is the event number
+	Hooks      map[string]Stage // names of stages for rule headers ("request_line"); ToServer and ToClient names differ
+	Record     string           // event_type of its eve.json record ("http"), "" for none
+	RecordEach bool             // one record a direction (dns) instead of one at the end
+	Files      bool             // transactions may carry files
+	Packetwise bool             // datagrams: rules see each transaction with the packet that carried it
+}
+
+// Settings gives configured values by Suricata's dotted names below
+// app-layer.protocols.NAME ("libhtp.default-config.request-body-limit").
+type Settings interface {
+	// Lookup is false when the value is not set. Lists are comma-separated.
+	Lookup(name string) (string, bool)
+}
+
+// Status says how parsing goes on.
+type Status struct {
+	Code Code
+	Next ID // StatusSwitch: the protocol from here on, Unknown for "detect again"
+}
+
+// Code is the outcome of a Parser call.
+type Code uint8
+
+// The outcomes.
+const (
+	StatusOK     Code = iota
+	StatusFailed      // not parseable: no more calls for this direction; transactions stay
+	StatusDone        // nothing more to see in either direction (encrypted from here): the flow may be bypassed
+	StatusSwitch      // the rest of the bytes belongs to another protocol (STARTTLS, CONNECT, upgrade); Consumed says from where
+)
+
+// Hashes asks for digests of files.
+type Hashes uint8
+
+// The digests.
+const (
+	WantMD5 Hashes = 1 << iota
+	WantSHA1
+	WantSHA256
+)
+
+// Env is what a parser may know of the world during a call. The engine reuses it.
+type Env struct {
+	Now              int64 // nanoseconds since 1970: the packet's time
+	Client, Server   packet.Addr
+	ClientPort       uint16
+	ServerPort       uint16
+	UDP              bool
+	Hashes           Hashes // digests that some rule or output needs
+	Consumed         int    // set by the parser with StatusSwitch: bytes of data it took
+	Expect           []Expectation
+	Frames           []Frame // frames that ended in this call; the engine clears it
+	WantFrames       bool    // some rule inspects frames of this protocol; else none need be noted
+	TriggerRawStream bool    // set by the parser: a message ended, so the raw stream should be inspected now
+}
+
+// Expectation announces a flow that this one has agreed on (FTP data).
+type Expectation struct {
+	Server     packet.Addr
+	ServerPort uint16
+	ID         ID
+	Name       []byte // what it will carry: file name; copied by the engine
+	Download   bool   // server to client
+}
+
+// Frame is a piece of the stream that rules can name ("frame:http1.headers").
+type Frame struct {
+	Name string // without the protocol
+	Dir  packet.Direction
+	Data []byte // valid during the call
+}
+
+// Parser follows one flow of its protocol. It is called from one goroutine,
+// with bytes in order; it bounds what it keeps.
+type Parser interface {
+	// Reset forgets everything and keeps memory for the next flow.
+	Reset()
+	// Parse takes the next bytes of the stream in d, or one datagram. It takes
+	// all of data unless it returns StatusSwitch; what it needs later it copies.
+	Parse(d packet.Direction, data []byte, env *Env) Status
+	// Gap says that n bytes of the stream in d are missing.
+	Gap(d packet.Direction, n uint64, env *Env) Status
+	// End says that no more bytes will come in d.
+	End(d packet.Direction, env *Env)
+	// Txs are the transactions not yet swept, oldest first. The slice belongs
+	// to the parser and changes with every call.
+	Txs() []Tx
+	// Sweep frees transactions whose Inspection says Done.
+	Sweep()
+}
