@@ -84,6 +84,14 @@ func (s *Inspection) Reset(number uint64) {
 	*s = Inspection{Number: number, Scanned: s.Scanned, Pending: s.Pending, Alerted: s.Alerted}
 }
 
+// OneSided says that the transaction belongs to direction d alone (a DNS
+// response, an MQTT publication): in the other direction it counts as
+// inspected, so that no rule fires on it there. Its parser calls it when the
+// transaction begins and answers StageDone for the other direction.
+func (s *Inspection) OneSided(d packet.Direction) {
+	s.Inspected[d.Other()] = StageDone
+}
+
 // FileState says how a file ended.
 type FileState uint8
 
