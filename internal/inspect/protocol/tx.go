@@ -33,6 +33,13 @@ type Recorder interface {
 	AppendEve(dst []byte, d packet.Direction) []byte
 }
 
+// Beside is implemented by a Recorder that writes more fields of the event
+// beside its record (SMTP's "email", NFS's "rpc").
+type Beside interface {
+	// AppendBeside appends whole fields, divided by commas ("email":{…}), or nothing.
+	AppendBeside(dst []byte, d packet.Direction) []byte
+}
+
 // Window is a part of a growing buffer: Data begins Offset bytes after the
 // buffer's first byte; bytes before it are gone.
 type Window struct {
