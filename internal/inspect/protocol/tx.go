@@ -99,6 +99,12 @@ func (s *Inspection) OneSided(d packet.Direction) {
 	s.Inspected[d.Other()] = StageDone
 }
 
+// Again asks for one more inspection in d although the stage has not grown: a
+// Multi field has got another value. Parsers call it.
+func (s *Inspection) Again(d packet.Direction) {
+	s.Inspected[d] = min(s.Inspected[d], StageStart)
+}
+
 // FileState says how a file ended.
 type FileState uint8
 
