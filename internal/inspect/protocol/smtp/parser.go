@@ -119,6 +119,8 @@ func (p *parser) parseData(data []byte, env *protocol.Env) []byte {
 	p.cut = end == line.Cut
 	if !continued && len(text) > 0 && text[0] == '.' {
 		if len(text) == 1 && end != line.Cut {
+			p.mode = modeCommand
+			p.await(verbOther) // the end of the mail has a reply of its own
 			p.endMail(env)
 			return rest
 		}
