@@ -126,3 +126,10 @@ type Parser interface {
 	// Sweep frees transactions whose Inspection says Done.
 	Sweep()
 }
+
+// Expected is implemented by parsers of flows that other flows announce
+// (Expectation): the engine calls it after Reset, before the first bytes. The
+// name is valid during the call.
+type Expected interface {
+	Expect(name []byte, download bool)
+}
