@@ -4,7 +4,7 @@ import "slices"
 
 // Fields is the table of every field that any protocol offers.
 func Fields() []FieldSpec {
-	return slices.Concat(fileFields(), httpFields(), tlsFields(), nameFields(), mailFields(), windowsFields(), ldapFields(), industryFields())
+	return slices.Concat(fileFields(), httpFields(), http2Fields(), tlsFields(), nameFields(), mailFields(), windowsFields(), ldapFields(), industryFields())
 }
 
 // DetectionEvents are the app-layer-event names that belong to protocol
