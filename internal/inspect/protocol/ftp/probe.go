@@ -1,0 +1,76 @@
+package ftp
+
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+)
+
+// probe looks for a client's first command or a server's greeting.
+func probe(d packet.Direction, data []byte, _, dstPort uint16) protocol.Verdict {
+	if d == packet.ToServer {
+		return probeClient(data, dstPort)
+	}
+	if len(data) < 4 {
+		if bytes.HasPrefix([]byte("220"), data[:min(3, len(data))]) {
+			return protocol.More
+		}
+		return protocol.No
+	}
+	if !bytes.HasPrefix(data, []byte("220")) || data[3] != ' ' && data[3] != '-' {
+		return protocol.No
+	}
+	if contains(data[4:min(len(data), 512)], "ftp") {
+		return protocol.Yes
+	}
+	return protocol.Maybe
+}
+
+func probeClient(data []byte, dstPort uint16) protocol.Verdict {
+	for _, word := range [...]string{"user ", "pass ", "port ", "eprt ", "auth tls", "auth ssl"} {
+		n := min(len(word), len(data))
+		if !fold(data[:n], word) {
+			continue
+		}
+		switch {
+		case n < len(word):
+			return protocol.More
+		case dstPort == 110 || bytes.Contains(data, []byte(" :")): // POP3, IRC
+			return protocol.Maybe
+		}
+		return protocol.Yes
+	}
+	for _, word := range [...]string{"syst\r", "feat\r", "quit\r", "help\r", "opts ", "noop\r"} {
+		if len(data) >= len(word) && fold(data[:len(word)], word) {
+			return protocol.Maybe
+		}
+	}
+	return protocol.No
+}
+
+// fold compares b with the beginning of lower, which is lower case, without
+// regard to case.
+func fold(b []byte, lower string) bool {
+	if len(b) > len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func contains(b []byte, lower string) bool {
+	for i := 0; i+len(lower) <= len(b); i++ {
+		if fold(b[i:i+len(lower)], lower) {
+			return true
+		}
+	}
+	return false
+}
