@@ -117,7 +117,7 @@ func (p *parser) transfer(t *Tx, env *protocol.Env) {
 		e.Server = env.Client
 	}
 	env.Expect = append(env.Expect, e)
-	t.port, t.active, p.port = p.port, p.active, 0
+	p.port = 0
 }
 
 // parseReplies takes bytes of the server.
