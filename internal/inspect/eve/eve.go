@@ -67,6 +67,14 @@ func (o *Object) ItemText(v []byte) { o.sep(); o.B = AppendString(o.B, v) }
 // ItemUint writes a number as an array element.
 func (o *Object) ItemUint(v uint64) { o.sep(); o.B = strconv.AppendUint(o.B, v, 10) }
 
+// RawKey begins a field whose name is a JSON string already, with its quotes;
+// the caller appends the value to B.
+func (o *Object) RawKey(json []byte) {
+	o.sep()
+	o.B = append(o.B, json...)
+	o.B = append(o.B, ':')
+}
+
 func (o *Object) sep() {
 	if o.comma {
 		o.B = append(o.B, ',')
