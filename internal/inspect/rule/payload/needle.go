@@ -1,0 +1,139 @@
+package payload
+
+import "bytes"
+
+// needle is a content prepared for search.
+type needle struct {
+	bytes  []byte // lower case when fold
+	fold   bool   // letters match in both cases
+	rare   int    // fold: the byte to look for first
+	lo, up byte   // its two cases
+}
+
+// newNeedle prepares a content. A nocase content without letters is exact.
+func newNeedle(b []byte, nocase bool) needle {
+	n := needle{bytes: b}
+	if !nocase {
+		return n
+	}
+	best := -1
+	lowered := make([]byte, len(b))
+	for i, c := range b {
+		lowered[i] = lower(c)
+		if lowered[i]-'a' < 26 {
+			n.fold = true
+		}
+		if r := rarity[lowered[i]]; int(r) > best {
+			best, n.rare = int(r), i
+		}
+	}
+	if n.fold {
+		n.bytes = lowered
+		n.lo, n.up = lowered[n.rare], upper(lowered[n.rare])
+	}
+	return n
+}
+
+// index is the first place at or behind from where the needle lies within
+// buf[:end], -1 for none.
+func (n *needle) index(buf []byte, from, end int) int {
+	if end-from < len(n.bytes) {
+		return -1
+	}
+	if !n.fold {
+		if i := bytes.Index(buf[from:end], n.bytes); i >= 0 {
+			return from + i
+		}
+		return -1
+	}
+	return n.indexFold(buf, from, end)
+}
+
+// indexFold looks for the rarest byte of the needle in both cases.
+func (n *needle) indexFold(buf []byte, from, end int) int {
+	at, last := from+n.rare, end-len(n.bytes)+n.rare // places of the rare byte
+	if n.lo == n.up {
+		for at <= last {
+			i := bytes.IndexByte(buf[at:last+1], n.lo)
+			if i < 0 {
+				return -1
+			}
+			if at += i; n.at(buf, at-n.rare) {
+				return at - n.rare
+			}
+			at++
+		}
+		return -1
+	}
+	nextLo, nextUp := -1, -1
+	for at <= last {
+		if nextLo < at {
+			nextLo = nextByte(buf, at, last, n.lo)
+		}
+		if nextUp < at {
+			nextUp = nextByte(buf, at, last, n.up)
+		}
+		if at = min(nextLo, nextUp); at > last {
+			return -1
+		}
+		if n.at(buf, at-n.rare) {
+			return at - n.rare
+		}
+		at++
+	}
+	return -1
+}
+
+// nextByte is the next place of c in buf[at:last+1], beyond last for none.
+func nextByte(buf []byte, at, last int, c byte) int {
+	if i := bytes.IndexByte(buf[at:last+1], c); i >= 0 {
+		return at + i
+	}
+	return last + 1
+}
+
+// at says whether the needle lies at place i, which must leave room for it.
+func (n *needle) at(buf []byte, i int) bool {
+	b := buf[i : i+len(n.bytes)]
+	if !n.fold {
+		return bytes.Equal(b, n.bytes)
+	}
+	for j, c := range n.bytes {
+		if lower(b[j]) != c {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if c-'A' < 26 {
+		c |= 0x20
+	}
+	return c
+}
+
+func upper(c byte) byte {
+	if c-'a' < 26 {
+		c &^= 0x20
+	}
+	return c
+}
+
+// rarity orders bytes by how seldom they are in text, roughly: searching for
+// the rarest byte of a needle stops least often.
+var rarity = func() (r [256]uint8) {
+	for c := range r {
+		r[c] = 200
+	}
+	for i, c := range []byte("zqxjkvbwygpfmucdlhrsinoate") {
+		r[c] = uint8(120 - 4*i)
+	}
+	for i, c := range []byte("9876543210") {
+		r[c] = uint8(110 - 4*i)
+	}
+	for i, c := range []byte("\x00 \r\n/.=-\"<>:;&") {
+		r[c] = uint8(10 + 4*i)
+	}
+	return r
+}()

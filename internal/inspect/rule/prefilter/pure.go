@@ -1,0 +1,5 @@
+package prefilter
+
+func buildPure(patterns []Pattern, freq *Frequencies) (Searcher, error) {
+	return newNaive(patterns), nil
+}
