@@ -133,3 +133,12 @@ type Parser interface {
 type Expected interface {
 	Expect(name []byte, download bool)
 }
+
+// Upgraded is implemented by parsers that want to know the transaction that
+// agreed on their protocol (HTTP/2 and WebSocket after 101 Switching
+// Protocols): after a StatusSwitch the engine calls it, after Reset and before
+// the first bytes, with the newest transaction of the parser before. The
+// transaction is valid during the call.
+type Upgraded interface {
+	Upgrade(by Tx, env *Env)
+}
