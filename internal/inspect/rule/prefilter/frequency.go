@@ -1,16 +1,24 @@
 package prefilter
 
-// Frequencies tells how often a pair of bytes occurs in ordinary traffic.
+import "math"
+
+// Frequencies tells how often bytes and pairs of bytes occur in traffic.
 // Upper-case ASCII letters are counted as lower-case ones.
 type Frequencies struct {
-	pair [1 << 16]uint32
+	pair  [1 << 16]uint32
+	char  [256]uint32
+	total uint64
 }
 
-// Learn counts the pairs of a sample of traffic.
+// Learn counts the bytes and pairs of a sample of traffic.
 func (f *Frequencies) Learn(sample []byte) {
-	for i := 0; i+1 < len(sample); i++ {
-		f.pair[pairOf(sample[i], sample[i+1])]++
+	for i := range sample {
+		f.char[lower(sample[i])]++
+		if i+1 < len(sample) {
+			f.pair[pairOf(sample[i], sample[i+1])]++
+		}
 	}
+	f.total += uint64(len(sample))
 }
 
 func pairOf(a, b byte) uint16 { return uint16(lower(a)) | uint16(lower(b))<<8 }
@@ -21,3 +29,37 @@ func lower(c byte) byte {
 	}
 	return c
 }
+
+// byteShare is the share of a byte among all.
+func (f *Frequencies) byteShare(c byte) float64 {
+	return (float64(f.char[lower(c)]) + 0.5) / (float64(f.total) + 128)
+}
+
+// share estimates the share of a gram among all of its length, each byte
+// depending on the one before it.
+func (f *Frequencies) share(g []byte) float64 {
+	p := f.byteShare(g[0])
+	for i := 1; i < len(g); i++ {
+		pair := float64(f.pair[pairOf(g[i-1], g[i])]) + 0.02
+		p *= pair / (float64(f.char[lower(g[i-1])]) + 5)
+	}
+	return p
+}
+
+// ordinary is the built-in table: counts of a mixed sample of home, office and
+// factory traffic, see gen_ordinary.go.
+func ordinary() *Frequencies {
+	f := &Frequencies{}
+	for i, c := range []byte(ordinaryBytes) {
+		f.char[i] = level(c)
+		f.total += uint64(f.char[i])
+	}
+	for i := 0; i+2 < len(ordinaryPairs); i += 3 {
+		f.pair[pairOf(ordinaryPairs[i], ordinaryPairs[i+1])] = level(ordinaryPairs[i+2])
+	}
+	return f
+}
+
+// level is the count that a byte of the table stands for: a quarter of an
+// octave a step.
+func level(c byte) uint32 { return uint32(math.Exp2(float64(c) / 4)) }
