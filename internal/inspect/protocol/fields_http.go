@@ -65,7 +65,7 @@ func httpHeaderFields() []FieldSpec {
 		{Field: HTTPHeaderNames, Keyword: "http.header_names", Aliases: []string{"http_header_names"}, Dirs: BothWays, Stage: StageHeaders, Doc: "names of the header fields, one a line, between empty lines"},
 		{Field: HTTPRequestHeader, Keyword: "http.request_header", Aliases: []string{"http_request_header"}, Dirs: ToServerOnly, Stage: StageHeaders, Multi: true, Doc: "each request header field as \"Name: value\""},
 		{Field: HTTPResponseHeader, Keyword: "http.response_header", Aliases: []string{"http_response_header"}, Dirs: ToClientOnly, Stage: StageHeaders, Multi: true, Doc: "each response header field as \"Name: value\""},
-		{Field: HTTPStart, Keyword: "http.start", Aliases: []string{"http_start"}, Dirs: BothWays, Stage: StageHeaders, Doc: "first line and header block as sent"},
+		{Field: HTTPStart, Keyword: "http.start", Aliases: []string{"http_start"}, Dirs: BothWays, Stage: StageHeaders, Doc: "first line and header fields, as they were understood"},
 	}
 }
 

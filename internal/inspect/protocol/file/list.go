@@ -58,7 +58,7 @@ func (l *List) Close(state protocol.FileState) {
 }
 
 // Reset forgets the files and keeps memory: at most that of eight trackers,
-// each with at most 64 KiB.
+// each with at most 128 KiB.
 func (l *List) Reset() {
 	l.files = l.files[:0]
 	if len(l.trackers) > 8 {
@@ -66,10 +66,6 @@ func (l *List) Reset() {
 		l.trackers = l.trackers[:8]
 	}
 	for _, t := range l.trackers {
-		t.open = false
-		t.file = protocol.File{}
-		if cap(t.buf) > 64<<10 {
-			t.buf = nil
-		}
+		t.Reset()
 	}
 }

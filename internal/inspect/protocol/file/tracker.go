@@ -29,6 +29,7 @@ const (
 	DefaultBack = 16 << 10
 	DefaultMax  = 1 << 20
 	maxName     = 4 << 10
+	maxKept     = 128 << 10 // of a window's memory, from file to file
 )
 
 // Tracker feeds one protocol.File. Its zero value is ready for Open and it is
@@ -122,6 +123,23 @@ func (t *Tracker) Close(state protocol.FileState) {
 	}
 	t.file.Data.Final = true
 	t.show()
+}
+
+// Reset forgets the file without closing it and keeps memory, at most 128 KiB.
+func (t *Tracker) Reset() {
+	t.open = false
+	t.file = protocol.File{}
+	if cap(t.buf) > maxKept {
+		t.buf = nil
+	}
+}
+
+// Scanned frees what lies more than Limits.Back bytes before offset upto.
+// Trim is the same with what the engine noted for file.data.
+func (t *Tracker) Scanned(upto uint64) {
+	if t.open && len(t.buf) > t.limits.Back {
+		t.discard(upto)
+	}
 }
 
 // Trim frees what the engine has scanned but for the last Limits.Back bytes:

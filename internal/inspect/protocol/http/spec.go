@@ -1,0 +1,112 @@
+// Package http follows HTTP/1 connections (RFC 9112, and HTTP/0.9): requests
+// and responses with pipelining, chunked bodies, content encodings, form
+// uploads, tunnels and upgrades. It reads what real servers and browsers read,
+// not only what the standards allow, so that no odd spelling hides anything.
+// It knows nothing of rules and of HTTP/2. The inspection engine calls it
+// through Spec.
+package http
+
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+)
+
+// Spec describes the parser. Parsers made by one call of Open's result may be
+// used by different goroutines, each by one at a time.
+func Spec() protocol.Spec {
+	return protocol.Spec{
+		ID:        protocol.HTTP1,
+		Transport: protocol.OverTCP,
+		Ports:     []uint16{80, 8080, 8000, 8008, 8888, 3128, 1080, 81, 591},
+		Probe:     probe,
+		Open: func(s protocol.Settings) (func() protocol.Parser, error) {
+			c, err := readConfig(s)
+			if err != nil {
+				return nil, err
+			}
+			return func() protocol.Parser { return newParser(c) }, nil
+		},
+		Events: eventNames[:],
+		Hooks: map[string]protocol.Stage{
+			"request_started": protocol.StageStart, "request_line": protocol.StageLine, "request_headers": protocol.StageHeaders,
+			"request_body": protocol.StageBody, "request_trailer": protocol.StageTrailer, "request_complete": protocol.StageDone,
+			"response_started": protocol.StageStart, "response_line": protocol.StageLine, "response_headers": protocol.StageHeaders,
+			"response_body": protocol.StageBody, "response_trailer": protocol.StageTrailer, "response_complete": protocol.StageDone,
+		},
+		Record: "http",
+		Files:  true,
+	}
+}
+
+// probe looks at the first bytes of one direction.
+func probe(d packet.Direction, data []byte, _, _ uint16) protocol.Verdict {
+	if d == packet.ToClient {
+		return probeStatus(data)
+	}
+	return probeRequest(data)
+}
+
+var statusStart = []byte("HTTP/")
+
+func probeStatus(data []byte) protocol.Verdict {
+	data = bytes.TrimLeft(data, "\r\n ")
+	n := min(len(data), len(statusStart))
+	if !bytes.EqualFold(data[:n], statusStart[:n]) {
+		return protocol.No
+	}
+	if len(data) < 9 {
+		return protocol.More
+	}
+	return protocol.Yes
+}
+
+// maxMethod is the longest method that the probe waits for.
+const maxMethod = 20
+
+// probeRequest takes a known method, or any word when the line ends in a
+// version.
+func probeRequest(data []byte) protocol.Verdict {
+	for len(data) > 0 && (data[0] == '\r' || data[0] == '\n') {
+		data = data[1:]
+	}
+	if bytes.HasPrefix(data, []byte("PRI * ")) {
+		return protocol.No
+	}
+	n := bytes.IndexAny(data[:min(len(data), maxMethod)], " \t")
+	if n < 0 {
+		if len(data) < maxMethod && isToken(data) {
+			return protocol.More
+		}
+		return protocol.No
+	}
+	if n == 0 || !isToken(data[:n]) {
+		return protocol.No
+	}
+	if methodOf(data[:n]) != methodUnknown {
+		return probeVersion(data)
+	}
+	line := data
+	if lf := bytes.IndexByte(data, '\n'); lf >= 0 {
+		line = data[:lf]
+	}
+	if bytes.Contains(line, []byte(" HTTP/1.")) {
+		return protocol.Yes
+	}
+	return protocol.No
+}
+
+// probeVersion makes sure that a line with a known method is not one of
+// another protocol that has the same methods (RTSP, SIP).
+func probeVersion(data []byte) protocol.Verdict {
+	lf := bytes.IndexByte(data, '\n')
+	if lf < 0 {
+		return protocol.Yes
+	}
+	line := data[:lf]
+	if bytes.Contains(line, []byte(" RTSP/")) || bytes.Contains(line, []byte(" SIP/")) || bytes.Contains(line, []byte(" ICY/")) {
+		return protocol.No
+	}
+	return protocol.Yes
+}
