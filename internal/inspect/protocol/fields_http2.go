@@ -3,12 +3,12 @@ package protocol
 // Fields of HTTP/2 beyond those of HTTP, and of WebSocket. The numbers among
 // them are answered by Tx.Uint for the keywords that their parsers declare.
 const (
-	HTTP2FrameType Field = familyHTTP + 80 + iota // several
-	HTTP2ErrorCode                                // several
-	HTTP2Priority                                 // several
-	HTTP2Window                                   // several
-	HTTP2SizeUpdate                               // several
-	HTTP2Setting                                  // several: identifier<<32 | value
+	HTTP2FrameType  Field = familyHTTP + 80 + iota // several
+	HTTP2ErrorCode                                 // several
+	HTTP2Priority                                  // several
+	HTTP2Window                                    // several
+	HTTP2SizeUpdate                                // several
+	HTTP2Setting                                   // several: identifier<<32 | value
 	HTTP2HeaderName
 	HTTP2Header
 
