@@ -122,6 +122,14 @@ type Outcome struct {
 	Reject   bool // as Drop, and tell the ends (exception policy)
 	// RawDue: the raw stream has bytes that should be inspected with this packet (see Table.Raw).
 	RawDue bool
+	// Established: the packet finds its flow established, as rules ask by
+	// flow:established. The packet that completes a TCP handshake does not.
+	Established bool
+	// Pass: this packet is not inspected (exception policy).
+	Pass bool
+	// Rewrite is nil, or, inline, the payload as it has to be sent on: as long as
+	// the packet's, with the bytes that came first where it says otherwise.
+	Rewrite []byte
 }
 
 // StreamEvents is a set of stream events, by StreamEvent number.
