@@ -35,15 +35,9 @@ func (f *Frequencies) byteShare(c byte) float64 {
 	return (float64(f.char[lower(c)]) + 0.5) / (float64(f.total) + 128)
 }
 
-// share estimates the share of a gram among all of its length, each byte
-// depending on the one before it.
-func (f *Frequencies) share(g []byte) float64 {
-	p := f.byteShare(g[0])
-	for i := 1; i < len(g); i++ {
-		pair := float64(f.pair[pairOf(g[i-1], g[i])]) + 0.02
-		p *= pair / (float64(f.char[lower(g[i-1])]) + 5)
-	}
-	return p
+// follows estimates how often byte a is followed by byte c.
+func (f *Frequencies) follows(a, c byte) float64 {
+	return (float64(f.pair[pairOf(a, c)]) + 0.02) / (float64(f.char[lower(a)]) + 5)
 }
 
 // ordinary is the built-in table: counts of a mixed sample of home, office and

@@ -2,7 +2,6 @@ package prefilter
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 )
 
@@ -32,8 +31,7 @@ type pat struct {
 type class struct {
 	q, stride int
 	limit     int      // only the first limit bytes of a buffer matter; 0: all
-	bits      []uint32 // bit set over hashes of grams
-	shift     uint8    // hash to index in bits
+	bits      []uint64 // bit set over hashes of grams, of smallSet or largeSet words
 	buckets   []uint32 // hash to the first of its entries; one more at the end
 	coarse    uint8    // hash to index in buckets
 	entries   []entry
@@ -44,7 +42,7 @@ type class struct {
 type entry struct {
 	gram  uint32 // folded
 	check uint32 // folded word at delta from the gram
-	delta int16
+	delta int16  // 0: no check
 	off   uint16 // place of the gram in the pattern
 	pat   uint32
 }
@@ -57,10 +55,10 @@ const (
 func hashOf(gram uint32) uint32 { return gram * gramHash }
 
 func (p *pure) Size() int {
-	size := len(p.blob) + 24*len(p.pats)
+	size := len(p.blob) + 24*len(p.pats) + 16*len(p.chars)
 	for i := range p.classes {
 		c := &p.classes[i]
-		size += 4*len(c.bits) + 4*len(c.buckets) + 16*len(c.entries)
+		size += 8*len(c.bits) + 4*len(c.buckets) + 16*len(c.entries)
 	}
 	return size
 }
@@ -77,133 +75,29 @@ func (p *pure) Scan(data []byte, s *Scratch) {
 		if c.limit > 0 && c.limit < len(d) {
 			d = d[:c.limit]
 		}
-		switch c.q {
-		case 4:
-			c.scan4(p, d, s)
-		case 3:
-			c.scan3(p, d, s)
-		case 2:
-			c.scan2(p, d, s)
+		switch {
+		case c.q == 2:
+			c.scanPairs(p, d, s)
+		case len(c.bits) == smallSet:
+			c.scanSmall(p, d, s)
+		default:
+			c.scanLarge(p, d, s)
 		}
 	}
 	s.end()
 }
 
-// scan4 probes grams of four bytes, four probes at a time.
-func (c *class) scan4(p *pure, data []byte, s *Scratch) {
-	bits, shift, stride := c.bits, c.shift, c.stride
-	last := len(data) - 4
-	i := 0
-	for ; i+3*stride <= last; i += 4 * stride {
-		d := data[i : i+3*stride+4]
-		h0 := hashOf(binary.LittleEndian.Uint32(d)|fold4) >> shift
-		h1 := hashOf(binary.LittleEndian.Uint32(d[stride:])|fold4) >> shift
-		h2 := hashOf(binary.LittleEndian.Uint32(d[2*stride:])|fold4) >> shift
-		h3 := hashOf(binary.LittleEndian.Uint32(d[3*stride:])|fold4) >> shift
-		b0 := bits[h0>>5] >> (h0 & 31)
-		b1 := bits[h1>>5] >> (h1 & 31)
-		b2 := bits[h2>>5] >> (h2 & 31)
-		b3 := bits[h3>>5] >> (h3 & 31)
-		if (b0|b1|b2|b3)&1 == 0 {
-			continue
-		}
-		for k, b := range [4]uint32{b0, b1, b2, b3} {
-			if b&1 != 0 {
-				at := i + k*stride
-				c.hit(p, data, at, binary.LittleEndian.Uint32(data[at:])|fold4, s)
-			}
-		}
-	}
-	for ; i <= last; i += stride {
-		g := binary.LittleEndian.Uint32(data[i:]) | fold4
-		if h := hashOf(g) >> shift; bits[h>>5]>>(h&31)&1 != 0 {
-			c.hit(p, data, i, g, s)
-		}
-	}
-}
-
-const mask3 = 0xffffff
-
-// scan3 probes grams of three bytes.
-func (c *class) scan3(p *pure, data []byte, s *Scratch) {
-	bits, shift, stride := c.bits, c.shift, c.stride
-	last := len(data) - 4
-	i := 0
-	for ; i+3*stride <= last; i += 4 * stride {
-		d := data[i : i+3*stride+4]
-		h0 := hashOf((binary.LittleEndian.Uint32(d)|fold4)&mask3) >> shift
-		h1 := hashOf((binary.LittleEndian.Uint32(d[stride:])|fold4)&mask3) >> shift
-		h2 := hashOf((binary.LittleEndian.Uint32(d[2*stride:])|fold4)&mask3) >> shift
-		h3 := hashOf((binary.LittleEndian.Uint32(d[3*stride:])|fold4)&mask3) >> shift
-		b0 := bits[h0>>5] >> (h0 & 31)
-		b1 := bits[h1>>5] >> (h1 & 31)
-		b2 := bits[h2>>5] >> (h2 & 31)
-		b3 := bits[h3>>5] >> (h3 & 31)
-		if (b0|b1|b2|b3)&1 == 0 {
-			continue
-		}
-		for k, b := range [4]uint32{b0, b1, b2, b3} {
-			if b&1 != 0 {
-				at := i + k*stride
-				c.hit(p, data, at, (binary.LittleEndian.Uint32(data[at:])|fold4)&mask3, s)
-			}
-		}
-	}
-	for ; i+3 <= len(data); i += stride {
-		g := (uint32(data[i]) | uint32(data[i+1])<<8 | uint32(data[i+2])<<16 | fold4) & mask3
-		if h := hashOf(g) >> shift; bits[h>>5]>>(h&31)&1 != 0 {
-			c.hit(p, data, i, g, s)
-		}
-	}
-}
-
-const fold2 = 0x2020
-
-// scan2 probes pairs of bytes; the pair itself is the index of its bit.
-func (c *class) scan2(p *pure, data []byte, s *Scratch) {
-	bits := (*[2048]uint32)(c.bits)
-	stride := c.stride
-	last := len(data) - 2
-	i := 0
-	for ; i+3*stride <= last; i += 4 * stride {
-		d := data[i : i+3*stride+2]
-		g0 := uint32(binary.LittleEndian.Uint16(d) | fold2)
-		g1 := uint32(binary.LittleEndian.Uint16(d[stride:]) | fold2)
-		g2 := uint32(binary.LittleEndian.Uint16(d[2*stride:]) | fold2)
-		g3 := uint32(binary.LittleEndian.Uint16(d[3*stride:]) | fold2)
-		b0 := bits[g0>>5] >> (g0 & 31)
-		b1 := bits[g1>>5] >> (g1 & 31)
-		b2 := bits[g2>>5] >> (g2 & 31)
-		b3 := bits[g3>>5] >> (g3 & 31)
-		if (b0|b1|b2|b3)&1 == 0 {
-			continue
-		}
-		for k, b := range [4]uint32{b0, b1, b2, b3} {
-			if b&1 != 0 {
-				at := i + k*stride
-				c.hit(p, data, at, uint32(binary.LittleEndian.Uint16(data[at:])|fold2), s)
-			}
-		}
-	}
-	for ; i <= last; i += stride {
-		g := uint32(binary.LittleEndian.Uint16(data[i:]) | fold2)
-		if bits[g>>5]>>(g&31)&1 != 0 {
-			c.hit(p, data, i, g, s)
-		}
-	}
-}
-
 // hit compares the patterns of the gram at place at.
 func (c *class) hit(p *pure, data []byte, at int, gram uint32, s *Scratch) {
 	b := hashOf(gram) >> c.coarse
-	for i := c.buckets[b]; i < c.buckets[b+1]; i++ {
+	for i, end := c.buckets[b], c.buckets[b+1]; i < end; i++ {
 		e := &c.entries[i]
 		if e.gram != gram {
 			continue
 		}
 		if e.delta != 0 {
 			j := at + int(e.delta)
-			if j < 0 || j+4 > len(data) || binary.LittleEndian.Uint32(data[j:])|fold4 != e.check {
+			if j < 0 || j+4 > len(data) || word(data[j:])|fold4 != e.check {
 				continue
 			}
 		}
