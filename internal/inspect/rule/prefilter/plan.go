@@ -56,6 +56,9 @@ func (b *builder) classes(list []uint32, limit int) {
 			}
 		}
 	}
+	if limit == 0 {
+		b.p.cost += best[len(cuts)].cost
+	}
 	for i := len(cuts); i > 0; i = best[i].from {
 		var members []uint32
 		for _, m := range byCut[best[i].from:i] {

@@ -14,6 +14,7 @@ type pure struct {
 	pats    []pat
 	blob    []byte // bytes of the patterns one after the other; lower case when nocase
 	maxID   uint32
+	cost    float64 // estimated nanoseconds for a byte of a buffer
 }
 
 // pat is a pattern.

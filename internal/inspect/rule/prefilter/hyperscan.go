@@ -1,0 +1,207 @@
+//go:build hyperscan
+
+package prefilter
+
+/*
+#cgo LDFLAGS: -lhs
+#cgo noescape prefilter_scan
+#cgo nocallback prefilter_scan
+#include <stdint.h>
+#include <stdlib.h>
+#include <hs/hs.h>
+
+struct found {
+	uint32_t *numbers;
+	uint32_t n, most;
+};
+
+static int prefilter_found(unsigned int number, unsigned long long from, unsigned long long to, unsigned int flags, void *context) {
+	struct found *f = context;
+	if (f->n == f->most)
+		return 1;
+	f->numbers[f->n++] = number;
+	return 0;
+}
+
+// prefilter_scan writes the numbers of the patterns that occur. It returns how
+// many there are, or -1 when the scan failed or there are more than fit.
+static int prefilter_scan(const hs_database_t *db, const char *data, unsigned int n, hs_scratch_t *scratch, uint32_t *numbers, uint32_t most) {
+	struct found f = {numbers, 0, most};
+	if (hs_scan(db, data, n, 0, scratch, prefilter_found, &f) != HS_SUCCESS)
+		return -1;
+	return f.n;
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// hyper scans long buffers with Hyperscan and short ones, for which a call out
+// of Go costs more than the scan, with the pure search.
+type hyper struct {
+	pure *pure
+	db   *C.hs_database_t
+	ids  []uint32 // of the patterns by number
+	long int      // buffers of so many bytes and more go to Hyperscan
+	size int
+}
+
+// Costs in nanoseconds for the choice between the two: measured.
+const (
+	costCall     = 160.0
+	costHyper    = 0.35
+	neverLong    = 1 << 30
+	longAtLeast  = 96
+	foundAtOnce  = 1024 // numbers that a scan has room for; more are found by the pure search
+	scratchKnows = 1 << 14
+)
+
+func buildBest(patterns []Pattern, freq *Frequencies) (Searcher, error) {
+	p, err := buildPure(patterns, freq)
+	if err != nil || len(patterns) == 0 {
+		return p, err
+	}
+	h := &hyper{pure: p.(*pure), long: neverLong}
+	if gain := h.pure.cost - costHyper; gain > 0 {
+		h.long = max(int(costCall/gain), longAtLeast)
+	}
+	if h.long > 4096 {
+		return p, nil // the pure search is as fast
+	}
+	if err := h.compile(patterns); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// compile makes the database. Patterns become expressions of escaped bytes.
+func (h *hyper) compile(patterns []Pattern) error {
+	n := len(patterns)
+	h.ids = make([]uint32, n)
+	texts, flags, numbers, exts, limits := cArray[*C.char](n), cArray[C.uint](n), cArray[C.uint](n), cArray[*C.hs_expr_ext_t](n), cArray[C.hs_expr_ext_t](n)
+	defer func() {
+		for _, t := range texts {
+			C.free(unsafe.Pointer(t))
+		}
+		freeArray(texts)
+		freeArray(flags)
+		freeArray(numbers)
+		freeArray(exts)
+		freeArray(limits)
+	}()
+	for i := range patterns {
+		x := &patterns[i]
+		h.ids[i] = x.ID
+		texts[i] = C.CString(escaped(x.Bytes))
+		numbers[i] = C.uint(i)
+		flags[i] = C.HS_FLAG_SINGLEMATCH | C.HS_FLAG_DOTALL
+		if x.NoCase {
+			flags[i] |= C.HS_FLAG_CASELESS
+		}
+		limit(&limits[i], x)
+		exts[i] = &limits[i]
+	}
+	var problem *C.hs_compile_error_t
+	if C.hs_compile_ext_multi(&texts[0], &flags[0], &numbers[0], &exts[0], C.uint(n), C.HS_MODE_BLOCK, nil, &h.db, &problem) != C.HS_SUCCESS {
+		defer C.hs_free_compile_error(problem)
+		return fmt.Errorf("prefilter: Hyperscan: %s", C.GoString(problem.message))
+	}
+	var size C.size_t
+	C.hs_database_size(h.db, &size)
+	h.size = int(size)
+	runtime.AddCleanup(h, func(db *C.hs_database_t) { C.hs_free_database(db) }, h.db)
+	return nil
+}
+
+// limit states where a match must end.
+func limit(e *C.hs_expr_ext_t, x *Pattern) {
+	*e = C.hs_expr_ext_t{}
+	if x.Offset > 0 {
+		e.flags |= C.HS_EXT_FLAG_MIN_OFFSET
+		e.min_offset = C.ulonglong(x.Offset + len(x.Bytes))
+	}
+	if x.Depth > 0 {
+		e.flags |= C.HS_EXT_FLAG_MAX_OFFSET
+		e.max_offset = C.ulonglong(x.Depth)
+	}
+}
+
+func escaped(b []byte) string {
+	const hex = "0123456789abcdef"
+	out := make([]byte, 0, 4*len(b))
+	for _, c := range b {
+		out = append(out, '\\', 'x', hex[c>>4], hex[c&15])
+	}
+	return string(out)
+}
+
+// cArray is n zeroed elements in C memory.
+func cArray[T any](n int) []T {
+	var zero T
+	return unsafe.Slice((*T)(C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(zero)))), n)
+}
+
+func freeArray[T any](a []T) { C.free(unsafe.Pointer(unsafe.SliceData(a))) }
+
+func (h *hyper) Size() int { return h.pure.Size() + h.size + 4*len(h.ids) }
+
+// Scan implements Searcher.
+func (h *hyper) Scan(data []byte, s *Scratch) {
+	if len(data) < h.long || !s.prepare(h) {
+		h.pure.Scan(data, s)
+		return
+	}
+	k := s.box
+	n := C.prefilter_scan(h.db, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)), k.scratch, &k.numbers[0], foundAtOnce)
+	if n < 0 {
+		h.pure.Scan(data, s)
+		return
+	}
+	s.begin(h.pure.maxID)
+	for _, i := range k.numbers[:n] {
+		s.report(h.ids[i])
+	}
+	s.end()
+}
+
+// native is Hyperscan's part of Scratch. It knows for which Searchers it is
+// ready, and keeps those alive: replace Scratch together with them.
+type native struct {
+	box *box
+}
+
+type box struct {
+	scratch *C.hs_scratch_t
+	ready   map[*hyper]struct{}
+	numbers [foundAtOnce]C.uint32_t
+}
+
+var errScratch = errors.New("prefilter: Hyperscan: no memory for a scan")
+
+// prepare makes the scratch fit h.
+func (s *Scratch) prepare(h *hyper) bool {
+	if s.box == nil {
+		s.box = &box{ready: map[*hyper]struct{}{}}
+	}
+	if _, ok := s.box.ready[h]; ok {
+		return true
+	}
+	return s.box.grow(h) == nil
+}
+
+func (k *box) grow(h *hyper) error {
+	first := k.scratch == nil
+	if len(k.ready) >= scratchKnows || C.hs_alloc_scratch(h.db, &k.scratch) != C.HS_SUCCESS {
+		return errScratch
+	}
+	k.ready[h] = struct{}{}
+	if first {
+		runtime.SetFinalizer(k, func(k *box) { C.hs_free_scratch(k.scratch) })
+	}
+	return nil
+}
