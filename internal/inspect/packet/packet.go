@@ -56,6 +56,24 @@ const (
 	HasTunnel   // the payload is another packet; see Decoder.Next
 	HasESP
 	HasGRE
+	HasUseless // IPv6 fragment header of a packet that is whole ("atomic fragment")
+)
+
+// IPv4 options, as bits of Packet.IPOptions.
+const (
+	IPOptRR    uint16 = 1 << iota // record route
+	IPOptLSRR                     // loose source route
+	IPOptSSRR                     // strict source route
+	IPOptTS                       // timestamp
+	IPOptSec                      // security
+	IPOptESec                     // extended security
+	IPOptCIPSO                    // commercial security
+	IPOptSID                      // stream id
+	IPOptQS                       // quick start
+	IPOptAlert                    // router alert
+	IPOptNOP                      // no operation
+	IPOptEOL                      // end of list
+	IPOptOther                    // one that is none of these
 )
 
 // Packet is one decoded packet. It is reused: Decode resets it. All slices
@@ -106,6 +124,15 @@ type Packet struct {
 	HasICMPID bool   // whether ICMPID and ICMPSeq are valid
 	BadIPSum  bool   // the IPv4 header checksum is wrong (only when checksums are verified)
 	BadL4Sum  bool   // the transport checksum is wrong (only when checksums are verified)
+	Invalid   bool   // a header was wrong (Suricata counts it as decoder.invalid); Has says which layers are sound all the same
+	HasSACK   bool   // TCP SACK option with blocks
+	ICMPMTU   uint32 // ICMP fragmentation needed or packet too big: the next hop's MTU
+
+	tunnel struct {
+		from, to uint32
+		kind     uint8
+	} // the packet inside, in Data; see Decoder.Next
+	layers uint8 // headers followed so far, those of outer packets included
 
 	L3       []byte // IP (or ARP) header with options and extension headers, and everything after it up to IP total length
 	L3Header int    // length of the IP header with options (IPv4) or of the fixed header and extension headers (IPv6)
