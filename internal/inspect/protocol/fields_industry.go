@@ -65,7 +65,7 @@ func industryFields() []FieldSpec {
 func ENIPCommands() map[string]uint64 {
 	return map[string]uint64{
 		"nop": 0, "list_services": 4, "list_identity": 0x63, "list_interfaces": 0x64, "register_session": 0x65,
-		"unregister_session": 0x66, "send_rr_data": 0x6f, "send_unit_data": 0x70, "indicate_status": 0x72, "cancel": 0x73,
+		"unregister_session": 0x66, "send_rr_data": 0x6f, "send_rrdata": 0x6f, "send_unit_data": 0x70, "indicate_status": 0x72, "cancel": 0x73,
 	}
 }
 
