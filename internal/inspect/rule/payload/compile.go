@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"github.com/masugata/masugata/internal/inspect/rule/needle"
 )
 
 // slot is a compiled Value: a number, or the variable in a slot.
@@ -17,7 +19,7 @@ type slot struct {
 // step is a compiled Op.
 type step struct {
 	*Op
-	needle needle
+	needle needle.Needle
 
 	offset, depth, distance, within, count, operand, operand2, post slot
 
@@ -117,7 +119,7 @@ func compileStep(op *Op, vars *Variables) (step, error) {
 			return s, err
 		}
 	}
-	s.needle = newNeedle(op.Bytes, op.NoCase)
+	s.needle = needle.New(op.Bytes, op.NoCase)
 	s.relative = op.Relative
 	if op.Kind == Content {
 		s.relative = s.distance.used || s.within.used

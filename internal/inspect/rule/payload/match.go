@@ -175,10 +175,10 @@ func (s *step) window(pos int, st *State) (from, end int, ok bool) {
 func (s *step) find(from, end int, buf []byte) int {
 	if s.EndsWith {
 		at := len(buf) - len(s.Bytes)
-		if at < from || end < len(buf) || !s.needle.at(buf, at) {
+		if at < from || end < len(buf) || !s.needle.At(buf, at) {
 			return -1
 		}
 		return at
 	}
-	return s.needle.index(buf, from, end)
+	return s.needle.Index(buf, from, end)
 }

@@ -44,10 +44,14 @@ func ParseRegexp(arg string) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	if re.prog, err = pcre.Compile(expr, flags); err != nil {
+	if re.prog, err = pcre.Compile(expr, flags|pcre.NoCaptures); err != nil {
 		return nil, err
 	}
-	return re, re.nameCaptures(names)
+	if err = re.nameCaptures(names); err != nil || len(re.captures) == 0 {
+		return re, err
+	}
+	re.prog, err = pcre.Compile(expr, flags)
+	return re, err
 }
 
 func (re *Regexp) flags(text string) (pcre.Flags, error) {

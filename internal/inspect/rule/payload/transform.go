@@ -1,6 +1,10 @@
 package payload
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/masugata/masugata/internal/inspect/rule/pcre"
+)
 
 // Transform changes a buffer before it is inspected. It never changes after
 // ParseTransform and is shared by goroutines.
@@ -8,12 +12,12 @@ type Transform struct {
 	Name  string // as in the rule: "to_lowercase"
 	Arg   string // as in the rule, without quotes
 	apply func(t *Transform, in []byte, w *Workspace) []byte
-	bytes []byte     // xor: the key
-	from  int        // from_base64, subslice: where to begin
-	count int        // from_base64, subslice: how many bytes; unpackers: the most
-	ends  bool       // subslice: there is a count
-	mode  Base64Mode // from_base64
-	expr  *Regexp    // pcrexform
+	bytes []byte       // xor: the key
+	from  int          // from_base64, subslice: where to begin
+	count int          // from_base64, subslice: how many bytes; unpackers: the most
+	ends  bool         // subslice: there is a count
+	mode  Base64Mode   // from_base64
+	expr  *pcre.Regexp // pcrexform
 }
 
 // Chain is the transforms of one buffer in order.

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/masugata/masugata/internal/inspect/rule/pcre"
 )
 
 // unpacker is the memory of gunzip and zlib_deflate.
@@ -50,10 +52,10 @@ func parseXor(t *Transform) error {
 }
 
 func parseExpression(t *Transform) (err error) {
-	if t.expr, err = ParseRegexp("/" + t.Arg + "/"); err != nil {
+	if t.expr, err = pcre.Compile(t.Arg, 0); err != nil {
 		return err
 	}
-	if t.expr.prog.Groups() < 1 {
+	if t.expr.Groups() < 1 {
 		return fmt.Errorf("pcrexform wants one group (…) to take")
 	}
 	return nil
@@ -63,7 +65,7 @@ func parseExpression(t *Transform) (err error) {
 // when the expression does not match.
 func capture(t *Transform, in []byte, w *Workspace) []byte {
 	m := &w.regexp.scratch
-	if !t.expr.prog.Match(m, in, 0) || m.Caps[2] < 0 {
+	if !t.expr.Match(m, in, 0) || m.Caps[2] < 0 {
 		return in
 	}
 	return in[m.Caps[2]:m.Caps[3]]

@@ -1,6 +1,10 @@
 package payload
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/rule/needle"
+)
 
 // transformRow is one transform keyword. parse is nil when it has no argument.
 // apply writes to w.a (from its begin) or returns a part of in.
@@ -16,9 +20,9 @@ var transformTable = []transformRow{
 	{"tld", nil, topLevelOf},
 	{"strip_whitespace", nil, stripWhitespace},
 	{"compress_whitespace", nil, compressWhitespace},
-	{"to_lowercase", nil, mapBytes(lower)},
-	{"to_uppercase", nil, mapBytes(upper)},
-	{"casei", nil, mapBytes(lower)},
+	{"to_lowercase", nil, mapBytes(needle.Lower)},
+	{"to_uppercase", nil, mapBytes(needle.Upper)},
+	{"casei", nil, mapBytes(needle.Lower)},
 	{"header_lowercase", nil, headerLowercase},
 	{"strip_pseudo_headers", nil, stripPseudoHeaders},
 	{"to_md5", nil, toMD5},
@@ -85,7 +89,7 @@ func headerLowercase(_ *Transform, in []byte, w *Workspace) []byte {
 		case c == '\n':
 			name = true
 		case name:
-			c = lower(c)
+			c = needle.Lower(c)
 		}
 		out = append(out, c)
 	}

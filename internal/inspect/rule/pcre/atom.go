@@ -108,7 +108,7 @@ func escapeAssertion(c byte) (assertion, bool) {
 
 // quoted reads \Q…\E.
 func (p *parser) quoted() *node {
-	n := &node{op: nCat}
+	n := &node{op: nCat, quoted: true}
 	for p.more() && !p.accept(`\E`) {
 		n.subs = append(n.subs, p.literal(p.next()))
 	}
@@ -146,6 +146,7 @@ func (p *parser) backref(n int) *node {
 	if n < 1 || n > p.countGroups() {
 		p.fail("there is no group %d", n)
 	}
+	p.refers = true
 	return &node{op: nBackref, group: n, fold: p.flags&CaseLess != 0}
 }
 

@@ -12,7 +12,8 @@ const (
 	opLoop              // one of sets[x], min to max times; y: the byte that must follow, -1 unknown
 	opSplit             // x first, then y
 	opJump              // x
-	opSave              // caps[x] = position
+	opOpen              // regs: caps[x] = position
+	opClose             // caps[x], caps[x+1] = caps[y], position
 	opAssert            // assertion x
 	opBackref           // group x
 	opLook              // program at next to opSubEnd, goes on at x; y: bytes behind
@@ -64,7 +65,7 @@ func Compile(expr string, flags Flags) (*Regexp, error) {
 	}
 	re := &Regexp{groups: p.groups, names: p.names, regular: true}
 	re.slots = 2 * (p.groups + 1)
-	c := &compiler{re: re}
+	c := &compiler{re: re, catches: flags&NoCaptures == 0 || p.refers}
 	if !c.node(tree) || !c.emit(inst{op: opMatch}) {
 		return nil, fmt.Errorf("pcre: the expression is too large: its counted repeats make more than %d steps", maxProgram)
 	}
@@ -80,7 +81,10 @@ func (re *Regexp) Groups() int { return re.groups }
 // first is the whole match.
 func (re *Regexp) GroupNames() []string { return re.names }
 
-type compiler struct{ re *Regexp }
+type compiler struct {
+	re      *Regexp
+	catches bool // groups note what they caught
+}
 
 func (c *compiler) here() int32 { return int32(len(c.re.insts)) }
 
@@ -122,8 +126,7 @@ func (c *compiler) node(n *node) bool {
 	case nRepeat:
 		return c.repeat(n)
 	case nGroup:
-		k := int32(2 * n.group)
-		return c.emit(inst{op: opSave, x: k}) && c.node(n.subs[0]) && c.emit(inst{op: opSave, x: k + 1})
+		return c.group(n)
 	case nAssert:
 		return c.emit(inst{op: opAssert, x: int32(n.assert)})
 	case nEmpty:
@@ -133,6 +136,22 @@ func (c *compiler) node(n *node) bool {
 	}
 	c.re.regular = false
 	return c.irregular(n)
+}
+
+// group emits a group. What it catches counts from its end on: a reference
+// inside of it is to what it caught before.
+func (c *compiler) group(n *node) bool {
+	if !c.catches {
+		return c.node(n.subs[0])
+	}
+	reg := c.register()
+	return c.emit(inst{op: opOpen, x: reg}) && c.node(n.subs[0]) && c.emit(inst{op: opClose, x: int32(2 * n.group), y: reg})
+}
+
+// register gives a slot behind those of the groups.
+func (c *compiler) register() int32 {
+	c.re.slots++
+	return int32(c.re.slots - 1)
 }
 
 // irregular emits the nodes that make a failure depend on more than position.
@@ -245,8 +264,7 @@ func (c *compiler) star(sub *node, lazy bool) bool {
 		return true
 	}
 	c.re.regular = false
-	reg := int32(c.re.slots)
-	c.re.slots++
+	reg := c.register()
 	if !c.emit(inst{op: opMark, x: reg}) || !c.node(sub) {
 		return false
 	}

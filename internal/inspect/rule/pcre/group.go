@@ -110,6 +110,7 @@ func (p *parser) look(neg, behind bool) *node {
 // conditional reads (?(1)yes|no), (?(<name>)yes|no) and (?(?=x)yes|no).
 func (p *parser) conditional() *node {
 	cond := &node{op: nCond}
+	p.refers = true
 	switch {
 	case p.peek() == '?':
 		p.pos++

@@ -1,5 +1,7 @@
 package pcre
 
+import "github.com/masugata/masugata/internal/inspect/rule/needle"
+
 // literals gathers runs of bytes that every match holds.
 type literals struct {
 	run, best, first literal
@@ -57,12 +59,12 @@ func (l *literals) add(b byte, fold bool) {
 	}
 	if letter && fold && !l.run.fold {
 		for i, c := range l.run.bytes {
-			l.run.bytes[i] = lower(c)
+			l.run.bytes[i] = needle.Lower(c)
 		}
 		l.run.fold = true
 	}
 	if l.run.fold {
-		b = lower(b)
+		b = needle.Lower(b)
 	}
 	if len(l.run.bytes) == 0 {
 		l.run.at = l.at

@@ -1,6 +1,10 @@
 package pcre
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/rule/needle"
+)
 
 // Scratch is the memory of one goroutine for matching. The zero value is
 // ready. Any number of Regexps may use it in turn.
@@ -79,7 +83,7 @@ func (s *Scratch) run(pc, pos int32, base int) (int32, bool) {
 			pos++
 			pc++
 		case opFold:
-			ok = pos < n && lower(buf[pos]) == in.b
+			ok = pos < n && needle.Lower(buf[pos]) == in.b
 			pos++
 			pc++
 		case opSet:
@@ -94,8 +98,11 @@ func (s *Scratch) run(pc, pos int32, base int) (int32, bool) {
 			pc = in.x
 		case opJump:
 			ok, pc = true, in.x
-		case opSave, opMark:
+		case opOpen, opMark:
 			ok = s.save(in.x, pos)
+			pc++
+		case opClose:
+			ok = s.save(in.x, s.Caps[in.y]) && s.save(in.x+1, pos)
 			pc++
 		case opAssert:
 			ok = s.holds(assertion(in.x), pos)
@@ -236,20 +243,13 @@ func (s *Scratch) backref(in *inst, pos int32) (int32, bool) {
 	want, got := s.buf[a:b], s.buf[pos:pos+b-a]
 	if in.fold {
 		for i := range want {
-			if lower(want[i]) != lower(got[i]) {
+			if needle.Lower(want[i]) != needle.Lower(got[i]) {
 				return pos, false
 			}
 		}
 		return pos + b - a, true
 	}
 	return pos + b - a, bytes.Equal(want, got)
-}
-
-func lower(c byte) byte {
-	if c-'A' < 26 {
-		c |= 0x20
-	}
-	return c
 }
 
 // failed says whether the state was entered at pos before, and notes it.

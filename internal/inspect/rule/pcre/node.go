@@ -42,6 +42,7 @@ type node struct {
 	behind     bool
 	lazy       bool
 	possessive bool
+	quoted     bool // \Q…\E
 	assert     assertion
 	group      int
 	min, max   int

@@ -17,6 +17,7 @@ const (
 	Anchored                        // A
 	DollarEndOnly                   // E
 	Ungreedy                        // G
+	NoCaptures                      // groups need not tell what they caught, which is faster
 )
 
 // limits of an expression
@@ -35,7 +36,8 @@ type parser struct {
 	groups int
 	names  []string // by group, "" without
 	nest   int
-	total  int // groups in the whole expression, for forward references
+	total  int  // groups in the whole expression, for forward references
+	refers bool // something refers to a group
 }
 
 type problem string
@@ -125,7 +127,7 @@ func (p *parser) sequence() *node {
 		if n == nil {
 			continue
 		}
-		if n.op == nCat && len(n.subs) > 0 { // \Q…\E: quantifiers bind to the last byte
+		if n.quoted { // quantifiers bind to the last byte
 			cat.subs = append(cat.subs, n.subs[:len(n.subs)-1]...)
 			n = n.subs[len(n.subs)-1]
 		}

@@ -1,6 +1,10 @@
 package pcre
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/rule/needle"
+)
 
 // search is what shortens the way to places where a match may begin.
 type search struct {
@@ -11,6 +15,7 @@ type search struct {
 	prefix   []byte   // every match begins with it, as written
 	fold     bool     // prefix: lower case, either case matches
 	required Required // must occur somewhere in a match
+	needle   needle.Needle
 }
 
 // Required is a string that every match holds, empty when none is known.
@@ -32,6 +37,7 @@ func (re *Regexp) plan(tree *node, flags Flags) {
 	l := &literals{}
 	l.walk(tree)
 	l.end()
+	re.needle = needle.New(l.best.bytes, l.best.fold)
 	re.required = Required{Bytes: l.best.bytes, NoCase: l.best.fold}
 	if l.first.at == 0 && len(l.first.bytes) > 1 {
 		re.prefix, re.fold = l.first.bytes, l.first.fold
@@ -43,7 +49,7 @@ func (re *Regexp) plan(tree *node, flags Flags) {
 // leaves its places in s.Caps. A search that meets the bound on steps finds
 // nothing.
 func (re *Regexp) Match(s *Scratch, buf []byte, from int) bool {
-	if from < 0 || from > len(buf) || len(buf) > 1<<30 {
+	if from < 0 || from > len(buf) || len(buf) > 1<<30 || re.lacks(buf, from) {
 		return false
 	}
 	if need := re.slots; cap(s.Caps) < need {
@@ -59,6 +65,16 @@ func (re *Regexp) Match(s *Scratch, buf []byte, from int) bool {
 	s.Caps = s.Caps[:2*(re.groups+1)]
 	s.buf, s.re = nil, nil
 	return ok
+}
+
+// lacks says that buf has not what every match must hold. Short buffers and
+// expressions that begin with it are searched as fast without this question.
+func (re *Regexp) lacks(buf []byte, from int) bool {
+	const short = 24
+	if len(re.required.Bytes) < 2 || len(re.prefix) > 0 && !re.fold || len(buf)-from < short {
+		return false
+	}
+	return re.needle.Index(buf, from, len(buf)) < 0
 }
 
 func (s *Scratch) findWithMemory(from int) bool {

@@ -1,25 +1,28 @@
-package payload
+// Package needle searches one byte string in another, in either case of ASCII
+// letters when asked. It knows nothing of rules; payload and pcre search with
+// it. Many strings at once are prefilter's business.
+package needle
 
 import "bytes"
 
-// needle is a content prepared for search.
-type needle struct {
+// Needle is a byte string prepared for search. It never changes.
+type Needle struct {
 	bytes  []byte // lower case when fold
 	fold   bool   // letters match in both cases
 	rare   int    // fold: the byte to look for first
 	lo, up byte   // its two cases
 }
 
-// newNeedle prepares a content. A nocase content without letters is exact.
-func newNeedle(b []byte, nocase bool) needle {
-	n := needle{bytes: b}
+// New prepares b, which must not change. Without letters nocase says nothing.
+func New(b []byte, nocase bool) Needle {
+	n := Needle{bytes: b}
 	if !nocase {
 		return n
 	}
 	best := -1
 	lowered := make([]byte, len(b))
 	for i, c := range b {
-		lowered[i] = lower(c)
+		lowered[i] = Lower(c)
 		if lowered[i]-'a' < 26 {
 			n.fold = true
 		}
@@ -29,14 +32,14 @@ func newNeedle(b []byte, nocase bool) needle {
 	}
 	if n.fold {
 		n.bytes = lowered
-		n.lo, n.up = lowered[n.rare], upper(lowered[n.rare])
+		n.lo, n.up = lowered[n.rare], Upper(lowered[n.rare])
 	}
 	return n
 }
 
-// index is the first place at or behind from where the needle lies within
+// Index is the first place at or behind from where the needle lies within
 // buf[:end], -1 for none.
-func (n *needle) index(buf []byte, from, end int) int {
+func (n *Needle) Index(buf []byte, from, end int) int {
 	if end-from < len(n.bytes) {
 		return -1
 	}
@@ -50,7 +53,7 @@ func (n *needle) index(buf []byte, from, end int) int {
 }
 
 // indexFold looks for the rarest byte of the needle in both cases.
-func (n *needle) indexFold(buf []byte, from, end int) int {
+func (n *Needle) indexFold(buf []byte, from, end int) int {
 	at, last := from+n.rare, end-len(n.bytes)+n.rare // places of the rare byte
 	if n.lo == n.up {
 		for at <= last {
@@ -58,7 +61,7 @@ func (n *needle) indexFold(buf []byte, from, end int) int {
 			if i < 0 {
 				return -1
 			}
-			if at += i; n.at(buf, at-n.rare) {
+			if at += i; n.At(buf, at-n.rare) {
 				return at - n.rare
 			}
 			at++
@@ -76,7 +79,7 @@ func (n *needle) indexFold(buf []byte, from, end int) int {
 		if at = min(nextLo, nextUp); at > last {
 			return -1
 		}
-		if n.at(buf, at-n.rare) {
+		if n.At(buf, at-n.rare) {
 			return at - n.rare
 		}
 		at++
@@ -92,28 +95,30 @@ func nextByte(buf []byte, at, last int, c byte) int {
 	return last + 1
 }
 
-// at says whether the needle lies at place i, which must leave room for it.
-func (n *needle) at(buf []byte, i int) bool {
+// At says whether the needle lies at place i, which must leave room for it.
+func (n *Needle) At(buf []byte, i int) bool {
 	b := buf[i : i+len(n.bytes)]
 	if !n.fold {
 		return bytes.Equal(b, n.bytes)
 	}
 	for j, c := range n.bytes {
-		if lower(b[j]) != c {
+		if Lower(b[j]) != c {
 			return false
 		}
 	}
 	return true
 }
 
-func lower(c byte) byte {
+// Lower is c with ASCII letters made lower case.
+func Lower(c byte) byte {
 	if c-'A' < 26 {
 		c |= 0x20
 	}
 	return c
 }
 
-func upper(c byte) byte {
+// Upper is c with ASCII letters made upper case.
+func Upper(c byte) byte {
 	if c-'a' < 26 {
 		c &^= 0x20
 	}
