@@ -8,7 +8,8 @@ const replacement = '?'
 // bestFit turns UTF-8 into single bytes in place and returns the new length:
 // characters beyond ASCII become what looks like them in code page 1252, as
 // some servers do, or a question mark. Overlong forms are decoded. Bytes that
-// are no UTF-8 stay.
+// are no UTF-8 become question marks; a character cut off by the end is left
+// out.
 func bestFit(b []byte) int {
 	i := 0
 	for i < len(b) && b[i] < 0x80 {
@@ -16,43 +17,48 @@ func bestFit(b []byte) int {
 	}
 	out := i
 	for i < len(b) {
-		r, n := looseRune(b[i:])
-		if n <= 1 {
-			b[out] = b[i]
-			n = 1
-		} else {
-			b[out] = fitByte(r)
-		}
-		out++
+		r, n, whole := looseRune(b[i:])
 		i += n
+		switch {
+		case whole:
+			b[out] = fitByte(r)
+			out++
+		case i < len(b) || n == 1 && !isLead(b[i-1]):
+			b[out] = replacement
+			out++
+		}
 	}
 	return out
 }
 
-// looseRune decodes a character, overlong forms too; n is 0 for none.
-func looseRune(b []byte) (r rune, n int) {
-	switch c := b[0]; {
-	case c < 0x80:
-		return rune(c), 1
-	case c&0xe0 == 0xc0:
-		r, n = rune(c&0x1f), 2
-	case c&0xf0 == 0xe0:
-		r, n = rune(c&0x0f), 3
-	case c&0xf8 == 0xf0:
-		r, n = rune(c&0x07), 4
+// isLead says whether c begins a character of several bytes.
+func isLead(c byte) bool { return c >= 0xc0 && c < 0xf8 }
+
+// looseRune decodes a character, overlong forms too: how many bytes it took,
+// and whether they are a whole character.
+func looseRune(b []byte) (r rune, n int, whole bool) {
+	c := b[0]
+	if c < 0x80 {
+		return rune(c), 1, true
+	}
+	want := 2
+	switch {
+	case !isLead(c):
+		return 0, 1, false
+	case c >= 0xf0:
+		want, r = 4, rune(c&0x07)
+	case c >= 0xe0:
+		want, r = 3, rune(c&0x0f)
 	default:
-		return 0, 0
+		r = rune(c & 0x1f)
 	}
-	if len(b) < n {
-		return 0, 0
-	}
-	for _, c := range b[1:n] {
-		if c&0xc0 != 0x80 {
-			return 0, 0
+	for n = 1; n < want && n < len(b); n++ {
+		if b[n]&0xc0 != 0x80 {
+			return 0, n, false
 		}
-		r = r<<6 | rune(c&0x3f)
+		r = r<<6 | rune(b[n]&0x3f)
 	}
-	return r, n
+	return r, n, n == want
 }
 
 // fitByte is the single byte that a character becomes.

@@ -87,7 +87,7 @@ func (m *message) splitLines(final bool) (over int, done bool) {
 		}
 		line := raw[b.start : b.start+n]
 		next := b.start + n
-		if m.dir == packet.ToClient {
+		if m.dir == packet.ToClient && n > 1 {
 			skip, wait := oddEnd(line, raw[next:], final)
 			if wait {
 				return 0, false
@@ -115,7 +115,10 @@ func oddEnd(line, rest []byte, final bool) (skip int, wait bool) {
 	if line[len(line)-1] == '\r' || len(line) >= 2 && line[len(line)-2] == '\r' {
 		return 0, false
 	}
-	if len(rest) == 0 || rest[0] != '\r' {
+	if len(rest) == 0 {
+		return 0, !final
+	}
+	if rest[0] != '\r' {
 		return 0, false
 	}
 	if len(rest) == 1 {
@@ -137,7 +140,7 @@ func (m *message) isTerminator(line, rest []byte) bool {
 		if line[0] == '\r' {
 			return true
 		}
-		return isLWS(line[0]) && line[1] == '\n' && m.dir == packet.ToClient && len(rest) > 0 && rest[0] != '\n'
+		return isLWS(line[0]) && line[1] == '\n' && m.dir == packet.ToClient && (len(rest) == 0 || rest[0] != '\n')
 	}
 	return false
 }
@@ -198,7 +201,7 @@ func (m *message) parseField(s span) {
 		return
 	}
 	end := colon
-	for end > 0 && isLWS(b[end-1]) {
+	for end > 0 && isSpace(b[end-1]) {
 		end--
 	}
 	start := 0
@@ -236,13 +239,13 @@ func (m *message) enter(name, value span) {
 	if len(h.raw)+len(h.text) > maxHeaderBytes {
 		return
 	}
-	repeated, tooMany := h.add(name, value, m.p.cfg.headersLimit)
+	excess, tooMany := h.add(name, value, m.p.cfg.headersLimit)
 	if tooMany {
 		m.event(evReqTooManyHeaders, evRespTooManyHeaders)
 		m.p.side[m.dir].failed = true
 		return
 	}
-	if repeated {
+	if excess {
 		m.event(evReqRepetition, evRespRepetition)
 	}
 	if i := h.at[knownContentLength]; i != 0 && h.list[i-1].repeated && recognise(h.bytes(name)) == knownContentLength {

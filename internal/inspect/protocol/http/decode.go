@@ -84,12 +84,13 @@ func (l *layer) write(data []byte) error {
 	return l.run(data)
 }
 
-// finish is called when no more input will come: what is too short to be
-// packed is handed on as it is.
+// finish is called when no more input will come: input that gave nothing is
+// handed on as it is.
 func (l *layer) finish() error {
-	if l.started || len(l.head) == 0 || l.format != formatUnknown {
+	if l.started || len(l.head) == 0 || l.format >= formatBrotli {
 		return nil
 	}
+	l.failed(false)
 	l.format = formatPlain
 	return l.next(l.head)
 }

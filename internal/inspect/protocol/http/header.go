@@ -140,6 +140,14 @@ func (h *headers) reset() {
 	h.reps = 0
 }
 
+// again makes ready for the block of the next response to the same request and
+// keeps what was sent.
+func (h *headers) again() {
+	raw := h.raw
+	h.reset()
+	h.raw = raw
+}
+
 func (h *headers) bytes(s span) []byte {
 	if s.off&inText != 0 {
 		off := s.off &^ inText
@@ -168,8 +176,8 @@ func (h *headers) find(name []byte, hash uint32) int {
 }
 
 // add enters a field that stands at name and value in raw or text. It says
-// whether it is the second of its name, and whether the limit was met.
-func (h *headers) add(name, value span, limit int) (repeated, tooMany bool) {
+// whether there are too many repetitions, or too many fields.
+func (h *headers) add(name, value span, limit int) (excess, tooMany bool) {
 	n := h.bytes(name)
 	hash := foldHash(n)
 	if i := h.find(n, hash); i >= 0 {
@@ -186,18 +194,16 @@ func (h *headers) add(name, value span, limit int) (repeated, tooMany bool) {
 	return false, false
 }
 
-// join adds the value of a repeated field to the first one.
-func (h *headers) join(to *header, value span) (second bool) {
-	second = !to.repeated
-	if !second {
-		if h.reps >= maxRepetitions {
-			return false
-		}
-		h.reps++
+// join adds the value of a repeated field to the first one, unless there were
+// too many repetitions.
+func (h *headers) join(to *header, value span) (excess bool) {
+	if h.reps > maxRepetitions {
+		return true
 	}
+	h.reps++
 	to.repeated = true
 	if to.known == knownContentLength {
-		return second
+		return false
 	}
 	if to.value.off&inText == 0 || int(to.value.off&^inText+to.value.n) != len(h.text) {
 		to.value = h.toText(to.value)
@@ -205,7 +211,7 @@ func (h *headers) join(to *header, value span) (second bool) {
 	h.text = append(h.text, ", "...)
 	h.text = append(h.text, h.bytes(value)...)
 	to.value.n = uint32(len(h.text)) - to.value.off&^inText
-	return second
+	return false
 }
 
 // toText copies a piece to the end of the text arena.

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
-	"github.com/masugata/masugata/internal/inspect/protocol"
 )
 
 // splitHostPort splits a host with an optional port. portOK is false for a
@@ -85,11 +84,8 @@ func validHost(b []byte) bool {
 	return true
 }
 
-// appendHost appends a host name in lower case without dots at its end.
+// appendHost appends a host name in lower case.
 func appendHost(dst, b []byte) []byte {
-	for len(b) > 0 && b[len(b)-1] == '.' {
-		b = b[:len(b)-1]
-	}
 	for _, c := range b {
 		dst = append(dst, lower(c))
 	}
@@ -136,11 +132,4 @@ func (t *transaction) checkAuthorization() {
 		}
 	}
 	t.insp.Events.Set(evAuthUnrecognized)
-}
-
-// checkRequest compares the port that is asked for with the one in use.
-func (t *transaction) checkRequest(env *protocol.Env) {
-	if t.hostPort > 0 && uint16(t.hostPort) != env.ServerPort {
-		t.insp.Events.Set(evPortMismatch)
-	}
 }

@@ -18,7 +18,8 @@ const (
 
 // lzmaReader undoes the .lzma format (LZMA "alone") piece by piece. It decodes
 // a symbol only once as much input is there as the longest one takes, or the
-// input has ended. Dictionaries beyond limit are refused.
+// input has ended. Of larger dictionaries only limit bytes are kept; copies from
+// farther back are refused.
 type lzmaReader struct {
 	limit      int
 	in         []byte
@@ -112,9 +113,10 @@ func (z *lzmaReader) begin() error {
 	}
 	z.lc, z.lp, z.pb = p%9, p/9%5, p/45
 	size := binary.LittleEndian.Uint32(z.in[1:])
-	if size > uint32(z.limit) || z.lc+z.lp > 4 && 0x300<<(z.lc+z.lp) > z.limit {
+	if z.lc+z.lp > 4 && 0x300<<(z.lc+z.lp) > z.limit {
 		return errMemory
 	}
+	size = min(size, uint32(z.limit))
 	z.left = binary.LittleEndian.Uint64(z.in[5:])
 	z.unknown = z.left == 1<<64-1
 	if n := max(int(size), 4096); cap(z.dict) < n {

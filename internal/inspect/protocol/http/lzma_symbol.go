@@ -144,8 +144,11 @@ func (z *lzmaReader) literalByte() {
 
 // copyMatch copies n bytes from distance rep[0].
 func (z *lzmaReader) copyMatch(n uint, emit func([]byte) error) error {
-	if uint64(z.rep[0]) >= z.total || int(z.rep[0]) >= len(z.dict) {
+	if uint64(z.rep[0]) >= z.total {
 		return errBroken
+	}
+	if int(z.rep[0]) >= len(z.dict) {
+		return errMemory
 	}
 	if !z.unknown && uint64(n) > z.left {
 		n = uint(z.left)

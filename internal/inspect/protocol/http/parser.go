@@ -203,8 +203,7 @@ func (p *Parser) answered() *transaction {
 	t.unmatched = true
 	t.insp.Events.Set(evUnmatchedResponse)
 	t.uri = unseenTarget
-	t.normal = append(t.normal[:0], unseenTarget...)
-	t.path = t.normal
+	t.path = unseenTarget
 	t.msg[packet.ToServer].stage = protocol.StageDone
 	return t
 }
@@ -242,9 +241,6 @@ func (p *Parser) complete(d packet.Direction) {
 	s.decoder.finish()
 	m.closeBody(protocol.FileClosed)
 	m.stage = protocol.StageDone
-	if d == packet.ToServer {
-		m.tx.checkRequest(p.env)
-	}
 	p.env.TriggerRawStream = true
 	if p.env.WantFrames {
 		p.addFrame(s, d)

@@ -2,7 +2,6 @@ package http
 
 import (
 	"bytes"
-	"strconv"
 
 	"github.com/masugata/masugata/internal/inspect/eve"
 	"github.com/masugata/masugata/internal/inspect/packet"
@@ -51,11 +50,17 @@ func (t *transaction) appendStatus(o *eve.Object, h *headers) {
 	if len(t.status) == 0 {
 		return
 	}
-	n, err := strconv.Atoi(string(t.status))
-	if err != nil || n <= 0 || n > 999 {
+	n := uint64(0)
+	for _, c := range t.status {
+		if c-'0' > 9 || n > 999 {
+			break
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if n == 0 || n > 999 {
 		o.Text("status_string", t.status)
 	} else {
-		o.Uint("status", uint64(n))
+		o.Uint("status", n)
 	}
 	if t.code > 300 && t.code < 303 {
 		text(o, "redirect", h, knownLocation)

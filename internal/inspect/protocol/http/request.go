@@ -185,25 +185,23 @@ func (p *Parser) afterMessage(s *side, d packet.Direction, data []byte) int {
 		p.early = append(p.early[:0], data[:min(len(data), maxEarly)]...)
 		return len(data)
 	}
-	blank := 0
-	for blank < len(data) && (data[blank] == '\r' || data[blank] == '\n') {
-		blank++
-	}
-	line := data[blank:]
+	line := data
 	if lf := bytes.IndexByte(line, '\n'); lf >= 0 {
 		line = line[:lf+1]
 	}
-	more := len(line) > 0 && !likeStatusLine(line)
+	more := !likeStatusLine(line)
 	if d == packet.ToServer {
-		rest := trimLeft(line)
+		rest := trimLeft(data)
 		word := rest[:wordEnd(rest)]
-		more = len(word) > 0 && methodOf(word) == methodUnknown
+		more = methodOf(word) == methodUnknown
 	}
 	if !more {
 		p.complete(d)
 		return 0
 	}
-	s.m.event(evReqBodyUnexpected, evRespBodyUnexpected)
-	s.decoder.write(data[:blank+len(line)])
-	return blank + len(line)
+	if len(chomp(line)) > 0 {
+		s.m.event(evReqBodyUnexpected, evRespBodyUnexpected)
+	}
+	s.decoder.write(line)
+	return len(line)
 }

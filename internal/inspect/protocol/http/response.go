@@ -175,8 +175,8 @@ func (p *Parser) interim(s *side, t *transaction) bool {
 	}
 	t.continued = true
 	m.line = m.line[:0]
-	m.block = block{}
-	m.headers.reset()
+	m.headers.again()
+	m.block = block{start: len(m.headers.raw)}
 	m.built.reset()
 	m.stage = protocol.StageStart
 	s.state = stateLine

@@ -172,7 +172,7 @@ func (t *transaction) requestBytes(f protocol.Field, i int) ([]byte, bool) {
 		return present(t.host)
 	case protocol.HTTPHostRaw:
 		if t.target.host != nil {
-			return t.target.host, true
+			return t.host, true
 		}
 		return m.headers.get(knownHost)
 	}

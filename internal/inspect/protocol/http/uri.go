@@ -71,7 +71,6 @@ func (t *transaction) normalise(c *uriConfig) {
 		if len(t.target.port) > 0 && t.target.portNumber < 0 {
 			t.insp.Events.Set(evAuthorityPort)
 		}
-		t.normal = append(t.normal[:0], t.uri...)
 		return
 	}
 	t.target = parseTarget(t.uri)
@@ -93,16 +92,13 @@ func (t *transaction) normalise(c *uriConfig) {
 		}
 		b = append(b[:start], b[again:]...)
 	}
-	if len(b) == start && u.host != nil {
-		b = append(b, '/')
-	}
 	end := len(b)
 	if u.hasQuery {
 		b = append(b, '?')
 		b = t.appendQuery(b, c)
 	}
 	if u.hasFragment {
-		b = append(append(b, '#'), u.fragment...)
+		b = c.appendDecoded(append(b, '#'), u.fragment, false)
 	}
 	t.normal, t.path = b, b[start:end]
 }
@@ -157,7 +153,7 @@ func (c *uriConfig) appendDecoded(dst, src []byte, path bool) []byte {
 		switch {
 		case ch == '%':
 			var keep bool
-			ch, n, keep = c.percent(src[i:])
+			ch, n, keep = c.percent(src[i:], path && c.uEncoding)
 			if !keep {
 				i += n
 				continue
@@ -199,8 +195,8 @@ func (c *uriConfig) appendDecoded(dst, src []byte, path bool) []byte {
 
 // percent decodes what begins with a percent sign: the byte, how much of src
 // it took, and whether there is a byte at all.
-func (c *uriConfig) percent(src []byte) (ch byte, n int, keep bool) {
-	if len(src) >= 6 && lower(src[1]) == 'u' && c.uEncoding {
+func (c *uriConfig) percent(src []byte, uEncoding bool) (ch byte, n int, keep bool) {
+	if len(src) >= 6 && lower(src[1]) == 'u' && uEncoding {
 		v := 0
 		for _, h := range src[2:6] {
 			x := hexValue(h)
@@ -235,7 +231,8 @@ func looseHex(c byte) int {
 }
 
 // removeDots removes dot segments in place (RFC 3986 section 5.2.4) and
-// returns the new length.
+// returns the new length. Unlike there, no slash stays for a last segment of
+// dots.
 func removeDots(b []byte) int {
 	if bytes.IndexByte(b, '.') < 0 {
 		return len(b)
@@ -251,14 +248,12 @@ func removeDots(b []byte) int {
 		case bytes.HasPrefix(rest, []byte("/./")):
 			i += 2
 		case string(rest) == "/.":
-			b[i+1] = '/'
-			i++
+			i = len(b)
 		case bytes.HasPrefix(rest, []byte("/../")):
 			i += 3
 			out = lastSegment(b[:out])
 		case string(rest) == "/..":
-			b[i+2] = '/'
-			i += 2
+			i = len(b)
 			out = lastSegment(b[:out])
 		case string(rest) == ".", string(rest) == "..":
 			i = len(b)

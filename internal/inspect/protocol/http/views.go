@@ -63,7 +63,7 @@ func (m *message) namesView() ([]byte, bool) {
 // startView is http.start: the first line and the fields as they were understood.
 func (m *message) startView() ([]byte, bool) {
 	line := chompLine(m)
-	if line == nil {
+	if line == nil || len(m.headers.list) == 0 {
 		return nil, false
 	}
 	v := &m.built
