@@ -13,12 +13,8 @@ func (t *Table) follow(e *entry, s *session, p *packet.Packet) bool {
 			t.event(EvPktBadWindowUpdate)
 			return false
 		}
-		if n := uint32(len(p.Payload)); n > 0 && s.state != TCPClosed && seqLT(p.Seq, h.nextSeq) && seqLEQ(p.Seq+n, h.nextSeq) {
-			if seqLEQ(p.Seq+n, h.lastAck) {
-				t.event(EvPktSpuriousRetransmission)
-			} else {
-				t.event(EvPktRetransmission)
-			}
+		if n := uint32(len(p.Payload)); n > 0 && s.state != TCPClosed && seqLEQ(p.Seq+n, h.lastAck) {
+			t.event(EvPktSpuriousRetransmission)
 		}
 	}
 	h.tcpFlags |= p.TCPFlags
@@ -158,6 +154,13 @@ func (t *Table) takeAck(s *session, p *packet.Packet) {
 	t.takeTimestamp(s, p)
 }
 
+// again notes bytes that come again while the session shuts down.
+func (t *Table) again(h *half, p *packet.Packet) {
+	if n := uint32(len(p.Payload)); n > 0 && (seqLT(p.Seq, h.lastAck) || seqLEQ(p.Seq+n, h.nextSeq)) {
+		t.event(EvPktRetransmission)
+	}
+}
+
 // reset handles a reset in a session that is or was established.
 func (t *Table) reset(e *entry, s *session, p *packet.Packet) bool {
 	if !t.validReset(s, p) {
@@ -167,8 +170,12 @@ func (t *Table) reset(e *entry, s *session, p *packet.Packet) bool {
 	h := &s.half[d]
 	h.advance(p.Seq, uint32(len(p.Payload)))
 	o := &s.half[d.Other()]
-	if p.TCPFlags&packet.ACK != 0 && seqGT(p.Ack, o.lastAck) && seqLEQ(p.Ack, o.nextSeq) {
-		o.lastAck = p.Ack
+	if ack := t.mostAcked(o, p.Ack); p.TCPFlags&packet.ACK != 0 && seqGT(ack, o.lastAck) {
+		o.lastAck = ack
+	}
+	// What the side sent before its reset counts as received.
+	if ack := t.mostAcked(h, p.Seq); seqGT(ack, h.lastAck) {
+		h.lastAck = ack
 	}
 	t.closeByReset(s, d)
 	t.takeTimestamp(s, p)
@@ -176,12 +183,26 @@ func (t *Table) reset(e *entry, s *session, p *packet.Packet) bool {
 	return true
 }
 
+// mostAcked is the acknowledgement, but no more than what was sent.
+func (t *Table) mostAcked(h *half, ack uint32) uint32 {
+	end := h.next
+	if h.segOOO >= 0 {
+		end = t.segments.at(h.segLast).end()
+	}
+	if seq := h.baseSeq + uint32(end-h.next); seqLT(seq, ack) {
+		return seq
+	}
+	return ack
+}
+
 func (t *Table) closeByReset(s *session, by packet.Direction) {
 	s.flags |= sessReset
 	if s.state != TCPClosed {
 		s.prev = s.state
 	}
-	s.half[by].flags |= halfReset
+	if s.prev != TCPSynRecv {
+		s.half[by].flags |= halfReset
+	}
 	t.setState(s, TCPClosed)
 }
 

@@ -4,6 +4,9 @@ import "github.com/masugata/masugata/internal/inspect/packet"
 
 // synSent handles a packet after the client's SYN; false when it is invalid.
 func (t *Table) synSent(e *entry, s *session, p *packet.Packet) bool {
+	if !t.validEcho(s, p) {
+		return false
+	}
 	switch flags := p.TCPFlags; {
 	case flags&packet.RST != 0:
 		return t.synSentReset(s, p)
@@ -20,6 +23,19 @@ func (t *Table) synSent(e *entry, s *session, p *packet.Packet) bool {
 		return t.oneSidedAck(e, s, p)
 	}
 	return true
+}
+
+// validEcho says whether the server gives back the timestamp of a SYN. What
+// does not is sent by somebody who has not seen it.
+func (t *Table) validEcho(s *session, p *packet.Packet) bool {
+	if t.out.Dir == packet.ToServer || !p.HasTS || p.TSEcr == 0 || s.flags&sessTimestamp == 0 {
+		return true
+	}
+	if p.TSEcr == s.half[0].lastTS || t.other(s, func(q *otherSyn) bool { return q.hasTS && q.ts == p.TSEcr }) != nil {
+		return true
+	}
+	t.event(EvPktInvalidTimestamp)
+	return false
 }
 
 func (t *Table) synSentReset(s *session, p *packet.Packet) bool {
@@ -84,6 +100,9 @@ func (t *Table) synack(e *entry, s *session, p *packet.Packet) bool {
 	if len(p.Payload) > 0 && s.flags&sessFastOpen != 0 {
 		s.half[1].nextSeq += uint32(len(p.Payload))
 		t.segment(e, s, p)
+	}
+	if s.flags&sessFastOpen != 0 {
+		t.setState(s, TCPEstablished) // both may send data now
 	}
 	return true
 }

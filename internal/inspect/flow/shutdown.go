@@ -18,9 +18,16 @@ func (t *Table) fin(e *entry, s *session, p *packet.Packet) bool {
 			return false
 		}
 	}
+	if p.TCPFlags&packet.SYN != 0 {
+		t.event(EvFinSyn)
+		return false
+	}
 	h.advance(p.Seq, n)
 	h.takeFin(p.Seq + n)
 	t.takeAck(s, p)
+	if o := &s.half[d.Other()]; p.TCPFlags&packet.ACK != 0 && seqLT(o.nextSeq, p.Ack) {
+		o.nextSeq = p.Ack // we missed what the other side has received
+	}
 	if d == packet.ToServer {
 		t.setState(s, TCPCloseWait)
 	} else {
@@ -67,8 +74,10 @@ func (t *Table) shutdown(e *entry, s *session, p *packet.Packet, state TCPState)
 		t.event(EvShutdownSynResend)
 		return false
 	case flags&packet.FIN != 0:
+		t.again(&s.half[t.out.Dir], p)
 		return t.finAgain(e, s, p, state)
 	case flags&packet.ACK != 0:
+		t.again(&s.half[t.out.Dir], p)
 		return t.closingAck(e, s, p, state)
 	}
 	return true

@@ -15,14 +15,11 @@ func (t *Table) tcp(slot int32, e *entry, p *packet.Packet, out *Outcome) {
 	}
 	t.cur, t.out = p, out
 	t.countFlags(p.TCPFlags)
-	ok := true
 	if p.TCPFlags&packet.ACK == 0 && p.Ack != 0 {
 		t.event(EvPktBrokenAck)
 	}
-	if p.TCPFlags&(packet.SYN|packet.FIN) == packet.SYN|packet.FIN {
-		t.event(EvFinSyn)
-		ok = false
-	} else if e.sess < 0 {
+	var ok bool
+	if e.sess < 0 {
 		ok = t.begin(slot, e, p)
 	} else {
 		ok = t.follow(e, t.sessions.at(e.sess), p)
@@ -64,9 +61,7 @@ func (t *Table) begin(slot int32, e *entry, p *packet.Packet) bool {
 		t.event(EvRstButNoSession)
 		return false
 	case p.TCPFlags&packet.FIN != 0:
-		if !t.pickup(e) {
-			return true
-		}
+		t.except(e, t.cfg.Stream.MidstreamPolicy)
 		t.event(EvFinButNoSession)
 		return false
 	case p.TCPFlags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK:

@@ -141,5 +141,5 @@ func (t *Table) badWindowUpdate(s *session, p *packet.Packet) bool {
 		return false
 	}
 	win := uint32(p.Window) << o.wscale
-	return win < o.window && seqGT(p.Ack, o.nextSeq) && seqGT(p.Seq, h.nextSeq)
+	return win < o.window && seqGT(p.Ack, o.nextSeq) && seqGT(p.Seq, h.nextSeq) && seqGT(p.Seq, h.lastAck)
 }
