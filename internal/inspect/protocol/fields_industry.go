@@ -128,8 +128,8 @@ func dnp3Fields() []FieldSpec {
 
 func ikeFields() []FieldSpec {
 	return []FieldSpec{
-		{Field: IKEInitSPI, Keyword: "ike.init_spi", Kind: KindBytes, Dirs: BothWays, On: onIKE, Stage: StageDone, Doc: "security parameter index of the initiator, as 16 hexadecimal digits"},
-		{Field: IKERespSPI, Keyword: "ike.resp_spi", Kind: KindBytes, Dirs: BothWays, On: onIKE, Stage: StageDone, Doc: "security parameter index of the responder, as 16 hexadecimal digits"},
+		{Field: IKEInitSPI, Keyword: "ike.init_spi", Kind: KindBytes, Dirs: ToServerOnly, On: onIKE, Stage: StageDone, Doc: "security parameter index of the initiator, as 16 hexadecimal digits"},
+		{Field: IKERespSPI, Keyword: "ike.resp_spi", Kind: KindBytes, Dirs: ToClientOnly, On: onIKE, Stage: StageDone, Doc: "security parameter index of the responder, as 16 hexadecimal digits"},
 		{Field: IKEExchange, Keyword: "ike.exchtype", Kind: KindUint, Width: 8, Dirs: BothWays, On: onIKE, Stage: StageDone, Doc: "exchange type"},
 		{Field: IKEVendor, Keyword: "ike.vendor", Kind: KindBytes, Dirs: ToServerOnly, On: onIKE, Stage: StageDone, Multi: true, Doc: "vendor identifier, in hexadecimal"},
 		{Field: IKEKeyExchange, Keyword: "ike.key_exchange_payload", Kind: KindBytes, Dirs: BothWays, On: onIKE, Stage: StageDone, Doc: "public value of the key exchange"},
