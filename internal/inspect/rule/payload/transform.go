@@ -32,7 +32,7 @@ type Workspace struct {
 }
 
 // MaxTransformed bounds what a transform gives.
-const MaxTransformed = 1 << 20
+const MaxTransformed = 16 << 20
 
 // Key is the same for chains that do the same, so that results can be shared.
 func (c Chain) Key() string {

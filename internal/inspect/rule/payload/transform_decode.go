@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -131,11 +132,28 @@ func parseUnpack(t *Transform) error {
 		if key != "max-size" {
 			return fmt.Errorf("%s: unknown option %q: want max-size", t.Name, key)
 		}
-		if t.count, err = strconv.Atoi(value); err != nil || t.count < 1 || t.count > MaxTransformed {
-			return fmt.Errorf("%s: max-size %s: want 1 to %d", t.Name, value, MaxTransformed)
+		if t.count, err = sizeOf(value); err != nil || t.count < 1 || t.count > MaxTransformed {
+			return fmt.Errorf("%s: max-size %s: want 1 to %d, or with a unit as in 64kb", t.Name, value, MaxTransformed)
 		}
 		return nil
 	})
+}
+
+// sizeOf reads a number of bytes, perhaps with a unit.
+func sizeOf(s string) (int, error) {
+	s = strings.ToLower(s)
+	unit := 1
+	for suffix, n := range map[string]int{"kb": 1 << 10, "mb": 1 << 20, "kib": 1 << 10, "mib": 1 << 20} {
+		if digits, ok := strings.CutSuffix(s, suffix); ok {
+			s, unit = strings.TrimSpace(digits), n
+			break
+		}
+	}
+	n, err := strconv.Atoi(s)
+	if n > MaxTransformed {
+		return 0, strconv.ErrRange
+	}
+	return n * unit, err
 }
 
 // feed makes in the source of the unpackers.
@@ -178,19 +196,16 @@ func inflate(t *Transform, in []byte, w *Workspace) []byte {
 
 // drain reads at most limit bytes, also those before an error.
 func (w *Workspace) drain(r io.Reader, limit int) []byte {
-	if cap(w.a) < limit {
-		w.a = make([]byte, 0, limit)
-	}
-	out := w.a[:limit]
-	n := 0
-	for n < limit {
-		k, err := r.Read(out[n:])
-		n += k
-		if err != nil {
+	const atOnce = 4096
+	out := w.a[:0]
+	for len(out) < limit {
+		out = slices.Grow(out, min(limit-len(out), atOnce))
+		n, err := r.Read(out[len(out):min(cap(out), limit)])
+		if out = out[:len(out)+n]; err != nil {
 			break
 		}
 	}
-	return w.keep(out[:n])
+	return w.keep(out)
 }
 
 func parseSubslice(t *Transform) (err error) {
