@@ -237,8 +237,11 @@ func (l *Limits) rate(p *pairs, gid, sid uint32) *Problem {
 		return bad
 	}
 	th.Track = Track(track)
-	for name, into := range map[string]*uint32{"count": &th.Count, "seconds": &th.Seconds, "timeout": &th.Timeout} {
-		if *into, bad = p.number(name); bad != nil {
+	for _, n := range []struct {
+		name string
+		into *uint32
+	}{{"count", &th.Count}, {"seconds", &th.Seconds}, {"timeout", &th.Timeout}} {
+		if *n.into, bad = p.number(n.name); bad != nil {
 			return bad
 		}
 	}
