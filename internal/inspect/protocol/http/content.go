@@ -75,3 +75,43 @@ func (c *Content) deliver(b []byte) error {
 
 // bombFloor is the decoded size below which a body is never a bomb.
 const bombFloor = 1 << 20
+
+// Inflate undoes raw DEFLATE that goes on from message to message (WebSocket,
+// RFC 7692). The zero value is not ready: use NewInflate. It is for one
+// goroutine.
+type Inflate struct {
+	inflater inflater
+	out      func([]byte) error
+	room     int
+	to       []byte
+}
+
+// NewInflate makes a decoder.
+func NewInflate() *Inflate {
+	x := &Inflate{}
+	x.out = x.take
+	x.inflater.reset()
+	return x
+}
+
+// Reset forgets what messages before have shown.
+func (x *Inflate) Reset() { x.inflater.reset() }
+
+// Append appends the decoded form of data, at most limit bytes of it, and says
+// whether data made sense and kept within the limit.
+func (x *Inflate) Append(dst, data []byte, limit int) ([]byte, bool) {
+	x.to, x.room = dst, limit
+	err := x.inflater.write(data, x.out)
+	dst, x.to = x.to, nil
+	return dst, err == nil
+}
+
+func (x *Inflate) take(b []byte) error {
+	n := min(len(b), x.room)
+	x.to = append(x.to, b[:n]...)
+	x.room -= n
+	if n < len(b) {
+		return errStop
+	}
+	return nil
+}
