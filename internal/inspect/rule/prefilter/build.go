@@ -22,7 +22,7 @@ const nearLimit = 128
 
 func buildPure(patterns []Pattern, freq *Frequencies) (Searcher, error) {
 	if freq == nil {
-		freq = ordinary()
+		freq = Ordinary()
 	}
 	b := &builder{p: &pure{}, freq: freq, stamp: make([]uint32, 1<<stampBits)}
 	var near, far []uint32

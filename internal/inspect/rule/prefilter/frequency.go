@@ -40,9 +40,10 @@ func (f *Frequencies) follows(a, c byte) float64 {
 	return (float64(f.pair[pairOf(a, c)]) + 0.02) / (float64(f.char[lower(a)]) + 5)
 }
 
-// ordinary is the built-in table: counts of a mixed sample of home, office and
-// factory traffic, see gen_ordinary.go.
-func ordinary() *Frequencies {
+// Ordinary is the built-in table: counts of a mixed sample of home, office and
+// factory traffic, see gen_ordinary.go. Who builds many Searchers gives it to
+// each rather than nil, so that it is unpacked once.
+func Ordinary() *Frequencies {
 	f := &Frequencies{}
 	for i, c := range []byte(ordinaryBytes) {
 		f.char[i] = level(c)

@@ -11,7 +11,7 @@ const (
 	costStopped = 12.0
 )
 
-const stampBits = 18
+const stampBits = 15
 
 // cuts are the lengths at which classes may begin.
 var cuts = []int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24}
