@@ -104,8 +104,8 @@ func (k DatasetKind) parse(word string) ([]byte, error) {
 	switch k {
 	case DatasetString:
 		v, err := base64.StdEncoding.DecodeString(word)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not base64", word)
+		if err != nil || len(v) == 0 {
+			return nil, fmt.Errorf("%q is not base64 of a string", word)
 		}
 		return v, nil
 	case DatasetMD5, DatasetSHA256:
@@ -150,7 +150,7 @@ func (k DatasetKind) canonical(v []byte, buf *[16]byte) ([]byte, bool) {
 		}
 		return v, len(v) == 16 && (k == DatasetIP || netip.AddrFrom16([16]byte(v)).Is4In6())
 	}
-	return v, true
+	return v, len(v) > 0
 }
 
 // DatasetState is a data set with what one goroutine's rules added and
