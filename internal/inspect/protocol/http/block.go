@@ -212,11 +212,6 @@ func (m *message) parseField(s span) {
 		m.event(evReqHeaderInvalid, evRespHeaderInvalid)
 	}
 	value := trimSpan(b, s, colon+1, true)
-	if request {
-		if nul := bytes.IndexByte(m.headers.bytes(value), 0); nul >= 0 {
-			value.n = uint32(nul)
-		}
-	}
 	m.enter(span{s.off, uint32(end)}, value)
 }
 

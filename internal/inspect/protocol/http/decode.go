@@ -87,7 +87,7 @@ func (l *layer) write(data []byte) error {
 // finish is called when no more input will come: input that gave nothing is
 // handed on as it is.
 func (l *layer) finish() error {
-	if l.started || len(l.head) == 0 || l.format >= formatBrotli {
+	if l.started || len(l.head) == 0 || l.format != formatUnknown && l.format != formatRaw {
 		return nil
 	}
 	l.failed(false)

@@ -46,7 +46,6 @@ func (f *multipart) begin(m *message) bool {
 	}
 	b := parameter(ct, "boundary")
 	if len(b) == 0 || len(b) > maxBoundary {
-		m.tx.insp.Events.Set(evMultipartError)
 		return false
 	}
 	f.active, f.state = true, partPreamble
@@ -183,10 +182,14 @@ func (f *multipart) body(m *message, data []byte) int {
 		}
 	}
 	n := f.delimiter(data, i)
+	if end > 0 {
+		f.wrote = true
+	}
 	if n == 0 {
 		f.give(m, data[:end])
 		return end
 	}
+	f.wrote = f.wrote || i > 0
 	f.give(m, data[:end])
 	f.closePart(m, protocol.FileClosed)
 	return n

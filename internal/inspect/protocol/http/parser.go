@@ -222,9 +222,12 @@ func (p *Parser) headers(s *side, data []byte, final bool) int {
 		return n
 	}
 	m.advance(protocol.StageHeaders)
-	if m.dir == packet.ToServer {
+	switch {
+	case !done:
+		s.state = stateFinalize
+	case m.dir == packet.ToServer:
 		p.requestHeaders(s)
-	} else {
+	default:
 		p.responseHeaders(s)
 	}
 	return n

@@ -36,6 +36,9 @@ func (p *Parser) statusLine(s *side, rest []byte, final bool) {
 		return
 	}
 	p.parseStatus(m, t)
+	if !final {
+		t.checkStatus()
+	}
 	m.advance(protocol.StageLine)
 	s.state = stateHeaders
 }
@@ -52,7 +55,11 @@ func (p *Parser) parseStatus(m *message, t *transaction) {
 	t.status, t.reason = b[:n], trimLeft(b[n:])
 	t.code = parseStatus(t.status)
 	m.version = parseVersion(t.respProt)
-	if m.version == versionInvalid {
+}
+
+// checkStatus looks whether the status line is a good one.
+func (t *transaction) checkStatus() {
+	if t.msg[packet.ToClient].version == versionInvalid {
 		t.insp.Events.Set(evRespProtocol)
 	}
 	if t.code == 0 {

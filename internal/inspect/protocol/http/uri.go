@@ -65,11 +65,8 @@ func (t *transaction) normalise(c *uriConfig) {
 	if t.methodID == methodConnect {
 		t.target = target{portNumber: -1}
 		t.target.setHost(t.uri)
-		if !validHost(t.target.host) {
+		if !validHost(t.target.host) || len(t.target.port) > 0 && t.target.portNumber < 0 {
 			t.insp.Events.Set(evURIHostInvalid)
-		}
-		if len(t.target.port) > 0 && t.target.portNumber < 0 {
-			t.insp.Events.Set(evAuthorityPort)
 		}
 		return
 	}
@@ -98,7 +95,7 @@ func (t *transaction) normalise(c *uriConfig) {
 		b = t.appendQuery(b, c)
 	}
 	if u.hasFragment {
-		b = c.appendDecoded(append(b, '#'), u.fragment, false)
+		b = c.appendDecoded(append(b, '#'), u.fragment, decodeFragment)
 	}
 	t.normal, t.path = b, b[start:end]
 }
@@ -123,12 +120,12 @@ func appendAuthority(b []byte, u *target) []byte {
 
 func (t *transaction) appendQuery(b []byte, c *uriConfig) []byte {
 	start := len(b)
-	b = c.appendDecoded(b, t.target.query, false)
+	b = c.appendDecoded(b, t.target.query, decodeQuery)
 	if !c.doubleDecodeQuery {
 		return b
 	}
 	again := len(b)
-	b = c.appendDecoded(b, b[start:], false)
+	b = c.appendDecoded(b, b[start:], decodeQuery)
 	if len(b)-again < again-start {
 		t.insp.Events.Set(evDoubleEncodedURI)
 	}
@@ -138,22 +135,32 @@ func (t *transaction) appendQuery(b []byte, c *uriConfig) []byte {
 // appendPath appends a path, decoded and without empty and dot segments.
 func (c *uriConfig) appendPath(dst, path []byte) []byte {
 	start := len(dst)
-	dst = c.appendDecoded(dst, path, true)
+	dst = c.appendDecoded(dst, path, decodePath)
 	if c.bestFit {
 		dst = dst[:start+bestFit(dst[start:])]
 	}
 	return dst[:start+removeDots(dst[start:])]
 }
 
+// decoding is which part of a target is decoded.
+type decoding uint8
+
+const (
+	decodePath decoding = iota
+	decodeQuery
+	decodeFragment
+)
+
 // appendDecoded undoes percent-encoding; in a path separators are unified too.
-func (c *uriConfig) appendDecoded(dst, src []byte, path bool) []byte {
+func (c *uriConfig) appendDecoded(dst, src []byte, what decoding) []byte {
+	path := what == decodePath
 	slash := false
 	for i := 0; i < len(src); {
 		ch, n := src[i], 1
 		switch {
 		case ch == '%':
 			var keep bool
-			ch, n, keep = c.percent(src[i:], path && c.uEncoding)
+			ch, n, keep = c.percent(src[i:], what != decodeQuery && c.uEncoding)
 			if !keep {
 				i += n
 				continue
@@ -168,7 +175,7 @@ func (c *uriConfig) appendDecoded(dst, src []byte, path bool) []byte {
 			}
 		case ch == 0 && c.nulRawEnds && path:
 			return dst
-		case ch == '+' && !path && c.plusSpace:
+		case ch == '+' && what == decodeQuery && c.plusSpace:
 			ch = ' '
 		}
 		i += n
@@ -245,18 +252,17 @@ func removeDots(b []byte) int {
 			i += 3
 		case bytes.HasPrefix(rest, []byte("./")):
 			i += 2
+		case string(rest) == "/.", string(rest) == "/./":
+			return out
+		case string(rest) == "/..", string(rest) == "/../":
+			return lastSegment(b[:out])
 		case bytes.HasPrefix(rest, []byte("/./")):
 			i += 2
-		case string(rest) == "/.":
-			i = len(b)
 		case bytes.HasPrefix(rest, []byte("/../")):
 			i += 3
 			out = lastSegment(b[:out])
-		case string(rest) == "/..":
-			i = len(b)
-			out = lastSegment(b[:out])
 		case string(rest) == ".", string(rest) == "..":
-			i = len(b)
+			return out
 		default:
 			n := bytes.IndexByte(rest[1:], '/') + 1
 			if n == 0 {
