@@ -60,13 +60,30 @@ func (p *parser) control(d packet.Direction, b []byte) {
 
 // settings takes SETTINGS (RFC 9113 section 6.5).
 func (p *parser) settings(d packet.Direction, b []byte) {
-	t := p.streamTx(p.flows[d].frame.stream)
+	f := p.flows[d].frame
+	if f.flags&flagAck != 0 && len(b) == 0 {
+		p.acknowledge(d)
+		return
+	}
+	t := p.streamTx(f.stream)
 	p.mark(t, d, frameSettings)
 	if len(b)%6 != 0 {
 		t.event(eventFrameLength)
 		return
 	}
 	p.applySettings(t, d, b)
+}
+
+// acknowledge adds an acknowledgement to the settings that it answers, if those
+// are still there: it is no transaction of its own.
+func (p *parser) acknowledge(d packet.Direction) {
+	for _, t := range p.txs.Live() {
+		if t.stream == 0 && !t.acked && len(t.sides[d.Other()].setting) > 0 {
+			t.acked = true
+			p.mark(t, d, frameSettings)
+			return
+		}
+	}
 }
 
 func (p *parser) applySettings(t *Tx, d packet.Direction, b []byte) {

@@ -12,6 +12,7 @@ const maxNotes = 128 // values of each kind that are kept of a transaction's fra
 type Tx struct {
 	inspection protocol.Inspection
 	stream     uint32
+	acked      bool // settings that were acknowledged
 	sides      [2]side
 	scratch    []byte // of views
 }
@@ -43,7 +44,7 @@ type view struct {
 // Clear makes the transaction ready for the next use.
 func (t *Tx) Clear(number uint64) {
 	t.inspection.Reset(number)
-	t.stream = 0
+	t.stream, t.acked = 0, false
 	for i := range t.sides {
 		s := &t.sides[i]
 		s.headers.reset()
