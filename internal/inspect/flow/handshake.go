@@ -28,10 +28,10 @@ func (t *Table) synSent(e *entry, s *session, p *packet.Packet) bool {
 // validEcho says whether the server gives back the timestamp of a SYN. What
 // does not is sent by somebody who has not seen it.
 func (t *Table) validEcho(s *session, p *packet.Packet) bool {
-	if t.out.Dir == packet.ToServer || !p.HasTS || p.TSEcr == 0 || s.flags&sessTimestamp == 0 {
+	if t.out.Dir == packet.ToServer || !p.HasTS || p.TSEcr == 0 {
 		return true
 	}
-	if p.TSEcr == s.half[0].lastTS || t.other(s, func(q *otherSyn) bool { return q.hasTS && q.ts == p.TSEcr }) != nil {
+	if s.flags&sessTimestamp != 0 && p.TSEcr == s.half[0].lastTS || t.other(s, func(q *otherSyn) bool { return q.hasTS && q.ts == p.TSEcr }) != nil {
 		return true
 	}
 	t.event(EvPktInvalidTimestamp)
@@ -44,7 +44,7 @@ func (t *Table) synSentReset(s *session, p *packet.Packet) bool {
 	}
 	c := &s.half[0]
 	if t.out.Dir == packet.ToServer {
-		if p.Seq != c.isn && p.Seq != c.nextSeq {
+		if p.Seq != c.isn || p.Window != 0 || p.Ack != c.isn+1 {
 			return true
 		}
 	} else if p.Ack != c.isn+1 && p.Ack != c.nextSeq && p.Ack != 0 {

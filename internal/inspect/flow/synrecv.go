@@ -104,12 +104,19 @@ func (t *Table) handshakeAck(e *entry, s *session, p *packet.Packet) bool {
 	}
 	if d == packet.ToClient {
 		// The client's ACK may have been lost on its way to us.
-		if p.Seq != v.nextSeq || p.Ack != c.nextSeq {
-			if s.flags&sessAsync == 0 {
-				t.event(Ev3whsAckInWrongDir)
+		right := p.Seq == v.nextSeq && p.Ack == c.nextSeq
+		switch {
+		case s.flags&sessAsync != 0:
+		case s.flags&sessMidSynack != 0:
+			if p.Seq != v.nextSeq || seqLEQ(p.Ack, c.nextSeq) {
+				t.event(Ev3whsWrongSeqWrongAck)
 				return false
 			}
-		} else if len(p.Payload) > 0 && s.flags&(sessFastOpen|sessAsync|sessMidSynack) == 0 {
+		case !right:
+			t.event(Ev3whsAckInWrongDir)
+			return false
+		}
+		if right && len(p.Payload) > 0 && s.flags&(sessFastOpen|sessAsync|sessMidSynack) == 0 {
 			t.event(Ev3whsAckDataInject)
 		}
 		t.establish(e, s, p)

@@ -83,10 +83,6 @@ func (t *Table) validTimestamp(s *session, p *packet.Packet) bool {
 			}
 		}
 	}
-	if ts == 0 && last != 0 && (os == OSOldLinux || os == OSWindows || os == OSWindows2K3 || os == OSVista || os == OSLinux) {
-		// A zero timestamp from these is one that was not filled in.
-		return s.state == TCPSynSent || s.state >= TCPEstablished
-	}
 	diff := int32(ts - last)
 	if os == OSLinux {
 		diff = int32(ts - last + 1)
