@@ -125,7 +125,8 @@ func (s *step) unsigned(v slot, st *State) uint64 {
 	return uint64(v.n)
 }
 
-// byteJump gives the place it jumps to.
+// byteJump gives the place it jumps to. As Suricata has it, a jump to before
+// the buffer ends at its begin, and one to its very end holds.
 func (s *step) byteJump(pos int, st *State) (int, bool) {
 	v, _, end, ok := s.read(pos, st)
 	if !ok {
@@ -147,8 +148,8 @@ func (s *step) byteJump(pos int, st *State) (int, bool) {
 	if by > 1<<50 || by < -1<<50 {
 		return pos, false
 	}
-	to += by
-	return int(to), to >= 0 && to < int64(len(st.buf))
+	to = max(to+by, 0)
+	return int(to), to <= int64(len(st.buf))
 }
 
 func (s *step) byteExtract(pos int, st *State) (int, bool) {

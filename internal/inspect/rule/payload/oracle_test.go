@@ -94,7 +94,7 @@ func (o *oracle) number(op *Op, i, pos int, vars map[string]uint64) bool {
 		return o.match(i+1, at+1, more)
 	}
 	to := at + 1 + int(v)
-	return to < len(o.buf) && o.match(i+1, to, vars)
+	return to <= len(o.buf) && o.match(i+1, to, vars)
 }
 
 func randomProgram(r *rand.Rand) []Op {
