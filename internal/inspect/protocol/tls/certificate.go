@@ -163,17 +163,18 @@ func (c *certificate) name(s *span, b []byte) bool {
 // attributeNames are short names of attributes with object identifiers 2.5.4.N
 // (RFC 4519, RFC 5280).
 var attributeNames = [...]string{
-	3: "CN", 4: "SN", 5: "serialNumber", 6: "C", 7: "L", 8: "ST", 9: "street", 10: "O", 11: "OU", 12: "title", 13: "description",
-	15: "businessCategory", 17: "postalCode", 20: "telephoneNumber", 41: "name", 42: "GN", 43: "initials", 44: "generationQualifier", 46: "dnQualifier", 65: "pseudonym",
+	3: "CN", 4: "SN", 5: "serialNumber", 6: "C", 7: "L", 8: "ST", 9: "streetAddress", 10: "O", 11: "OU", 12: "title", 13: "description",
+	15: "businessCategory", 16: "postalAddress", 17: "postalCode", 18: "postOfficeBox", 20: "telephoneNumber", 41: "name", 42: "GN", 43: "initials", 44: "generationQualifier", 46: "dnQualifier", 65: "pseudonym",
 }
 
 var otherAttributes = []struct {
 	oid  []byte
 	name string
 }{
-	{[]byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, "emailAddress"},
+	{[]byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, "Email"},
 	{[]byte{0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25}, "DC"},
 	{[]byte{0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1}, "UID"},
+	{[]byte{0x55, 0x1d, 17}, "subjectAltName"},
 	{[]byte{0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 1}, "jurisdictionL"},
 	{[]byte{0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 2}, "jurisdictionST"},
 	{[]byte{0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 3}, "jurisdictionC"},

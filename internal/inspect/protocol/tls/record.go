@@ -9,11 +9,11 @@ import (
 )
 
 // AppendEve appends the handshake's record, which stands under "tls". There is
-// one when the server has shown a certificate, or has agreed on TLS 1.3, which
-// hides it.
+// one when a side has shown a certificate, when a session is resumed, and when
+// TLS 1.3, which hides certificates, was agreed on.
 func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	c, s := &t.ends[packet.ToServer], &t.ends[packet.ToClient]
-	if !s.cert.known && !t.v13 && !c.cert.known {
+	if !s.cert.known && !t.v13 && !c.cert.known && !t.resumed {
 		return dst
 	}
 	o := eve.Object{B: dst}
