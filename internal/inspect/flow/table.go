@@ -23,7 +23,8 @@ type Table struct {
 	arena    arena
 	rewrite  []byte // inline: the payload as it has to be sent on
 	cur      *packet.Packet
-	out      *Outcome
+	outcome  Outcome
+	out      *Outcome // &outcome while a TCP segment is handled, else nil
 	frags    fragments
 	closing  bool
 }
@@ -73,35 +74,36 @@ func New(cfg Config, c Consumer) (*Table, error) {
 // Consumer is called from within. The packet must be valid during the call,
 // and Outcome.Rewrite is valid until the next one.
 func (t *Table) Packet(p *packet.Packet) Outcome {
-	var out Outcome
+	t.outcome = Outcome{}
+	out := &t.outcome
 	t.now = max(t.now, p.Time)
 	t.stats.Packets++
 	var k key
 	if !t.keyOf(p, &k) {
-		return out
+		return *out
 	}
 	slot, d := t.lookup(p, &k)
 	if slot < 0 {
 		if slot = t.admit(p, &k); slot < 0 {
 			t.stats.FlowMemcap++
-			t.refuse(&out)
-			return out
+			t.refuse(out)
+			return *out
 		}
 		d, out.New = packet.ToServer, true
 	}
 	e := t.entries.at(slot)
 	out.Flow, out.Dir = &e.flow, d
-	t.touch(slot, e, p, &out)
+	t.touch(slot, e, p, out)
 	if e.flow.Flags&FlagDropped != 0 {
 		out.Drop = true
 	}
 	if e.flow.Proto == protoTCP && p.Has&packet.HasTCP != 0 && e.flow.Flags&FlagBypassed == 0 {
-		t.tcp(slot, e, p, &out)
+		t.tcp(slot, e, p, out)
 		if e.live {
 			t.relist(slot, e)
 		}
 	}
-	return out
+	return *out
 }
 
 // refuse applies the policy for a packet that found no room in the table.

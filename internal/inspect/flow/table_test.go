@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -267,3 +268,5 @@ func TestSwapWithinBytes(t *testing.T) {
 	w.tcp("c", "A", 1005, 5016, "")
 	w.want(w.notes.take(), `to_client "250 ok"`)
 }
+
+func allV4() netip.Prefix { return netip.MustParsePrefix("0.0.0.0/0") }
