@@ -46,33 +46,31 @@ func lineEnd(b []byte, d packet.Direction, final bool) int {
 	}
 }
 
+// blockPiece is how much is looked at in one go, so that not too much of a
+// body is copied for nothing.
+const blockPiece = 2 << 10
+
 // headerLines takes what has come of a header block. It returns how many bytes
 // of data it took and whether the block has ended.
 func (m *message) headerLines(data []byte, final bool) (int, bool) {
 	h := &m.headers
 	taken := 0
-	for taken < len(data) || final {
-		rest := data[taken:]
-		lf := bytes.IndexByte(rest, '\n')
-		if lf < 0 {
-			lf = len(rest) - 1
-		}
-		h.raw = append(h.raw, rest[:lf+1]...)
-		taken += lf + 1
+	for {
+		n := min(len(data)-taken, blockPiece)
+		h.raw = append(h.raw, data[taken:taken+n]...)
+		taken += n
 		if over, done := m.splitLines(final && taken == len(data)); done {
 			h.raw = h.raw[:len(h.raw)-over]
-			return taken - over, true
+			return max(0, taken-over), true
 		}
-		if len(h.raw)-m.block.start > m.p.cfg.fieldLimit {
+		if len(h.raw)-m.block.start > m.p.cfg.fieldLimit || len(h.raw) > maxHeaderBytes {
 			m.event(evReqFieldTooLong, evRespFieldTooLong)
 			m.p.side[m.dir].failed = true
-			return taken, false
 		}
-		if taken == len(data) {
+		if taken == len(data) || m.p.side[m.dir].failed {
 			return taken, false
 		}
 	}
-	return taken, false
 }
 
 // splitLines handles the whole lines at the end of raw. When the block has
@@ -231,7 +229,7 @@ func trimSpan(b []byte, s span, i int, lead bool) span {
 // enter adds a field and raises what its repetition tells.
 func (m *message) enter(name, value span) {
 	h := &m.headers
-	if len(h.raw)+len(h.text) > maxHeaderBytes {
+	if len(h.text) > maxHeaderBytes {
 		return
 	}
 	excess, tooMany := h.add(name, value, m.p.cfg.headersLimit)

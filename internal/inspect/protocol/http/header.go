@@ -135,15 +135,27 @@ type headers struct {
 const maxRepetitions = 64
 
 func (h *headers) reset() {
-	h.raw, h.text, h.list = h.raw[:0], h.text[:0], h.list[:0]
+	h.raw, h.text, h.list = empty(h.raw), empty(h.text), h.list[:0]
 	h.at = [numKnown]uint16{}
 	h.reps = 0
+}
+
+// maxKept bounds the memory that a buffer keeps from message to message.
+const maxKept = 32 << 10
+
+// empty is b without content, and without memory beyond maxKept.
+func empty(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
 }
 
 // again makes ready for the block of the next response to the same request and
 // keeps what was sent.
 func (h *headers) again() {
 	raw := h.raw
+	h.raw = nil
 	h.reset()
 	h.raw = raw
 }

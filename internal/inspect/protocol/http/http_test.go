@@ -188,3 +188,19 @@ func BenchmarkBody(b *testing.B) {
 		tx.insp.Scanned[1][0].Upto += uint64(len(data))
 	}
 }
+
+func BenchmarkGzip(b *testing.B) {
+	c := begin(b, settings{"libhtp.default-config.response-body-limit": "0"})
+	page := strings.Repeat("<div class=\"row\"><span>The quick brown fox</span> jumps 0123456789 over</div>\n", 40) + strings.Repeat("lazy dogs and cats ", 60)
+	packed := pack(b, gz, page)
+	req := []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	resp := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(packed), packed))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		c.p.Parse(packet.ToServer, req, &c.env)
+		c.p.Parse(packet.ToClient, resp, &c.env)
+		c.p.Txs()[0].Inspection().Done = true
+		c.p.Sweep()
+	}
+}

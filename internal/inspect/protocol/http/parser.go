@@ -230,6 +230,9 @@ func (p *Parser) headers(s *side, data []byte, final bool) int {
 	default:
 		p.responseHeaders(s)
 	}
+	if s.state == stateKnown || s.state == stateChunked || s.state == stateUntilClose {
+		m.advance(protocol.StageBody)
+	}
 	return n
 }
 

@@ -70,7 +70,7 @@ func (t *transaction) Clear(number uint64) {
 	}
 	t.method, t.uri, t.protocol, t.methodID, t.http09 = nil, nil, nil, methodUnknown, false
 	t.target = target{}
-	t.normal, t.path, t.host, t.hostPort = t.normal[:0], nil, t.host[:0], -1
+	t.normal, t.path, t.host, t.hostPort = empty(t.normal), nil, t.host[:0], -1
 	t.status, t.reason, t.respProt, t.code = nil, nil, nil, 0
 	t.unmatched, t.continued = false, false
 	t.multipart.reset()
@@ -78,7 +78,7 @@ func (t *transaction) Clear(number uint64) {
 
 func (m *message) clear() {
 	m.stage, m.version = protocol.StageNone, versionUnknown
-	m.line = m.line[:0]
+	m.line = empty(m.line)
 	m.block = block{}
 	m.headers.reset()
 	m.built.reset()

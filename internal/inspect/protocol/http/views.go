@@ -9,7 +9,7 @@ type views struct {
 }
 
 func (v *views) reset() {
-	v.fields, v.names, v.start, v.each, v.starts = v.fields[:0], v.names[:0], v.start[:0], v.each[:0], v.starts[:0]
+	v.fields, v.names, v.start, v.each, v.starts = empty(v.fields), empty(v.names), empty(v.start), empty(v.each), v.starts[:0]
 	v.fieldsDone, v.namesDone, v.startDone, v.eachDone = 0, 0, 0, 0
 }
 
