@@ -16,6 +16,13 @@ func isGoogle(version uint32) bool {
 	return version>>16 == 'Q'<<8|'0' && tens >= '0' && tens <= '4' && ones >= '0' && ones <= '9'
 }
 
+// isGoogleSecret says whether a version is one of Google's whose client hello is
+// encrypted: Q050 and T050 on.
+func isGoogleSecret(version uint32) bool {
+	first := version >> 16
+	return (first == 'Q'<<8|'0' || first == 'T'<<8|'0') && version>>8&0xff == '5' && byte(version) >= '0' && byte(version) <= '9'
+}
+
 // publicVersion is the version in a public header of Google's QUIC.
 func publicVersion(data []byte) (uint32, bool) {
 	at := 1

@@ -85,7 +85,7 @@ func probe(d packet.Direction, data []byte, _, _ uint16) protocol.Verdict {
 		return protocol.No
 	}
 	switch {
-	case version == version1, version == version2, version>>8 == 0xff0000, version>>4 == 0xfaceb00, version&0x0f0f0f0f == 0x0a0a0a0a:
+	case version == version1, version == version2, version>>8 == 0xff0000, version>>4 == 0xfaceb00, isGoogleSecret(version), version&0x0f0f0f0f == 0x0a0a0a0a:
 		return protocol.Yes
 	case version == 0 && d == packet.ToClient:
 		return protocol.Maybe
