@@ -3,13 +3,16 @@
 // it. Many strings at once are prefilter's business.
 package needle
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // Needle is a byte string prepared for search. It never changes.
 type Needle struct {
 	bytes  []byte // lower case when fold
+	rare   uint16 // fold: the byte to look for first
 	fold   bool   // letters match in both cases
-	rare   int    // fold: the byte to look for first
 	lo, up byte   // its two cases
 }
 
@@ -26,8 +29,8 @@ func New(b []byte, nocase bool) Needle {
 		if lowered[i]-'a' < 26 {
 			n.fold = true
 		}
-		if r := rarity[lowered[i]]; int(r) > best {
-			best, n.rare = int(r), i
+		if r := rarity[lowered[i]]; int(r) > best && i <= math.MaxUint16 {
+			best, n.rare = int(r), uint16(i)
 		}
 	}
 	if n.fold {
@@ -36,6 +39,15 @@ func New(b []byte, nocase bool) Needle {
 	}
 	return n
 }
+
+// Len is the length of the needle.
+func (n *Needle) Len() int { return len(n.bytes) }
+
+// Bytes is the needle, in lower case when NoCase.
+func (n *Needle) Bytes() []byte { return n.bytes }
+
+// NoCase says whether letters match in both cases.
+func (n *Needle) NoCase() bool { return n.fold }
 
 // Index is the first place at or behind from where the needle lies within
 // buf[:end], -1 for none.
@@ -54,15 +66,16 @@ func (n *Needle) Index(buf []byte, from, end int) int {
 
 // indexFold looks for the rarest byte of the needle in both cases.
 func (n *Needle) indexFold(buf []byte, from, end int) int {
-	at, last := from+n.rare, end-len(n.bytes)+n.rare // places of the rare byte
+	rare := int(n.rare)
+	at, last := from+rare, end-len(n.bytes)+rare // places of the rare byte
 	if n.lo == n.up {
 		for at <= last {
 			i := bytes.IndexByte(buf[at:last+1], n.lo)
 			if i < 0 {
 				return -1
 			}
-			if at += i; n.At(buf, at-n.rare) {
-				return at - n.rare
+			if at += i; n.At(buf, at-rare) {
+				return at - rare
 			}
 			at++
 		}
@@ -79,8 +92,8 @@ func (n *Needle) indexFold(buf []byte, from, end int) int {
 		if at = min(nextLo, nextUp); at > last {
 			return -1
 		}
-		if n.At(buf, at-n.rare) {
-			return at - n.rare
+		if n.At(buf, at-rare) {
+			return at - rare
 		}
 		at++
 	}

@@ -7,9 +7,9 @@ const (
 	maxASN1Depth  = 24
 )
 
-// asn1 walks BER elements (X.690) and says whether one shows what the step
+// shows walks BER elements (X.690) and says whether one shows what the step
 // looks for.
-func (s *step) asn1(pos int, st *State) bool {
+func (s *step) shows(pos int, st *State) bool {
 	from := int(st.value(s.offset))
 	if s.relative {
 		from += pos
@@ -49,17 +49,17 @@ func (s *step) asn1Walk(b []byte, depth int, frames *int) bool {
 
 // asn1Shows tests one element for the oddities of which exploits make use.
 func (s *step) asn1Shows(e *berElement) bool {
-	if s.Oversize > 0 && e.length > uint64(s.Oversize) {
+	if s.asn1.Oversize > 0 && e.length > uint64(s.asn1.Oversize) {
 		return true
 	}
 	if e.class != 0 || e.constructed {
 		return false
 	}
-	if s.BitstringOverflow && e.tag == 3 && len(e.body) > 0 && e.length > 0 && uint64(e.body[0]) > (e.length-1)*8 {
+	if s.asn1.BitstringOverflow && e.tag == 3 && len(e.body) > 0 && e.length > 0 && uint64(e.body[0]) > (e.length-1)*8 {
 		return true
 	}
 	// A decimal real (X.690 8.5.8) that is longer than a double's text.
-	return s.DoubleOverflow && e.tag == 9 && len(e.body) > 0 && e.body[0]&0xc0 == 0 && e.length > 256
+	return s.asn1.DoubleOverflow && e.tag == 9 && len(e.body) > 0 && e.body[0]&0xc0 == 0 && e.length > 256
 }
 
 // readBER reads the header of the element at the begin of b.

@@ -16,7 +16,7 @@ func (s *step) base64(pos int, st *State) bool {
 	if n := int(st.value(s.count)); n > 0 && n < len(b) {
 		b = b[:n]
 	}
-	dst := appendBase64(st.decoded[st.nest][:0], b, s.Base64Mode, maxBase64)
+	dst := appendBase64(st.decoded[st.nest][:0], b, s.mode, maxBase64)
 	st.decoded[st.nest] = dst
 	if len(dst) == 0 || s.sub == nil {
 		return len(dst) > 0

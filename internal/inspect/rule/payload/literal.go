@@ -1,42 +1,48 @@
 package payload
 
-// collect gathers the literals that must occur for the program to match.
-func (p *Program) collect() {
+// mostLiteral is the longest literal given: prefilter's MaxPattern.
+const mostLiteral = 255
+
+// Literals are the strings that must occur for the program to match, in the
+// order of their Ops. Programs with none cannot be prefiltered. They are made
+// at each call: it is meant for the compilation of rules.
+func (p *Program) Literals() []Literal {
+	var list []Literal
 	for i := range p.steps {
-		s := &p.steps[i]
-		switch {
-		case s.Kind == Content && !s.Negated:
-			p.literals = append(p.literals, s.literal(i))
-		case s.Kind == PCRE && !s.Negated:
-			if r := s.Expr.prog.Required(); len(r.Bytes) > 0 {
-				p.literals = append(p.literals, Literal{Op: i, Bytes: r.Bytes, NoCase: r.NoCase, FromPCRE: true})
+		switch s := &p.steps[i]; {
+		case s.negated:
+		case s.kind == Content:
+			list = append(list, s.literal(i))
+		case s.kind == PCRE:
+			if r := s.expr.prog.Required(); len(r.Bytes) > 0 {
+				list = append(list, Literal{Op: i, Bytes: r.Bytes, NoCase: r.NoCase, FromPCRE: true})
 			}
 		}
 	}
-	for i := range p.literals {
-		if l := &p.literals[i]; len(l.Bytes) > 255 {
-			l.Bytes, l.Depth, l.Whole = l.Bytes[:255], 0, false
+	for i := range list {
+		if l := &list[i]; len(l.Bytes) > mostLiteral {
+			l.Bytes, l.Depth, l.Whole = l.Bytes[:mostLiteral], 0, false
 		}
 	}
+	return list
 }
 
 func (s *step) literal(i int) Literal {
-	l := Literal{Op: i, Bytes: s.Bytes, NoCase: s.NoCase, FastPattern: s.FastPattern}
-	fixed := s.offset.v < 0 && s.depth.v < 0 && !s.relative
-	if fixed {
+	l := Literal{Op: i, Bytes: s.needle.Bytes(), NoCase: s.needle.NoCase(), FastPattern: s.fast}
+	if s.offset.v < 0 && s.depth.v < 0 && !s.relative {
 		l.Offset = int(max(s.offset.n, 0))
 		if s.depth.used {
 			l.Depth = l.Offset + int(s.depth.n)
 		}
-		if s.StartsWith {
-			l.Depth = len(s.Bytes)
+		if s.starts {
+			l.Depth = len(l.Bytes)
 		}
-		l.Whole = !s.EndsWith && !s.retry
+		l.Whole = !s.ends && !s.retry
 	}
-	if s.ChopLen > 0 && s.ChopFrom >= 0 && s.ChopFrom+s.ChopLen <= len(s.Bytes) {
-		l.Bytes = s.Bytes[s.ChopFrom : s.ChopFrom+s.ChopLen]
+	if from, n := int(s.chopFrom), int(s.chopLen); n > 0 && from+n <= len(l.Bytes) {
+		l.Bytes = l.Bytes[from : from+n]
 		l.Whole = false
-		l.Offset += s.ChopFrom
+		l.Offset += from
 	}
 	return l
 }

@@ -51,24 +51,24 @@ func (p *Program) run(i, pos int, st *State) uint64 {
 		if st.steps--; st.steps < 0 {
 			return 0
 		}
-		switch s.Kind {
+		switch s.kind {
 		case Content:
 			if s.retry {
 				return p.places(i, pos, st)
 			}
 			at := s.content(pos, st)
-			if (at >= 0) == s.Negated {
+			if (at >= 0) == s.negated {
 				return s.depends
 			}
-			if !s.Negated {
-				pos = at + len(s.Bytes)
+			if !s.negated {
+				pos = at + s.needle.Len()
 			}
 		case PCRE:
 			if s.retry {
 				return p.matches(i, pos, st)
 			}
 			end, _, ok := s.regexp(pos, 0, st)
-			if ok == s.Negated {
+			if ok == s.negated {
 				return s.depends
 			}
 			if ok {
@@ -100,7 +100,7 @@ func (p *Program) places(i, pos int, st *State) uint64 {
 		if st.steps < 0 {
 			return 0
 		}
-		r := p.run(i+1, at+len(s.Bytes), st)
+		r := p.run(i+1, at+s.needle.Len(), st)
 		if r == matched || r>>i&1 == 0 {
 			return r
 		}
@@ -158,9 +158,9 @@ func (s *step) window(pos int, st *State) (from, end int, ok bool) {
 		if s.within.used {
 			end = min(end, from+int(st.value(s.within)))
 		}
-	case s.StartsWith:
+	case s.starts:
 		from = st.base
-		end = min(end, from+len(s.Bytes))
+		end = min(end, from+s.needle.Len())
 	default:
 		from = st.base + int(st.value(s.offset))
 		if s.depth.used {
@@ -168,13 +168,13 @@ func (s *step) window(pos int, st *State) (from, end int, ok bool) {
 		}
 	}
 	from = max(from, 0)
-	return from, end, end-from >= len(s.Bytes)
+	return from, end, end-from >= s.needle.Len()
 }
 
 // find gives the first place of the content in buf[from:end].
 func (s *step) find(from, end int, buf []byte) int {
-	if s.EndsWith {
-		at := len(buf) - len(s.Bytes)
+	if s.ends {
+		at := len(buf) - s.needle.Len()
 		if at < from || end < len(buf) || !s.needle.At(buf, at) {
 			return -1
 		}

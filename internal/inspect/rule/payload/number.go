@@ -15,18 +15,18 @@ func (s *step) place(pos int, st *State) int {
 func (s *step) read(pos int, st *State) (v uint64, at, end int, ok bool) {
 	at = s.place(pos, st)
 	n := int(st.value(s.count))
-	if at < 0 || n < 0 || at > len(st.buf) || n > len(st.buf)-at || (n == 0 && s.Kind != ByteJump) {
+	if at < 0 || n < 0 || at > len(st.buf) || n > len(st.buf)-at || (n == 0 && s.kind != ByteJump) {
 		return 0, 0, 0, false
 	}
 	b := st.buf[at : at+n]
-	if s.String {
-		v, used, ok := digits(b, s.Base)
+	if s.digits {
+		v, used, ok := digits(b, s.base)
 		return v, at, at + used, ok
 	}
 	if n > 8 {
 		return 0, 0, 0, false
 	}
-	if s.Endian == Little || (s.Endian == DCE && st.DCELittle) {
+	if s.endian == Little || (s.endian == DCE && st.DCELittle) {
 		for i := n - 1; i >= 0; i-- {
 			v = v<<8 | uint64(b[i])
 		}
@@ -40,10 +40,10 @@ func (s *step) read(pos int, st *State) (v uint64, at, end int, ok bool) {
 
 // mask keeps the bits of the mask and shifts out its trailing zeros.
 func (s *step) mask(v uint64) uint64 {
-	if s.Bitmask == 0 {
+	if s.bitmask == 0 {
 		return v
 	}
-	return v & s.Bitmask >> bits.TrailingZeros64(s.Bitmask)
+	return v & s.bitmask >> bits.TrailingZeros64(s.bitmask)
 }
 
 // digits reads a number as C's strtoull does: blanks, a sign, a prefix, digits
@@ -114,7 +114,7 @@ func (s *step) byteTest(pos int, st *State) bool {
 	if !ok {
 		return false
 	}
-	return holds(s.Compare, s.mask(v), s.unsigned(s.operand, st), s.unsigned(s.operand2, st)) != s.Negated
+	return holds(s.compare, s.mask(v), s.unsigned(s.operand, st), s.unsigned(s.operand2, st)) != s.negated
 }
 
 // unsigned is value for numbers that may have 64 bits.
@@ -133,13 +133,13 @@ func (s *step) byteJump(pos int, st *State) (int, bool) {
 		return pos, false
 	}
 	v = s.mask(v)
-	if s.Multiplier > 1 {
-		v *= s.Multiplier
+	if s.multiplier > 1 {
+		v *= s.multiplier
 	}
-	v = alignUp(v, s.Align)
+	v = alignUp(v, s.align)
 	by := int64(v) + st.value(s.post)
 	to := int64(end)
-	switch s.From {
+	switch s.from {
 	case FromBeginning:
 		to = int64(st.base)
 	case FromEnd:
@@ -157,10 +157,10 @@ func (s *step) byteExtract(pos int, st *State) (int, bool) {
 	if !ok {
 		return pos, false
 	}
-	if s.Multiplier > 1 {
-		v *= s.Multiplier
+	if s.multiplier > 1 {
+		v *= s.multiplier
 	}
-	st.vars[s.result] = s.mask(alignUp(v, s.Align))
+	st.vars[s.result] = s.mask(alignUp(v, s.align))
 	return end, true
 }
 
@@ -170,7 +170,7 @@ func (s *step) byteMath(pos int, st *State) (int, bool) {
 		return pos, false
 	}
 	r := s.unsigned(s.operand, st)
-	switch s.Math {
+	switch s.math {
 	case Add:
 		v += r
 	case Subtract:

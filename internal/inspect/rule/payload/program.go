@@ -33,10 +33,9 @@ type Literal struct {
 // Program is the compiled tests of one buffer. It never changes and is shared
 // by goroutines.
 type Program struct {
-	steps    []step
-	literals []Literal
-	absent   bool
-	orElse   bool
+	steps  []step
+	absent bool
+	orElse bool
 }
 
 // Capture is what a pcre group with a name for the packet or flow caught.
@@ -74,10 +73,6 @@ func (st *State) Forget() {
 	st.Captures = st.Captures[:0]
 	st.forget()
 }
-
-// Literals are the strings that must occur for the program to match, in the
-// order of their Ops. Programs with none cannot be prefiltered.
-func (p *Program) Literals() []Literal { return p.literals }
 
 // MatchAbsent says whether the program matches when its buffer is absent.
 func (p *Program) MatchAbsent() bool { return p.absent }

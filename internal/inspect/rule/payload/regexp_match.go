@@ -18,10 +18,10 @@ func (s *step) regexp(pos, from int, st *State) (end, begin int, ok bool) {
 		subject = st.buf[shift:]
 	}
 	m := &st.regexp.scratch
-	if from > len(subject) || !s.Expr.prog.Match(m, subject, from) {
+	if from > len(subject) || !s.expr.prog.Match(m, subject, from) {
 		return 0, 0, false
 	}
-	for g, c := range s.Expr.captures {
+	for g, c := range s.expr.captures {
 		if c.name == "" || 2*g+1 >= len(m.Caps) || m.Caps[2*g] < 0 || len(st.Captures) >= maxCaptures {
 			continue
 		}

@@ -4,9 +4,9 @@ import "math"
 
 // test runs the steps that neither contents nor expressions are.
 func (s *step) test(pos int, st *State) (int, bool) {
-	switch s.Kind {
+	switch s.kind {
 	case IsDataAt:
-		return pos, s.isDataAt(pos, st) != s.Negated
+		return pos, s.isDataAt(pos, st) != s.negated
 	case ByteTest:
 		return pos, s.byteTest(pos, st)
 	case ByteJump:
@@ -17,17 +17,17 @@ func (s *step) test(pos int, st *State) (int, bool) {
 		return s.byteMath(pos, st)
 	case BSize:
 		n := uint64(len(st.buf) - st.base)
-		return pos, holds(s.Compare, n, s.unsigned(s.operand, st), s.unsigned(s.operand2, st)) != s.Negated
+		return pos, holds(s.compare, n, s.unsigned(s.operand, st), s.unsigned(s.operand2, st)) != s.negated
 	case Base64Decode:
 		return pos, s.base64(pos, st)
 	case Entropy:
 		return pos, s.entropy(st)
 	case Absent:
-		return pos, s.OrElse
+		return pos, s.orElse
 	case ASN1:
-		return pos, s.asn1(pos, st)
+		return pos, s.shows(pos, st)
 	case HookOp:
-		return pos, s.Hook.Test(st.buf, st) != s.Negated
+		return pos, s.hook.Test(st.buf, st) != s.negated
 	}
 	return pos, false
 }
@@ -51,23 +51,23 @@ func (s *step) entropy(st *State) bool {
 		b = b[:n]
 	}
 	e := shannon(b)
-	switch s.Compare {
+	switch s.compare {
 	case Equal:
-		return e == s.Float
+		return e == s.float[0]
 	case NotEqual:
-		return e != s.Float
+		return e != s.float[0]
 	case Less:
-		return e < s.Float
+		return e < s.float[0]
 	case LessEqual:
-		return e <= s.Float
+		return e <= s.float[0]
 	case Greater:
-		return e > s.Float
+		return e > s.float[0]
 	case GreaterEqual:
-		return e >= s.Float
+		return e >= s.float[0]
 	case Between:
-		return e > s.Float && e < s.Float2
+		return e > s.float[0] && e < s.float[1]
 	case NotBetween:
-		return e <= s.Float || e >= s.Float2
+		return e <= s.float[0] || e >= s.float[1]
 	}
 	return false
 }

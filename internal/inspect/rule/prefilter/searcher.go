@@ -3,6 +3,7 @@ package prefilter
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Pattern is one literal to look for. Several patterns may share an ID; the ID
@@ -51,7 +52,7 @@ func Build(patterns []Pattern, freq *Frequencies) (Searcher, error) {
 	if err := check(patterns); err != nil {
 		return nil, err
 	}
-	return buildBest(patterns, freq)
+	return buildBest(possible(patterns), freq)
 }
 
 // BuildPure compiles patterns for the pure-Go search, which every build has.
@@ -59,7 +60,7 @@ func BuildPure(patterns []Pattern, freq *Frequencies) (Searcher, error) {
 	if err := check(patterns); err != nil {
 		return nil, err
 	}
-	return buildPure(patterns, freq)
+	return buildPure(possible(patterns), freq)
 }
 
 var errEmpty = errors.New("prefilter: empty pattern")
@@ -79,6 +80,15 @@ func check(patterns []Pattern) error {
 		}
 	}
 	return nil
+}
+
+// possible leaves out patterns that do not fit where they must lie.
+func possible(patterns []Pattern) []Pattern {
+	never := func(p Pattern) bool { return p.Depth > 0 && p.Depth < p.Offset+len(p.Bytes) }
+	if !slices.ContainsFunc(patterns, never) {
+		return patterns
+	}
+	return slices.DeleteFunc(slices.Clone(patterns), never)
 }
 
 // begin starts a scan whose ids are at most maxID.
