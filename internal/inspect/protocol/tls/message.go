@@ -133,8 +133,12 @@ func (p *parser) clientHello(d packet.Direction, body []byte) bool {
 		return false
 	}
 	e.flags |= sawClientHello
-	if e.has {
-		return true // second one, after a retry request: the first counts
+	if e.has { // a second one, after a retry request: the first counts
+		var again Hello
+		if again.ParseClient(body); again.HasServerName && e.hello.HasServerName {
+			t.event(eventManyNames)
+		}
+		return true
 	}
 	if !t.keep(e, body, (*Hello).ParseClient) {
 		return false
