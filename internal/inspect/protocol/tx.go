@@ -73,6 +73,7 @@ type Inspection struct {
 	Scanned   [2][]StreamProgress // how far each growing field was scanned
 	Pending   [2][]uint32         // rules that wait for later fields
 	Alerted   [2][]uint32         // rules that have fired, so that each does so once
+	Epoch     uint32              // which rule set Pending and Alerted are numbers of
 }
 
 // StreamProgress is how far the instance of a growing field was inspected.

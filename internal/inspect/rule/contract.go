@@ -43,10 +43,21 @@ type Meta struct {
 	Classification string // long name ("A Network Trojan was detected"), "" for none
 	Priority       uint8  // 1 is highest; eve's severity
 	References     []string
+	Target         Target
 	Metadata       [][2]string
 	File           string
 	Line           int
 }
+
+// Target is the side of the packet that a rule says is attacked.
+type Target uint8
+
+// The targets.
+const (
+	TargetNone Target = iota
+	TargetSource
+	TargetDestination
+)
 
 // Alert is one rule that fired.
 type Alert struct {
@@ -84,5 +95,8 @@ type Verdict struct {
 	Alerts             []Alert // in the order in which they are to be written, thresholds applied
 	Action             Action  // ActionAlert (nothing), ActionPass, ActionDrop, ActionReject…: the strongest
 	PassFlow, DropFlow bool    // the action holds for the whole flow
+	Bypass             bool    // a rule asks that nothing more of the flow be inspected
+	Unlogged           bool    // a config rule asks that the flow be left out of the logs
+	Discarded          int     // alerts left out because there were more than PacketAlertMax
 	Tagged             bool    // no rule fired, but an earlier one asked for this packet to be recorded (tag)
 }

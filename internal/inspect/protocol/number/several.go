@@ -203,3 +203,6 @@ func Keyword(id protocol.ID, f protocol.Field, name string, bits int, names map[
 		},
 	}
 }
+
+// MatchOne compares a single value, whatever the index says.
+func (s *Several) MatchOne(v uint64) bool { return s.test.Match(v) }

@@ -1,0 +1,195 @@
+package rule
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+)
+
+// build numbers the rules and makes the searchers.
+func (c *compiler) build() (*Set, error) {
+	s := &Set{
+		names: c.names, memory: c.memory, headerTable: c.headers.headerTable, chains: c.chains, frames: c.frames, hashes: c.hashes,
+		metas: make([]Meta, len(c.drafts)), rules: make([]rule, len(c.drafts)),
+	}
+	for i := range c.drafts {
+		s.metas[i], s.rules[i] = c.drafts[i].meta, c.drafts[i].rule
+		c.limit(s, i)
+	}
+	if err := c.buildPackets(s); err != nil {
+		return nil, err
+	}
+	for i := range s.rules {
+		c.buildRaw(s, &s.rules[i])
+	}
+	return s, c.buildTxs(s)
+}
+
+// buildRaw notes whose raw stream must be kept.
+func (c *compiler) buildRaw(s *Set, r *rule) {
+	raw := r.where&inStream != 0
+	for i := range r.steps {
+		raw = raw || r.steps[i].kind == stepPayload && r.over&overTCP != 0
+	}
+	if !raw {
+		return
+	}
+	if r.apps == 0 {
+		s.rawAny = true
+	}
+	s.rawApps |= r.apps
+}
+
+// buildPackets sorts the rules about packets and streams.
+func (c *compiler) buildPackets(s *Set) error {
+	var packets [numTransports][2][]member
+	var streams [2][]member
+	for i := range s.rules {
+		r := &s.rules[i]
+		id := uint32(i)
+		switch r.class {
+		case classIPOnly:
+			s.ipOnly = append(s.ipOnly, id)
+			continue
+		case classApp:
+			s.apps = append(s.apps, id)
+			continue
+		case classFrame:
+			c.buildFrame(s, id)
+			continue
+		case classTx:
+			continue
+		}
+		if r.needs&needDecoder != 0 {
+			s.broken = append(s.broken, id)
+		}
+		m := member{id, c.drafts[i].fast.pattern}
+		for d := range packet.Direction(2) {
+			if !r.dirs.Has(d) {
+				continue
+			}
+			for t := range numTransports {
+				if !r.over.includes(t) || r.where == inStream && t == byTCP {
+					continue
+				}
+				if c.drafts[i].fast.found {
+					packets[t][d] = append(packets[t][d], m)
+				} else {
+					s.always[t][d] = append(s.always[t][d], id)
+				}
+			}
+			if r.where&inStream == 0 {
+				continue
+			}
+			if c.drafts[i].fast.found {
+				streams[d] = append(streams[d], m)
+			} else {
+				s.alwaysS[d] = append(s.alwaysS[d], id)
+			}
+		}
+	}
+	var err error
+	for d := range 2 {
+		for t := range numTransports {
+			if s.packets[t][d], err = c.newPortGroups(packets[t][d]); err != nil {
+				return err
+			}
+		}
+		if s.streams[d], err = c.newPortGroups(streams[d]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t transports) includes(n transport) bool {
+	switch n {
+	case byTCP:
+		return t&overTCP != 0
+	case byUDP:
+		return t&overUDP != 0
+	}
+	return t&^(overTCP|overUDP) != 0
+}
+
+func (c *compiler) buildFrame(s *Set, id uint32) {
+	r := &s.rules[id]
+	for _, app := range c.appsIn(r.apps) {
+		s.framed[app] = append(s.framed[app], id)
+	}
+}
+
+// scanKey is what makes two searches of a field the same.
+type scanKey struct {
+	field protocol.Field
+	chain uint16
+	dir   packet.Direction
+}
+
+// buildTxs sorts the rules about transactions by field, and makes the plan of
+// each protocol.
+func (c *compiler) buildTxs(s *Set) error {
+	members := map[scanKey][]member{}
+	apps := map[scanKey]appSet{}
+	example := map[scanKey]step{}
+	for i := range s.rules {
+		r := &s.rules[i]
+		if r.class != classTx {
+			continue
+		}
+		fast := &c.drafts[i].fast
+		for d := range packet.Direction(2) {
+			if !r.dirs.Has(d) {
+				continue
+			}
+			at := d
+			if fast.found && !r.steps[fast.step].dirs.Has(d) {
+				at = d.Other() // => : the pattern is in the other direction
+			}
+			if fast.found && at == d && !r.twoWay {
+				st := &r.steps[fast.step]
+				k := scanKey{st.field, st.chain, d}
+				members[k] = append(members[k], member{uint32(i), fast.pattern})
+				apps[k] |= c.appsOrAll(r.apps)
+				example[k] = *st
+				continue
+			}
+			for _, app := range c.appsIn(c.appsOrAll(r.apps)) {
+				s.plans[app][d].always = append(s.plans[app][d].always, uint32(i))
+			}
+		}
+	}
+	keys := make([]scanKey, 0, len(members))
+	for k := range members {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b scanKey) int {
+		return cmp.Or(cmp.Compare(example[a].stage, example[b].stage), cmp.Compare(a.field, b.field), cmp.Compare(a.chain, b.chain), cmp.Compare(a.dir, b.dir))
+	})
+	for _, k := range keys {
+		g, err := newGroup(members[k])
+		if err != nil {
+			return err
+		}
+		st := example[k]
+		scan := fieldScan{field: k.field, chain: k.chain, stage: st.stage, multi: st.multi, group: g}
+		if st.kind == stepStream {
+			scan.kind = protocol.KindStream
+		}
+		for _, app := range c.appsIn(apps[k]) {
+			s.plans[app][k.dir].scans = append(s.plans[app][k.dir].scans, uint16(len(s.scans)))
+		}
+		s.scans = append(s.scans, scan)
+	}
+	return nil
+}
+
+// appsOrAll turns "any protocol" into a set of all.
+func (c *compiler) appsOrAll(s appSet) appSet {
+	if s == 0 {
+		return ^appSet(0)
+	}
+	return s
+}

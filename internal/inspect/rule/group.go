@@ -1,0 +1,158 @@
+package rule
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/masugata/masugata/internal/inspect/rule/prefilter"
+)
+
+// group finds the rules whose pattern occurs in a buffer.
+type group struct {
+	searcher prefilter.Searcher
+	begin    []uint32 // by pattern: where its rules begin in rules; one more at the end
+	rules    []uint32
+}
+
+// member is a rule in a group that is being built.
+type member struct {
+	rule    uint32
+	pattern prefilter.Pattern
+}
+
+// newGroup compiles the patterns of its members, equal ones once.
+func newGroup(list []member) (*group, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	type same struct {
+		text          string
+		nocase        bool
+		offset, depth int
+	}
+	ids := map[same]uint32{}
+	byPattern := make([]uint32, len(list))
+	var patterns []prefilter.Pattern
+	for i := range list {
+		p := list[i].pattern
+		k := same{string(p.Bytes), p.NoCase, p.Offset, p.Depth}
+		id, ok := ids[k]
+		if !ok {
+			id = uint32(len(patterns))
+			ids[k] = id
+			p.ID = id
+			patterns = append(patterns, p)
+		}
+		byPattern[i] = id
+	}
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(byPattern[a], byPattern[b]) })
+	g := &group{begin: make([]uint32, len(patterns)+1), rules: make([]uint32, len(list))}
+	for i, at := range order {
+		g.rules[i] = list[at].rule
+		g.begin[byPattern[at]+1] = uint32(i + 1)
+	}
+	var err error
+	g.searcher, err = prefilter.Build(patterns, nil)
+	return g, err
+}
+
+// of are the rules of a pattern.
+func (g *group) of(pattern uint32) []uint32 { return g.rules[g.begin[pattern]:g.begin[pattern+1]] }
+
+// portGroups are the groups for one transport and direction: what is for any
+// port, and what is for the port at either end.
+type portGroups struct {
+	any      *group
+	dst, src *portTable
+}
+
+// portTable gives each port its group.
+type portTable struct {
+	index  [65536]uint16 // into groups
+	groups []*group      // groups[0] is nil
+}
+
+// manyPorts is the size from which a set of ports counts as any: grouping by
+// it would gain little and repeat its patterns in every other group.
+const manyPorts = 2048
+
+// newPortGroups sorts rules by what their header says of ports.
+func (c *compiler) newPortGroups(list []member) (portGroups, error) {
+	var out portGroups
+	var anyPort, dst, src []member
+	for _, m := range list {
+		h := &c.headers.headers[c.drafts[m.rule].rule.header]
+		switch {
+		case h.both:
+			anyPort = append(anyPort, m)
+		case h.dport != 0 && c.headers.ports[h.dport].size() < manyPorts:
+			dst = append(dst, m)
+		case h.sport != 0 && c.headers.ports[h.sport].size() < manyPorts:
+			src = append(src, m)
+		default:
+			anyPort = append(anyPort, m)
+		}
+	}
+	var err error
+	if out.any, err = newGroup(anyPort); err != nil {
+		return out, err
+	}
+	if out.dst, err = c.newPortTable(dst, func(h *header) uint16 { return h.dport }); err != nil {
+		return out, err
+	}
+	out.src, err = c.newPortTable(src, func(h *header) uint16 { return h.sport })
+	return out, err
+}
+
+// newPortTable builds one group for each different set of rules that a port
+// can have.
+func (c *compiler) newPortTable(list []member, ports func(h *header) uint16) (*portTable, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	at := map[uint16][]int{} // port to members
+	for i, m := range list {
+		for _, s := range c.headers.ports[ports(&c.headers.headers[c.drafts[m.rule].rule.header])] {
+			for p := int(s.lo); p <= int(s.hi); p++ {
+				at[uint16(p)] = append(at[uint16(p)], i)
+			}
+		}
+	}
+	t := &portTable{groups: []*group{nil}}
+	known := map[string]uint16{}
+	for p := range 65536 {
+		members := at[uint16(p)]
+		if len(members) == 0 {
+			continue
+		}
+		key := fmt.Sprint(members)
+		id, ok := known[key]
+		if !ok {
+			part := make([]member, len(members))
+			for i, m := range members {
+				part[i] = list[m]
+			}
+			g, err := newGroup(part)
+			if err != nil {
+				return nil, err
+			}
+			id = uint16(len(t.groups))
+			t.groups = append(t.groups, g)
+			known[key] = id
+		}
+		t.index[p] = id
+	}
+	return t, nil
+}
+
+func (t *portTable) of(port uint16) *group {
+	if t == nil {
+		return nil
+	}
+	return t.groups[t.index[port]]
+}

@@ -1,0 +1,233 @@
+package rule
+
+import (
+	"slices"
+
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/rule/payload"
+)
+
+// begin starts a list of candidates without duplicates.
+func (in *Inspector) begin() {
+	in.candidates = in.candidates[:0]
+	if in.generation++; in.generation == 0 {
+		clear(in.seen)
+		in.generation = 1
+	}
+}
+
+// add makes rules candidates.
+func (in *Inspector) add(rules []uint32) {
+	for _, id := range rules {
+		if in.seen[id] != in.generation {
+			in.seen[id] = in.generation
+			in.candidates = append(in.candidates, id)
+		}
+	}
+}
+
+// search adds the rules whose pattern occurs in data.
+func (in *Inspector) search(g *group, data []byte) {
+	if g == nil || len(data) == 0 {
+		return
+	}
+	in.scratch.Hits = in.scratch.Hits[:0]
+	g.searcher.Scan(data, &in.scratch)
+	for _, h := range in.scratch.Hits {
+		in.add(g.of(h))
+	}
+}
+
+func (in *Inspector) searchPorts(p *portGroups, c *Context, data []byte) {
+	in.search(p.any, data)
+	if in.facts.ports {
+		in.search(p.dst.of(c.Packet.DstPort), data)
+		in.search(p.src.of(c.Packet.SrcPort), data)
+	}
+}
+
+// packetRules runs the rules about packets, streams and addresses.
+func (in *Inspector) packetRules(c *Context) {
+	s, f := in.set, &in.facts
+	in.begin()
+	if f.over == overNothing {
+		in.add(s.broken)
+	} else {
+		in.onceRules(c)
+		in.add(s.always[f.group][c.Dir])
+		if f.real && len(c.Packet.Payload) > 0 {
+			in.searchPorts(&s.packets[f.group][c.Dir], c, c.Packet.Payload)
+		}
+		in.streamCandidates(c)
+	}
+	slices.Sort(in.candidates)
+	for _, id := range in.candidates {
+		r := &s.rules[id]
+		if in.may(r, c) {
+			in.packetRule(id, r, c)
+		}
+	}
+}
+
+// streamCandidates searches what is new of the raw stream, with enough before
+// it for patterns that lie across; a payload that did not go into the stream
+// stands for it.
+func (in *Inspector) streamCandidates(c *Context) {
+	s := in.set
+	if in.facts.over != overTCP {
+		return
+	}
+	if c.RawFresh < len(c.Raw) {
+		in.add(s.alwaysS[c.Dir])
+		in.searchPorts(&s.streams[c.Dir], c, c.Raw[max(0, c.RawFresh-maxPattern):])
+	}
+	if in.payloadAlone(c) {
+		in.add(s.alwaysS[c.Dir])
+		in.searchPorts(&s.streams[c.Dir], c, c.Packet.Payload)
+	}
+}
+
+const maxPattern = 254
+
+// payloadAlone says that rules about the stream look at the packet's payload,
+// because it is in no stream.
+func (in *Inspector) payloadAlone(c *Context) bool {
+	return in.facts.real && !c.Outcome.InStream && len(c.Packet.Payload) > 0
+}
+
+// onceRules adds the rules that are looked at once for each direction.
+func (in *Inspector) onceRules(c *Context) {
+	s := in.set
+	if len(s.ipOnly)+len(s.apps) == 0 {
+		return
+	}
+	if c.Flow == nil {
+		in.add(s.ipOnly)
+		return
+	}
+	slot := int(c.Flow.Slot)
+	if slot < 0 {
+		return
+	}
+	for slot >= len(in.once) {
+		in.once = append(in.once, 0)
+	}
+	done := &in.once[slot]
+	if c.Outcome.New {
+		*done = 0
+	}
+	if bit := doneIPOnly << c.Dir; *done&bit == 0 && in.facts.real {
+		*done |= bit
+		in.add(s.ipOnly)
+	}
+	known := c.Flow.App != protocol.Unknown || c.Flow.AppDir[c.Dir] != protocol.Unknown
+	if bit := doneApps << c.Dir; *done&bit == 0 && known {
+		*done |= bit
+		in.add(s.apps)
+	}
+}
+
+// packetRule looks at the payload of a rule whose cheap conditions hold.
+func (in *Inspector) packetRule(id uint32, r *rule, c *Context) {
+	stream := false
+	if r.payload != nil {
+		var ok bool
+		if stream, ok = in.matchPayload(r.payload, r.where, c); !ok {
+			return
+		}
+	} else if !in.facts.real && r.class == classPacket && r.apps == 0 {
+		return
+	}
+	for _, k := range r.late {
+		if !k.holds(in, c) {
+			return
+		}
+	}
+	in.hit(id, r, nil, stream)
+}
+
+// matchPayload tries the stream first, then the packet.
+func (in *Inspector) matchPayload(p *payload.Program, where uint8, c *Context) (stream, ok bool) {
+	in.state.Forget()
+	if where&inStream != 0 && in.facts.over == overTCP && c.RawFresh < len(c.Raw) {
+		in.state.Final = c.Last
+		if p.Match(c.Raw, c.RawOffset, &in.state) {
+			return true, true
+		}
+	}
+	if !in.facts.real {
+		return false, false
+	}
+	if where&inPacket == 0 && in.facts.over == overTCP && !in.payloadAlone(c) {
+		return false, false
+	}
+	in.state.Final = true
+	return false, p.Match(c.Packet.Payload, 0, &in.state)
+}
+
+// headerCheck matches header bytes of the packet.
+type headerCheck struct {
+	buffer  packetBuffer
+	program *payload.Program
+	chain   payload.Chain
+}
+
+func (k *headerCheck) holds(in *Inspector, c *Context) bool {
+	if c.Packet.Source == packet.SourceFlowEnd {
+		return false
+	}
+	b, ok := k.buffer.bytes(c.Packet)
+	if !ok {
+		return k.program.MatchAbsent()
+	}
+	if len(k.chain) > 0 {
+		b = k.chain.Apply(b, &in.work)
+	}
+	in.state.Forget()
+	in.state.Final = true
+	return k.program.Match(b, 0, &in.state)
+}
+
+// frameRules runs the rules about frames.
+func (in *Inspector) frameRules(c *Context) {
+	for _, id := range in.set.framed[c.App] {
+		r := &in.set.rules[id]
+		if in.may(r, c) && in.framesMatch(r, c) {
+			in.hit(id, r, nil, true)
+		}
+	}
+}
+
+func (in *Inspector) framesMatch(r *rule, c *Context) bool {
+	in.state.Forget()
+	for i := range r.steps {
+		s := &r.steps[i]
+		found := false
+		for j := range c.Frames {
+			f := &c.Frames[j]
+			if f.Dir != c.Dir || f.Name != in.set.frames[s.frame] {
+				continue
+			}
+			data := f.Data
+			if s.chain != 0 {
+				data = in.set.chains[s.chain].Apply(data, &in.work)
+			}
+			in.state.Final = true
+			if s.program.Match(data, 0, &in.state) {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return r.payload == nil || in.frameless(r, c)
+}
+
+// frameless matches the contents of a rule about frames that name no frame.
+func (in *Inspector) frameless(r *rule, c *Context) bool {
+	_, ok := in.matchPayload(r.payload, inPacket|inStream, c)
+	return ok
+}
