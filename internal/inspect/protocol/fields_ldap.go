@@ -11,6 +11,8 @@ const (
 	LDAPResponsesMessage    // several
 	LDAPAttributeType       // several, of requests
 	LDAPResponsesAttributeType
+	LDAPRequestAttributes
+	LDAPResponsesAttributes
 )
 
 var onLDAP = []ID{LDAP}
@@ -35,5 +37,7 @@ func ldapFields() []FieldSpec {
 		{Field: LDAPResponsesMessage, Keyword: "ldap.responses.message", Kind: KindBytes, Dirs: ToClientOnly, On: onLDAP, Stage: StageDone, Multi: true, Doc: "diagnostic message of a response (empty where it has none)"},
 		{Field: LDAPAttributeType, Keyword: "ldap.request.attribute_type", Kind: KindBytes, Dirs: ToServerOnly, On: onLDAP, Stage: StageDone, Multi: true, Doc: "attribute type named in a request"},
 		{Field: LDAPResponsesAttributeType, Keyword: "ldap.responses.attribute_type", Kind: KindBytes, Dirs: ToClientOnly, On: onLDAP, Stage: StageDone, Multi: true, Doc: "attribute type in a search result entry"},
+		{Field: LDAPRequestAttributes, Keyword: "ldap.request.attributes", Kind: KindBytes, Dirs: ToServerOnly, On: onLDAP, Stage: StageDone, Multi: true, Doc: "type=value of an attribute in a request"},
+		{Field: LDAPResponsesAttributes, Keyword: "ldap.responses.attributes", Kind: KindBytes, Dirs: ToClientOnly, On: onLDAP, Stage: StageDone, Multi: true, Doc: "type=value of an attribute in a search result entry"},
 	}
 }
