@@ -14,6 +14,7 @@ func (p *parser) mark(t *Tx, d packet.Direction, kind uint8) {
 		return
 	}
 	s.frames = note(s.frames, kind)
+	t.inspection.Again(d)
 }
 
 // frame takes a whole frame other than DATA.

@@ -34,7 +34,9 @@ func numbered(names []string) map[string]uint64 {
 
 func keywords() []protocol.Keyword {
 	number := func(f protocol.Field, name string, bits int, names []string, doc string) protocol.Keyword {
-		return number.Keyword(protocol.HTTP2, f, name, bits, numbered(names), protocol.BothWays, doc)
+		k := number.Keyword(protocol.HTTP2, f, name, bits, numbered(names), protocol.BothWays, doc)
+		k.Stage = protocol.StageNone // frames come one by one: tried with each
+		return k
 	}
 	return []protocol.Keyword{
 		number(protocol.HTTP2FrameType, "http2.frametype", 8, frameNames[:], "type of a frame: DATA, HEADERS, GOAWAY …"),
@@ -43,7 +45,7 @@ func keywords() []protocol.Keyword {
 		number(protocol.HTTP2Window, "http2.window", 32, nil, "increment in a WINDOW_UPDATE frame"),
 		number(protocol.HTTP2SizeUpdate, "http2.size_update", 64, nil, "change of the size of the table of header fields"),
 		{
-			Name: "http2.settings", Dirs: protocol.BothWays, On: []protocol.ID{protocol.HTTP2}, Stage: protocol.StageDone, Compile: compileSettings,
+			Name: "http2.settings", Dirs: protocol.BothWays, On: []protocol.ID{protocol.HTTP2}, Compile: compileSettings,
 			Doc: "a setting, alone or compared: SETTINGS_ENABLE_PUSH=0, SETTINGS_HEADER_TABLE_SIZE>4096",
 		},
 	}

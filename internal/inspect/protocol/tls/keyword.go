@@ -14,8 +14,8 @@ func keywords() []protocol.Keyword {
 	on := []protocol.ID{protocol.TLS}
 	ks := []protocol.Keyword{
 		{Name: "tls.version", Stage: protocol.StageLine, Compile: compileVersion, Doc: "version that was agreed on or is offered: 1.0, 1.1, 1.2, 1.3, or a number such as 0x7f12"},
-		{Name: "ssl_version", Stage: protocol.StageStart, Compile: compileVersions, Doc: "list of versions of the sender: sslv2, sslv3, tls1.0, tls1.1, tls1.2, tls1.3; ! before one for none of them"},
-		{Name: "ssl_state", Stage: protocol.StageStart, Compile: compileState, Doc: "messages that the sender has sent: client_hello, server_hello, client_keyx, server_keyx, unknown, divided by |"},
+		{Name: "ssl_version", Compile: compileVersions, Doc: "list of versions of the sender: sslv2, sslv3, tls1.0, tls1.1, tls1.2, tls1.3; ! before one for none of them"},
+		{Name: "ssl_state", Compile: compileState, Doc: "messages that the sender has sent: client_hello, server_hello, client_keyx, server_keyx, unknown, divided by |"},
 		{Name: "tls.subject", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertSubject), Doc: "text within the certificate's subject; ! for not within"},
 		{Name: "tls.issuerdn", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertIssuer), Doc: "text within the certificate's issuer; ! for not within"},
 		{Name: "tls.fingerprint", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertFingerprint), Doc: "SHA-1 of the certificate in lower case with colons; ! for another"},
@@ -96,7 +96,7 @@ func compileVersions(arg string) (protocol.Test, error) {
 	}
 	return func(tx protocol.Tx, d packet.Direction) bool {
 		t, ok := tx.(*Tx)
-		if !ok || t.version(d) == 0 {
+		if !ok || t.version(d) == 0 || t.stage[d] < protocol.StageLine {
 			return false
 		}
 		hit := false
