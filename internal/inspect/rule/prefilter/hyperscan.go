@@ -39,6 +39,7 @@ import (
 	"fmt"
 	"runtime"
 	"unsafe"
+	"weak"
 )
 
 // hyper scans long buffers with Hyperscan and short ones, for which a call out
@@ -49,6 +50,7 @@ type hyper struct {
 	ids  []uint32 // of the patterns by number
 	long int      // buffers of so many bytes and more go to Hyperscan
 	size int
+	self weak.Pointer[hyper]
 }
 
 // Costs in nanoseconds for the choice between the two: measured.
@@ -114,6 +116,7 @@ func (h *hyper) compile(patterns []Pattern) error {
 	var size C.size_t
 	C.hs_database_size(h.db, &size)
 	h.size = int(size)
+	h.self = weak.Make(h)
 	runtime.AddCleanup(h, func(db *C.hs_database_t) { C.hs_free_database(db) }, h.db)
 	return nil
 }
@@ -170,14 +173,14 @@ func (h *hyper) Scan(data []byte, s *Scratch) {
 }
 
 // native is Hyperscan's part of Scratch. It knows for which Searchers it is
-// ready, and keeps those alive: replace Scratch together with them.
+// ready without keeping them alive.
 type native struct {
 	box *box
 }
 
 type box struct {
 	scratch *C.hs_scratch_t
-	ready   map[*hyper]struct{}
+	ready   map[weak.Pointer[hyper]]struct{}
 	numbers [foundAtOnce]C.uint32_t
 }
 
@@ -186,9 +189,9 @@ var errScratch = errors.New("prefilter: Hyperscan: no memory for a scan")
 // prepare makes the scratch fit h.
 func (s *Scratch) prepare(h *hyper) bool {
 	if s.box == nil {
-		s.box = &box{ready: map[*hyper]struct{}{}}
+		s.box = &box{ready: map[weak.Pointer[hyper]]struct{}{}}
 	}
-	if _, ok := s.box.ready[h]; ok {
+	if _, ok := s.box.ready[h.self]; ok {
 		return true
 	}
 	return s.box.grow(h) == nil
@@ -196,10 +199,13 @@ func (s *Scratch) prepare(h *hyper) bool {
 
 func (k *box) grow(h *hyper) error {
 	first := k.scratch == nil
-	if len(k.ready) >= scratchKnows || C.hs_alloc_scratch(h.db, &k.scratch) != C.HS_SUCCESS {
+	if len(k.ready) >= scratchKnows { // sets were replaced many times
+		clear(k.ready)
+	}
+	if C.hs_alloc_scratch(h.db, &k.scratch) != C.HS_SUCCESS {
 		return errScratch
 	}
-	k.ready[h] = struct{}{}
+	k.ready[h.self] = struct{}{}
 	if first {
 		runtime.SetFinalizer(k, func(k *box) { C.hs_free_scratch(k.scratch) })
 	}
