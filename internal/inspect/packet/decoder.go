@@ -132,12 +132,13 @@ const (
 	tunnelPPP
 	tunnelVLAN
 	tunnelERSPAN
-	tunnelERSPAN1
+	tunnelTeredo
 	tunnelARP
 )
 
 // Next decodes the packet that p carries (GRE, ERSPAN, VXLAN, Geneve, Teredo,
-// IP in IP) into inner, and is false when p carries none. inner is reset; its
+// IP in IP) into inner, and is false when p carries none that makes sense.
+// inner is reset; its
 // slices point into the same frame. Packets inside are to be inspected before
 // the one they came in.
 func (d *Decoder) Next(p, inner *Packet) bool {
@@ -154,23 +155,31 @@ func (d *Decoder) Next(p, inner *Packet) bool {
 	case tunnelIP4:
 		inner.Link = LinkIPv4
 		d.ipv4(inner, data)
+		return inner.Has&HasIPv4 != 0
 	case tunnelIP6:
 		inner.Link = LinkIPv6
 		d.ipv6(inner, data)
-	case tunnelEthernet, tunnelERSPAN1:
+		return inner.Has&HasIPv6 != 0
+	case tunnelTeredo:
+		inner.Link = LinkIPv6
+		d.ipv6(inner, data)
+		return !inner.Invalid
+	case tunnelEthernet:
 		inner.Link = LinkEthernet
 		d.ethernet(inner, data)
+		return inner.Has&HasEthernet != 0
+	case tunnelERSPAN:
+		d.erspan(inner, data)
+		return inner.Has&HasEthernet != 0
 	case tunnelPPP:
 		inner.Link = LinkPPP
 		d.ppp(inner, data)
 	case tunnelVLAN:
 		d.vlan(inner, data)
-	case tunnelERSPAN:
-		d.erspan(inner, data)
 	case tunnelARP:
 		d.arp(inner, data)
 	}
-	return true
+	return !inner.Invalid || inner.Has != 0
 }
 
 // carry notes that data, a part of p.Data, is a packet of its own.

@@ -61,8 +61,6 @@ func (d *Decoder) network(p *Packet, t uint16, b []byte) bool {
 		d.mpls(p, b)
 	case typeBridge:
 		d.ethernet(p, b)
-	case typePPP:
-		d.ppp(p, b)
 	case type8021ah:
 		d.tagged(p, b, 18, EventIEEE8021ahHeaderTooSmall, EventEthernetUnknownEthertype)
 	case typeVNTag:
@@ -155,20 +153,28 @@ func (d *Decoder) nsh(p *Packet, b []byte) {
 		p.invalid(EventNSHHeaderTooSmall)
 		return
 	}
-	n := int(be16(b)&0x3f) * 4
-	switch {
-	case b[0]>>6 != 0:
+	words := int(be16(b) & 0x3f)
+	if b[0]>>6 != 0 {
 		p.Events.Set(EventNSHUnsupportedVersion)
 		return
-	case n < 8 || n > len(b):
+	}
+	switch kind := b[2]; {
+	case words*4 > len(b):
 		p.Events.Set(EventNSHBadHeaderLength)
 		return
-	case b[2]&0x0f != 1 && b[2]&0x0f != 2:
-		if b[2]&0x0f == 0 {
-			p.Events.Set(EventNSHReservedType)
-		} else {
-			p.Events.Set(EventNSHUnsupportedType)
-		}
+	case kind == 0:
+		p.Events.Set(EventNSHReservedType)
+		return
+	case kind == 1 && words != 6, kind == 2 && words < 2:
+		p.Events.Set(EventNSHBadHeaderLength)
+		return
+	case kind != 1 && kind != 2 && kind != 15:
+		p.Events.Set(EventNSHUnsupportedType)
+		return
+	}
+	n := words * 4
+	if n >= len(b) {
+		p.Events.Set(EventNSHBadHeaderLength)
 		return
 	}
 	switch inner := b[n:]; b[3] {

@@ -18,6 +18,9 @@ func (d *Decoder) icmpv4(p *Packet, b []byte) {
 	switch p.ICMPType {
 	case 0, 8, 13, 14, 15, 16, 17, 18:
 		p.HasICMPID, p.ICMPID, p.ICMPSeq = true, be16(b[4:]), be16(b[6:])
+		if (p.ICMPType == 13 || p.ICMPType == 14) && len(b) < 20 {
+			p.invalid(EventICMPv4IPv4TruncPacket)
+		}
 	case 3:
 		top, quotes = 15, true
 		if p.ICMPCode == 4 {
@@ -27,16 +30,12 @@ func (d *Decoder) icmpv4(p *Packet, b []byte) {
 		quotes = true
 	case 5:
 		top, quotes = 3, true
-	case 9:
-		if p.ICMPCode != 0 && p.ICMPCode != 16 {
-			p.Events.Set(EventICMPv4UnknownCode)
-		}
+	case 9: // router advertisement, mobile IP among them
 		return
-	case 10:
 	case 11:
 		top, quotes = 1, true
 	case 12:
-		top, quotes = 2, true
+		quotes = true
 	default:
 		p.Events.Set(EventICMPv4UnknownType)
 		return
@@ -44,7 +43,7 @@ func (d *Decoder) icmpv4(p *Packet, b []byte) {
 	switch {
 	case p.ICMPCode > top:
 		p.Events.Set(EventICMPv4UnknownCode)
-	case !quotes || len(b) == 8:
+	case !quotes || len(b) == 8 && p.ICMPType != 4:
 	case len(b) < 28:
 		p.invalid(EventICMPv4IPv4TruncPacket)
 	case b[8]>>4 != 4:
@@ -81,7 +80,7 @@ func (d *Decoder) icmpv6(p *Packet, b []byte) {
 
 // icmpv6Error takes an error message, which quotes the packet it is about.
 func (p *Packet) icmpv6Error(b []byte) {
-	top := [5]uint8{1: 7, 2: 0, 3: 1, 4: 3}[p.ICMPType]
+	top := [5]uint8{1: 6, 2: 0, 3: 1, 4: 2}[p.ICMPType]
 	if p.ICMPCode > top {
 		p.Events.Set(EventICMPv6UnknownCode)
 		return
@@ -105,17 +104,20 @@ func (p *Packet) icmpv6Informs() {
 		if p.TTL != 1 {
 			p.Events.Set(EventICMPv6MLDMessageWithInvalidHopLimit)
 		}
-	case t >= 133 && t <= 137, t >= 141 && t <= 148, t == 151, t == 152, t == 153:
+	case t >= 133 && t <= 137, t >= 141 && t <= 148:
 	case t == 138:
-		top = 255
+		top = 2
+		if p.ICMPCode == 255 {
+			return
+		}
 	case t == 139, t == 140:
 		top = 2
-	case t == 149, t == 150, t >= 154 && t <= 160:
+	case t == 149, t == 150, t >= 151 && t < 160:
 		top = 255
 	case t == 100, t == 101, t == 200, t == 201:
 		p.Events.Set(EventICMPv6ExperimentationType)
 		return
-	case t >= 161 && t < 200, t > 201 && t < 255, t >= 5 && t < 100, t > 101 && t < 127, t == 0:
+	case t >= 160 && t < 200, t > 201, t >= 5 && t < 100, t > 101 && t < 127:
 		p.Events.Set(EventICMPv6UnassignedType)
 		return
 	default:

@@ -60,7 +60,11 @@ func (d *Decoder) ipv4(p *Packet, b []byte) {
 	p.Src, p.Dst = mapped(b[12:]), mapped(b[16:])
 	p.L3, p.L3Header = b, hlen
 	if hlen > 20 {
-		p.ipv4Options(b[20:hlen])
+		if !p.ipv4Options(b[20:hlen]) { // one runs past the header: where the payload begins is doubtful
+			p.Has &^= HasIPv4
+			p.IPVersion, p.L3 = 0, nil
+			return
+		}
 	}
 	if d.sums&CheckIPv4 != 0 {
 		p.BadIPSum = fold(sum(0, b[:hlen])) != 0xffff
@@ -154,8 +158,9 @@ func ipv4Option(t byte) uint16 {
 	return IPOptOther
 }
 
-// ipv4Options walks the options and checks the form of each.
-func (p *Packet) ipv4Options(b []byte) {
+// ipv4Options walks the options and checks the form of each. It is false when
+// their lengths do not fit.
+func (p *Packet) ipv4Options(b []byte) bool {
 	if len(b)%8 != 0 {
 		p.Events.Set(EventIPv4OptPadRequired)
 	}
@@ -163,7 +168,7 @@ func (p *Packet) ipv4Options(b []byte) {
 		switch b[0] {
 		case 0:
 			p.IPOptions |= IPOptEOL
-			return
+			return true
 		case 1:
 			p.IPOptions |= IPOptNOP
 			b = b[1:]
@@ -171,12 +176,11 @@ func (p *Packet) ipv4Options(b []byte) {
 		}
 		if len(b) < 2 {
 			p.Events.Set(EventIPv4OptEOLRequired)
-			return
+			return true
 		}
 		n := int(b[1])
 		if n < 2 || n > len(b) {
-			p.invalidOption(EventIPv4OptInvalidLen)
-			return
+			return p.invalidOption(EventIPv4OptInvalidLen)
 		}
 		bit := ipv4Option(b[0])
 		switch {
@@ -184,15 +188,15 @@ func (p *Packet) ipv4Options(b []byte) {
 			p.Events.Set(EventIPv4OptInvalid)
 		case p.IPOptions&bit != 0:
 			p.Events.Set(EventIPv4OptDuplicate)
-		case !p.ipv4OptionForm(bit, b[:n]):
-			return
+		case p.ipv4OptionForm(bit, b[:n]):
+			p.IPOptions |= bit
 		}
-		p.IPOptions |= bit
 		b = b[n:]
 	}
+	return true
 }
 
-// invalidOption notes a malformed option; such a packet is not followed.
+// invalidOption notes a malformed option and is false.
 func (p *Packet) invalidOption(e Event) bool {
 	p.invalid(e)
 	return false
@@ -218,25 +222,23 @@ func (p *Packet) ipv4OptionForm(bit uint16, o []byte) bool {
 			return p.invalidOption(EventIPv4OptMalformed)
 		}
 		record := 4
-		if n >= 6 && (o[5] == 1 || o[5] == 3) || n >= 4 && (o[3]&15 == 1 || o[3]&15 == 3) {
+		if o[3]&15 == 1 || o[3]&15 == 3 { // an address beside each time
 			record = 8
 		}
-		if (at-5)%record != 0 && (at-5)%4 != 0 || at > n+1 {
+		if (at-5)%record != 0 || at > n+1 {
 			return p.invalidOption(EventIPv4OptMalformed)
 		}
 	case IPOptCIPSO:
-		if n < 6 {
+		if n < 10 {
 			return p.invalidOption(EventIPv4OptInvalidLen)
 		}
 		return p.cipso(o[6:])
 	case IPOptQS:
-		return n == 8 || p.invalidOption(EventIPv4OptInvalidLen)
-	case IPOptSec:
-		return n == 11 || p.invalidOption(EventIPv4OptInvalidLen)
+		return n >= 8 || p.invalidOption(EventIPv4OptInvalidLen)
 	case IPOptSID, IPOptAlert:
 		return n == 4 || p.invalidOption(EventIPv4OptInvalidLen)
-	case IPOptESec:
-		return n > 5 || p.invalidOption(EventIPv4OptInvalidLen)
+	case IPOptSec, IPOptESec:
+		return n >= 3 || p.invalidOption(EventIPv4OptInvalidLen)
 	}
 	return true
 }

@@ -52,12 +52,13 @@ type walk struct {
 func (d *Decoder) afterIPv6(p *Packet, w walk) {
 	switch w.next {
 	case protoTCP, protoUDP, protoICMP, protoICMPv6, protoSCTP, protoESP, protoIPIP, protoIPv6, protoGRE:
-		if w.started && w.next != protoESP && len(w.rest) < 2 {
+		if (w.started || w.next == protoESP) && len(w.rest) < 2 {
 			p.invalid(EventIPv6TruncExtHdr)
 			return
 		}
 		if w.started && (w.next == protoIPv6 || w.next == protoGRE) {
 			p.Events.Set(EventIPv6UnknownNextHeader)
+			return
 		}
 		d.transport(p, w.next, w.rest)
 	case protoNone:
@@ -179,32 +180,38 @@ walk:
 			break
 		}
 		n := int(o[1])
-		atLeast := 0
-		switch o[0] {
-		case 1: // PadN
+		switch atLeast, counts := ipv6Option(o[0]); {
+		case o[0] == 1: // PadN
 			pads++
 			if n == 0 {
 				p.Events.Set(EventIPv6ZeroLenPadN)
 			}
-		case 5: // router alert
-			atLeast = 2
-			others++
-		case 0xc2: // jumbo payload
-			atLeast = 4
-		case 0xc9: // home address
-			atLeast = 16
-			others++
-		default:
-			p.Events.Set(unknown)
-			others++
-		}
-		if n < atLeast {
+		case n < atLeast:
 			p.invalid(EventIPv6ExtHdrInvalidOptLen)
 			break walk
+		case counts:
+			others++
+		case atLeast == 0:
+			p.Events.Set(unknown)
+			others++
 		}
 		o = o[min(len(o), 2+n):]
 	}
 	if pads > 0 && others == 0 {
 		p.Events.Set(padded)
 	}
+}
+
+// ipv6Option gives the least length of an option's data, 0 for options that
+// are not known, and whether it counts as more than padding.
+func ipv6Option(kind byte) (atLeast int, counts bool) {
+	switch kind {
+	case 5: // router alert
+		return 2, true
+	case 0xc2: // jumbo payload
+		return 4, false
+	case 0xc9: // home address
+		return 16, true
+	}
+	return 0, false
 }

@@ -63,9 +63,6 @@ func (d *Decoder) pppoeSession(p *Packet, b []byte) {
 		p.invalid(EventPPPoEPacketTooSmall)
 		return
 	}
-	if b[1] != 0 {
-		p.Events.Set(EventPPPoEWrongCode)
-	}
 	if n := int(be16(b[4:])); n > 0 {
 		d.pppProtocol(p, b[6:])
 	}

@@ -36,7 +36,7 @@ func (p *Packet) tcpOptions(b []byte) {
 		p.HasTS, p.TSVal, p.TSEcr = true, be32(b[4:]), be32(b[8:])
 		return
 	}
-	var seen uint16
+	var seen uint64
 	for len(b) > 0 {
 		kind := b[0]
 		if kind == 0 {
@@ -60,7 +60,7 @@ func (p *Packet) tcpOptions(b []byte) {
 }
 
 // tcpOption takes one option, from its kind byte to its end.
-func (p *Packet) tcpOption(o []byte, seen *uint16) {
+func (p *Packet) tcpOption(o []byte, seen *uint64) {
 	kind, n := o[0], len(o)
 	ok := true
 	switch kind {
@@ -71,19 +71,21 @@ func (p *Packet) tcpOption(o []byte, seen *uint16) {
 	case 4:
 		ok = n == 2
 	case 5:
-		ok = n >= 10 && n <= 34 && n%8 == 2
+		ok = n <= 34 && n%8 == 2
 	case 8:
 		ok = n == 10
+	case 19: // MD5 signature
+		ok = n == 18
+	case 29: // authentication option
+		ok = n >= 4
 	case 34: // Fast Open
-		if n != 2 && (n < 6 || n > 18 || n%2 != 0) {
-			p.Events.Set(EventTCPOptInvalidLen)
+		ok = n == 2 || n >= 4 && n <= 18 && n%2 == 0
+	case 253: // experimental: Fast Open when its magic number is there
+		ok = n == 4 || n == 12
+		if ok && be16(o[2:]) != 0xf989 {
 			return
 		}
-	case 253: // experimental: Fast Open with its magic number
-		if n >= 4 && be16(o[2:]) == 0xf989 && n != 4 && (n < 8 || n > 20 || n%2 != 0) {
-			p.Events.Set(EventTCPOptInvalidLen)
-		}
-		return
+		kind = 34
 	default:
 		return
 	}
@@ -91,7 +93,7 @@ func (p *Packet) tcpOption(o []byte, seen *uint16) {
 		p.Events.Set(EventTCPOptInvalidLen)
 		return
 	}
-	bit := uint16(1) << (kind & 15)
+	bit := uint64(1) << kind
 	if *seen&bit != 0 {
 		p.Events.Set(EventTCPOptDuplicate)
 		return
@@ -108,7 +110,7 @@ func (p *Packet) tcpOption(o []byte, seen *uint16) {
 	case 4:
 		p.SACKOK = true
 	case 5:
-		p.HasSACK = true
+		p.HasSACK = n > 2
 	case 8:
 		p.HasTS, p.TSVal, p.TSEcr = true, be32(o[2:]), be32(o[6:])
 	}
@@ -118,20 +120,17 @@ func (p *Packet) tcpOption(o []byte, seen *uint16) {
 func (d *Decoder) udp(p *Packet, b []byte) {
 	p.Proto = protoUDP
 	if len(b) < 8 {
-		p.invalid(EventUDPPacketTooSmall)
+		p.invalid(EventUDPHLenTooSmall)
 		return
 	}
 	n := int(be16(b[4:]))
 	switch {
 	case n > len(b):
-		p.invalid(EventUDPHLenTooSmall)
+		p.invalid(EventUDPPacketTooSmall)
 		return
 	case n < 8:
 		p.invalid(EventUDPLenInvalid)
 		return
-	}
-	if n != len(b) {
-		p.Events.Set(EventUDPHLenInvalid)
 	}
 	b = b[:n]
 	p.Has |= HasUDP

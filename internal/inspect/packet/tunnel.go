@@ -27,6 +27,9 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 	case typeIPv6:
 		p.carry(tunnelIP6, inner)
 	case typePPP:
+		if b[1]&7 != 1 {
+			return
+		}
 		p.carry(tunnelPPP, inner)
 	case typeVLAN:
 		p.carry(tunnelVLAN, inner)
@@ -38,7 +41,7 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 		if n > 4 {
 			p.carry(tunnelERSPAN, inner)
 		} else if d.erspan1 {
-			p.carry(tunnelERSPAN1, inner)
+			p.carry(tunnelEthernet, inner)
 		}
 	}
 }
@@ -49,7 +52,7 @@ func (p *Packet) gre0(b []byte) (int, bool) {
 		p.invalid(EventGREVersion0Recur)
 		return 0, false
 	}
-	if b[1]>>3 != 0 {
+	if b[1]&0x78 != 0 {
 		p.invalid(EventGREVersion0Flags)
 		return 0, false
 	}
@@ -72,7 +75,7 @@ func (p *Packet) gre0(b []byte) (int, bool) {
 	}
 	for { // source route entries, up to the empty one
 		if n+4 > len(b) {
-			p.invalid(EventGREVersion0HdrTooBig)
+			p.invalid(EventGREVersion0MalformedSREHdr)
 			return 0, false
 		}
 		family, size := be16(b[n:]), int(b[n+3])
@@ -161,7 +164,7 @@ func (p *Packet) findTeredo() bool {
 	if b[0]>>4 != 6 || len(b) != 40+int(be16(b[4:])) {
 		return false
 	}
-	p.carry(tunnelIP6, b)
+	p.carry(tunnelTeredo, b)
 	return true
 }
 
