@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
 
@@ -76,6 +77,7 @@ type reader struct {
 	lost    bool // the block is too long
 	end     bool // the block's HEADERS ended the stream
 	hpack   decoder
+	frames  framer.Framer
 }
 
 // Reset makes the parser ready for another flow.
@@ -84,7 +86,8 @@ func (p *parser) Reset() {
 	for i := range p.flows {
 		r := &p.flows[i]
 		r.hpack.table.reset()
-		*r = reader{kept: r.kept[:0], block: r.block[:0], hpack: decoder{table: r.hpack.table, most: p.cfg.maxTable}}
+		r.frames.Reset()
+		*r = reader{frames: r.frames, kept: r.kept[:0], block: r.block[:0], hpack: decoder{table: r.hpack.table, most: p.cfg.maxTable}}
 	}
 	*p = parser{cfg: p.cfg, txs: p.txs, flows: p.flows}
 }
@@ -115,26 +118,41 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			r.begun = true
 		}
 	}
+	if env.WantFrames {
+		r.frames.Call()
+	}
 	for len(data) > 0 && r.begun {
-		if r.left == 0 {
-			n := copy(r.head[r.headLen:frameHead], data)
-			r.headLen += n
-			data = data[n:]
-			if r.headLen < frameHead {
-				break
+		n, ok := p.take(d, data, env)
+		if env.WantFrames {
+			r.frames.Add(data[:n])
+			if r.left == 0 && r.headLen == 0 {
+				r.frames.Emit(env, d, frameHead, framer.Names{Head: "hdr", Data: "data", All: "pdu"})
 			}
-			r.headLen = 0
-			if !p.begin(d, readHead(r.head[:]), env) {
-				return protocol.Status{Code: protocol.StatusFailed}
-			}
-			continue
 		}
-		n := min(r.left, len(data))
-		r.left -= n
-		p.body(d, data[:n], env)
+		if !ok {
+			return protocol.Status{Code: protocol.StatusFailed}
+		}
 		data = data[n:]
 	}
 	return protocol.Status{}
+}
+
+// take takes bytes of a frame's head or of its body, and says how many.
+func (p *parser) take(d packet.Direction, data []byte, env *protocol.Env) (n int, ok bool) {
+	r := &p.flows[d]
+	if r.left > 0 {
+		n = min(r.left, len(data))
+		r.left -= n
+		p.body(d, data[:n], env)
+		return n, true
+	}
+	n = copy(r.head[r.headLen:frameHead], data)
+	r.headLen += n
+	if r.headLen < frameHead {
+		return n, true
+	}
+	r.headLen = 0
+	return n, p.begin(d, readHead(r.head[:]), env)
 }
 
 // preface passes the client's preface; what is none is taken as frames.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 )
 
 const (
@@ -48,6 +49,7 @@ type side struct {
 	headLen int
 	left    int  // bytes of the record still to come
 	keep    bool // they belong to a key exchange offer
+	frames  framer.Framer
 }
 
 // Reset makes the parser ready for another flow.
@@ -55,7 +57,9 @@ func (p *parser) Reset() {
 	p.tx.clear()
 	p.txs = p.txs[:0]
 	for i := range p.sides {
-		p.sides[i] = side{line: p.sides[i].line[:0]}
+		s := &p.sides[i]
+		s.frames.Reset()
+		*s = side{line: s.line[:0], frames: s.frames}
 	}
 }
 
@@ -70,7 +74,7 @@ func (p *parser) Sweep() {
 }
 
 // Parse takes bytes of the flow.
-func (p *parser) Parse(d packet.Direction, data []byte, _ *protocol.Env) protocol.Status {
+func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
 	s := &p.sides[d]
 	if s.state == finished {
 		return p.status()
@@ -79,8 +83,12 @@ func (p *parser) Parse(d packet.Direction, data []byte, _ *protocol.Env) protoco
 		p.txs = append(p.txs, &p.tx)
 	}
 	p.tx.reach(d, protocol.StageStart)
+	if env.WantFrames {
+		s.frames.Call()
+	}
 	for len(data) > 0 {
 		var ok bool
+		all, was := data, s.state
 		switch s.state {
 		case inBanner:
 			data, ok = p.banner(d, data)
@@ -91,11 +99,23 @@ func (p *parser) Parse(d packet.Direction, data []byte, _ *protocol.Env) protoco
 		case finished:
 			return p.status()
 		}
+		if env.WantFrames && was == inRecords {
+			p.frame(d, all[:len(all)-len(data)], env)
+		}
 		if !ok {
 			return p.fail()
 		}
 	}
 	return p.status()
+}
+
+// frame notes bytes of a record for rules that name frames.
+func (p *parser) frame(d packet.Direction, b []byte, env *protocol.Env) {
+	s := &p.sides[d]
+	s.frames.Add(b)
+	if s.left == 0 && s.headLen == 0 {
+		s.frames.Emit(env, d, len(s.head), framer.Names{Head: "record.hdr", Data: "record.data", All: "record.pdu"})
+	}
 }
 
 func (p *parser) status() protocol.Status {

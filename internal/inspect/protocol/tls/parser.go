@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 )
 
 const (
@@ -47,6 +48,7 @@ type side struct {
 	beat      []byte // head of a heartbeat message
 	encrypted bool
 	empty     int
+	frames    framer.Framer
 }
 
 // Reset makes the parser ready for another flow.
@@ -59,7 +61,8 @@ func (p *parser) Reset() {
 		if cap(m) > maxMessage {
 			m = nil
 		}
-		*s = side{message: m, beat: s.beat[:0]}
+		s.frames.Reset()
+		*s = side{message: m, beat: s.beat[:0], frames: s.frames}
 	}
 	p.closed, p.heartbeat, p.asked = false, heartbeat{}, false
 }
@@ -87,30 +90,63 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	t.now = env.Now
 	t.reach(d, protocol.StageStart)
 	s.empty = 0
+	if env.WantFrames {
+		s.frames.Call()
+	}
 	for len(data) > 0 {
-		if s.left == 0 {
-			var ok, whole bool
-			if data, whole, ok = p.header(d, data); !ok {
-				t.event(eventSSLRecord)
-				return p.fail()
-			}
-			if !whole {
-				break
-			}
-		}
-		n := min(s.left, len(data))
-		s.left -= n
-		if !p.body(d, data[:n], env) {
+		rest, ok := p.record(d, data, env)
+		if !ok {
 			t.event(eventSSLRecord)
 			return p.fail()
 		}
-		data = data[n:]
+		data = rest
 		if p.settled() {
 			p.closed = true
 			return protocol.Status{Code: protocol.StatusDone}
 		}
 	}
 	return protocol.Status{}
+}
+
+// record takes a record, or what has come of it, off data.
+func (p *parser) record(d packet.Direction, data []byte, env *protocol.Env) ([]byte, bool) {
+	s := &p.sides[d]
+	all := data
+	if s.left == 0 {
+		var ok, whole bool
+		if data, whole, ok = p.header(d, data); !ok || !whole {
+			p.frame(d, all[:len(all)-len(data)], false, env)
+			return data, ok
+		}
+	}
+	n := min(s.left, len(data))
+	s.left -= n
+	ok := p.body(d, data[:n], env)
+	data = data[n:]
+	p.frame(d, all[:len(all)-len(data)], s.left == 0, env)
+	return data, ok
+}
+
+// frame notes bytes of a record for rules that name frames.
+func (p *parser) frame(d packet.Direction, b []byte, whole bool, env *protocol.Env) {
+	if !env.WantFrames {
+		return
+	}
+	s := &p.sides[d]
+	s.frames.Add(b)
+	if !whole {
+		return
+	}
+	names := framer.Names{Head: "hdr", Data: "data", All: "pdu"}
+	switch {
+	case s.v2:
+		names = framer.Names{Head: "ssl2.hdr", All: "ssl2.pdu"}
+	case s.kind == recordAlert:
+		names.More = "alert"
+	case s.kind == recordHeartbeat:
+		names.More = "heartbeat"
+	}
+	s.frames.Emit(env, d, len(s.head), names)
 }
 
 // settled says whether both directions are opaque from here.

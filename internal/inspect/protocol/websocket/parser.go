@@ -6,6 +6,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 	"github.com/masugata/masugata/internal/inspect/protocol/http"
 	"github.com/masugata/masugata/internal/inspect/protocol/single"
 )
@@ -50,6 +51,8 @@ type side struct {
 	packed    bool   // it is compressed
 	inflate   *http.Inflate
 	forgetful bool // each message is compressed by itself
+	frames    framer.Framer
+	headSize  int // of the frame begun
 }
 
 // Reset makes the parser ready for another flow.
@@ -60,7 +63,8 @@ func (p *parser) Reset() {
 		if s.inflate != nil {
 			s.inflate.Reset()
 		}
-		*s = side{message: s.message[:0], inflate: s.inflate}
+		s.frames.Reset()
+		*s = side{message: s.message[:0], inflate: s.inflate, frames: s.frames}
 	}
 	p.deflate = unknown
 }
@@ -92,22 +96,37 @@ func (p *parser) Upgrade(by protocol.Tx, _ *protocol.Env) {
 // Parse takes bytes of the flow.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
 	s := &p.sides[d]
+	if env.WantFrames {
+		s.frames.Call()
+	}
 	for len(data) > 0 {
-		if s.left > 0 {
-			n := min(s.left, uint64(len(data)))
-			p.payload(d, data[:n])
-			data = data[n:]
-			env.TriggerRawStream = env.TriggerRawStream || s.left == 0
-			continue
+		n := p.take(d, data, env)
+		if env.WantFrames {
+			s.frames.Add(data[:n])
+			if s.left == 0 && s.headLen == 0 {
+				s.frames.Emit(env, d, s.headSize, framer.Names{Head: "header", Data: "data", All: "pdu"})
+			}
 		}
-		n := copy(s.head[s.headLen:s.want()], data)
-		s.headLen += n
 		data = data[n:]
-		if s.headLen >= 2 && s.headLen == s.want() {
-			p.begin(d)
-		}
 	}
 	return protocol.Status{}
+}
+
+// take takes bytes of a frame's head or of its payload, and says how many.
+func (p *parser) take(d packet.Direction, data []byte, env *protocol.Env) int {
+	s := &p.sides[d]
+	if s.left > 0 {
+		n := int(min(s.left, uint64(len(data))))
+		p.payload(d, data[:n])
+		env.TriggerRawStream = env.TriggerRawStream || s.left == 0
+		return n
+	}
+	n := copy(s.head[s.headLen:s.want()], data)
+	s.headLen += n
+	if s.headLen >= 2 && s.headLen == s.want() {
+		p.begin(d)
+	}
+	return n
 }
 
 // want is the length of the head, as far as it is known.
@@ -139,6 +158,7 @@ func (p *parser) begin(d packet.Direction) {
 	case 127:
 		s.left, at = binary.BigEndian.Uint64(s.head[2:]), 10
 	}
+	s.headSize = s.headLen
 	s.headLen, s.read = 0, 0
 	t := p.txs.Open(d)
 	s.tx = t
