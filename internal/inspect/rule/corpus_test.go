@@ -83,6 +83,7 @@ func TestOpenRulesLoad(t *testing.T) {
 			t.Logf("%s:%d:%d: sid %d: %s (%s)", r.File, r.Line, r.Column, r.SID, r.Problem, r.Mend)
 		}
 	}
+	t.Log(why)
 	if 1000*len(set.Rules()) < 995*all {
 		t.Errorf("only %d of %d rules load", len(set.Rules()), all)
 	}

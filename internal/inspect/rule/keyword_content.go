@@ -170,7 +170,12 @@ func (b *builder) pcre(_, value syntax.Token) error {
 		return fail(value, "pcre: flag %c needs HTTP, which is not loaded", "", re.Location)
 	}
 	if b.wanted != nil || b.current != nil && b.current.kind == useField {
-		if u := b.buffer(); u.spec != spec {
+		u := b.buffer()
+		if re.Location == 'Q' && u.spec.Field == protocol.FileData {
+			b.add(op) // of HTTP it is the same
+			return nil
+		}
+		if u.spec != spec {
 			return fail(value, "pcre: flag %c names another buffer than the sticky one in force", "take the flag away", re.Location)
 		}
 	}

@@ -140,7 +140,7 @@ func (b *builder) byteTest(_, value syntax.Token) error {
 	}
 	op := payload.Op{Kind: payload.ByteTest}
 	var err error
-	if op.Count, err = b.value(p[0], 1, 23); err != nil {
+	if op.Count, err = b.value(p[0], 0, 23); err != nil {
 		return err
 	}
 	cmp, not := p[1].Not()

@@ -9,9 +9,15 @@ import (
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
 )
 
-// fail is a refusal of the rule that a token belongs to. The mend may be "".
+// fail is a refusal of the rule that a token belongs to. The arguments fill
+// the problem, those that are left the mend, which may be "".
 func fail(t syntax.Token, problem, mend string, args ...any) error {
-	return &syntax.Error{At: t.At, Problem: fmt.Sprintf(problem, args...), Mend: mend}
+	n := min(strings.Count(problem, "%")-2*strings.Count(problem, "%%"), len(args))
+	e := &syntax.Error{At: t.At, Problem: fmt.Sprintf(problem, args[:n]...), Mend: mend}
+	if len(args) > n {
+		e.Mend = fmt.Sprintf(mend, args[n:]...)
+	}
+	return e
 }
 
 // parseUint reads a decimal number of at most bits bits.

@@ -220,7 +220,7 @@ func (d *detail) checkNumber(kind Kind) error {
 	if d.digits {
 		most = 23
 	}
-	if n < 0 || n > most || (n == 0 && kind != ByteJump) {
+	if n < 0 || n > most || (n == 0 && kind != ByteJump && !d.digits) {
 		return fmt.Errorf("%d bytes make no number here: write 1 to %d", n, most)
 	}
 	return nil

@@ -15,8 +15,11 @@ func (s *step) place(pos int, st *State) int {
 func (s *step) read(pos int, st *State) (v uint64, at, end int, ok bool) {
 	at = s.place(pos, st)
 	n := int(st.value(s.count))
-	if at < 0 || n < 0 || at > len(st.buf) || n > len(st.buf)-at || (n == 0 && s.kind != ByteJump) {
+	if at < 0 || n < 0 || at > len(st.buf) || n > len(st.buf)-at || (n == 0 && s.kind != ByteJump && !s.digits) {
 		return 0, 0, 0, false
+	}
+	if n == 0 && s.digits && s.kind != ByteJump {
+		n = min(23, len(st.buf)-at) // as many digits as there are
 	}
 	b := st.buf[at : at+n]
 	if s.digits {
