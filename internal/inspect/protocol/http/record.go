@@ -16,7 +16,7 @@ func (t *transaction) AppendEve(dst []byte, _ packet.Direction) []byte {
 	if len(t.host) > 0 {
 		o.Text("hostname", t.host)
 	}
-	if t.hostPort > 0 {
+	if t.hostPort >= 0 {
 		o.Uint("http_port", uint64(t.hostPort))
 	}
 	if len(t.uri) > 0 {
@@ -52,12 +52,12 @@ func (t *transaction) appendStatus(o *eve.Object, h *headers) {
 	}
 	n := uint64(0)
 	for _, c := range t.status {
-		if c-'0' > 9 || n > 999 {
+		if c-'0' > 9 || n > 1<<24 {
 			break
 		}
 		n = n*10 + uint64(c-'0')
 	}
-	if n == 0 || n > 999 {
+	if n == 0 {
 		o.Text("status_string", t.status)
 	} else {
 		o.Uint("status", n)

@@ -52,7 +52,7 @@ type transaction struct {
 	normal                   []byte // normalised target
 	path                     []byte // normalised path, a piece of normal
 	host                     []byte // normalised host name
-	hostPort                 int32  // port in the target or the Host field, -1 for none
+	hostPort                 int32  // port in the target or the Host field, -1 for none, 0 before the fields are read
 	status, reason, respProt []byte // pieces of the status line
 	code                     int
 	unmatched                bool // made for a response without a request
@@ -70,7 +70,7 @@ func (t *transaction) Clear(number uint64) {
 	}
 	t.method, t.uri, t.protocol, t.methodID, t.http09 = nil, nil, nil, methodUnknown, false
 	t.target = target{}
-	t.normal, t.path, t.host, t.hostPort = empty(t.normal), nil, t.host[:0], -1
+	t.normal, t.path, t.host, t.hostPort = empty(t.normal), nil, t.host[:0], 0
 	t.status, t.reason, t.respProt, t.code = nil, nil, nil, 0
 	t.unmatched, t.continued = false, false
 	t.multipart.reset()
