@@ -10,13 +10,22 @@ package prefilter
 #include <stdlib.h>
 #include <hs/hs.h>
 
+// Where a match must end: from first, and up to last unless that is 0.
+struct bound {
+	uint32_t first, last;
+};
+
 struct found {
+	const struct bound *bounds;
 	uint32_t *numbers;
 	uint32_t n, most;
 };
 
 static int prefilter_found(unsigned int number, unsigned long long from, unsigned long long to, unsigned int flags, void *context) {
 	struct found *f = context;
+	const struct bound *b = &f->bounds[number];
+	if (to < b->first || (b->last != 0 && to > b->last))
+		return 0;
 	if (f->n == f->most)
 		return 1;
 	f->numbers[f->n++] = number;
@@ -25,8 +34,8 @@ static int prefilter_found(unsigned int number, unsigned long long from, unsigne
 
 // prefilter_scan writes the numbers of the patterns that occur. It returns how
 // many there are, or -1 when the scan failed or there are more than fit.
-static int prefilter_scan(const hs_database_t *db, const char *data, unsigned int n, hs_scratch_t *scratch, uint32_t *numbers, uint32_t most) {
-	struct found f = {numbers, 0, most};
+static int prefilter_scan(const hs_database_t *db, const char *data, unsigned int n, hs_scratch_t *scratch, const struct bound *bounds, uint32_t *numbers, uint32_t most) {
+	struct found f = {bounds, numbers, 0, most};
 	if (hs_scan(db, data, n, 0, scratch, prefilter_found, &f) != HS_SUCCESS)
 		return -1;
 	return f.n;
@@ -43,14 +52,18 @@ import (
 )
 
 // hyper scans long buffers with Hyperscan and short ones, for which a call out
-// of Go costs more than the scan, with the pure search.
+// of Go costs more than the scan, with the pure search. Patterns that must lie
+// near the buffer's begin are always searched by near, which looks no further:
+// such bounds make Hyperscan's databases slow to build.
 type hyper struct {
-	pure *pure
-	db   *C.hs_database_t
-	ids  []uint32 // of the patterns by number
-	long int      // buffers of so many bytes and more go to Hyperscan
-	size int
-	self weak.Pointer[hyper]
+	pure   *pure
+	near   *pure // nil for none
+	db     *C.hs_database_t
+	ids    []uint32         // of the patterns by number
+	bounds []C.struct_bound // in C memory
+	long   int              // buffers of so many bytes and more go to Hyperscan
+	size   int
+	self   weak.Pointer[hyper]
 }
 
 // Costs in nanoseconds for the choice between the two: measured.
@@ -64,6 +77,9 @@ const (
 )
 
 func buildBest(patterns []Pattern, freq *Frequencies) (Searcher, error) {
+	if freq == nil {
+		freq = Ordinary()
+	}
 	p, err := buildPure(patterns, freq)
 	if err != nil || len(patterns) == 0 {
 		return p, err
@@ -75,41 +91,63 @@ func buildBest(patterns []Pattern, freq *Frequencies) (Searcher, error) {
 	if h.long > 4096 {
 		return p, nil // the pure search is as fast
 	}
-	if err := h.compile(patterns); err != nil {
+	near, far := divide(patterns)
+	if len(near) > 0 {
+		s, err := buildPure(near, freq)
+		if err != nil {
+			return nil, err
+		}
+		h.near = s.(*pure)
+	}
+	if len(far) == 0 {
+		return p, nil
+	}
+	if err := h.compile(far); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
-// compile makes the database. Patterns become expressions of escaped bytes.
+// divide tells the patterns that must lie near the buffer's begin from others.
+func divide(patterns []Pattern) (near, far []Pattern) {
+	for _, x := range patterns {
+		if x.Depth > 0 && x.Depth <= nearLimit {
+			near = append(near, x)
+		} else {
+			far = append(far, x)
+		}
+	}
+	return near, far
+}
+
+// compile makes the database of literals.
 func (h *hyper) compile(patterns []Pattern) error {
 	n := len(patterns)
 	h.ids = make([]uint32, n)
-	texts, flags, numbers, exts, limits := cArray[*C.char](n), cArray[C.uint](n), cArray[C.uint](n), cArray[*C.hs_expr_ext_t](n), cArray[C.hs_expr_ext_t](n)
+	h.bounds = cArray[C.struct_bound](n)
+	texts, lengths, flags, numbers := cArray[*C.char](n), cArray[C.size_t](n), cArray[C.uint](n), cArray[C.uint](n)
 	defer func() {
 		for _, t := range texts {
 			C.free(unsafe.Pointer(t))
 		}
 		freeArray(texts)
+		freeArray(lengths)
 		freeArray(flags)
 		freeArray(numbers)
-		freeArray(exts)
-		freeArray(limits)
 	}()
 	for i := range patterns {
 		x := &patterns[i]
 		h.ids[i] = x.ID
-		texts[i] = C.CString(escaped(x.Bytes))
-		numbers[i] = C.uint(i)
-		flags[i] = C.HS_FLAG_SINGLEMATCH | C.HS_FLAG_DOTALL
-		if x.NoCase {
-			flags[i] |= C.HS_FLAG_CASELESS
+		texts[i], lengths[i] = (*C.char)(C.CBytes(x.Bytes)), C.size_t(len(x.Bytes))
+		numbers[i], flags[i] = C.uint(i), flagsOf(x)
+		if x.Offset > 0 {
+			h.bounds[i].first = C.uint32_t(x.Offset + len(x.Bytes))
 		}
-		limit(&limits[i], x)
-		exts[i] = &limits[i]
+		h.bounds[i].last = C.uint32_t(x.Depth)
 	}
 	var problem *C.hs_compile_error_t
-	if C.hs_compile_ext_multi(&texts[0], &flags[0], &numbers[0], &exts[0], C.uint(n), C.HS_MODE_BLOCK, nil, &h.db, &problem) != C.HS_SUCCESS {
+	if C.hs_compile_lit_multi(&texts[0], &flags[0], &numbers[0], &lengths[0], C.uint(n), C.HS_MODE_BLOCK, nil, &h.db, &problem) != C.HS_SUCCESS {
+		freeArray(h.bounds)
 		defer C.hs_free_compile_error(problem)
 		return fmt.Errorf("prefilter: Hyperscan: %s", C.GoString(problem.message))
 	}
@@ -118,29 +156,20 @@ func (h *hyper) compile(patterns []Pattern) error {
 	h.size = int(size)
 	h.self = weak.Make(h)
 	runtime.AddCleanup(h, func(db *C.hs_database_t) { C.hs_free_database(db) }, h.db)
+	runtime.AddCleanup(h, func(b *C.struct_bound) { C.free(unsafe.Pointer(b)) }, unsafe.SliceData(h.bounds))
 	return nil
 }
 
-// limit states where a match must end.
-func limit(e *C.hs_expr_ext_t, x *Pattern) {
-	*e = C.hs_expr_ext_t{}
-	if x.Offset > 0 {
-		e.flags |= C.HS_EXT_FLAG_MIN_OFFSET
-		e.min_offset = C.ulonglong(x.Offset + len(x.Bytes))
+// flagsOf asks for one match only where any will do.
+func flagsOf(x *Pattern) C.uint {
+	f := C.uint(0)
+	if x.Offset == 0 && x.Depth == 0 {
+		f |= C.HS_FLAG_SINGLEMATCH
 	}
-	if x.Depth > 0 {
-		e.flags |= C.HS_EXT_FLAG_MAX_OFFSET
-		e.max_offset = C.ulonglong(x.Depth)
+	if x.NoCase {
+		f |= C.HS_FLAG_CASELESS
 	}
-}
-
-func escaped(b []byte) string {
-	const hex = "0123456789abcdef"
-	out := make([]byte, 0, 4*len(b))
-	for _, c := range b {
-		out = append(out, '\\', 'x', hex[c>>4], hex[c&15])
-	}
-	return string(out)
+	return f
 }
 
 // cArray is n zeroed elements in C memory.
@@ -151,7 +180,13 @@ func cArray[T any](n int) []T {
 
 func freeArray[T any](a []T) { C.free(unsafe.Pointer(unsafe.SliceData(a))) }
 
-func (h *hyper) Size() int { return h.pure.Size() + h.size + 4*len(h.ids) }
+func (h *hyper) Size() int {
+	size := h.pure.Size() + h.size + 12*len(h.ids)
+	if h.near != nil {
+		size += h.near.Size()
+	}
+	return size
+}
 
 // Scan implements Searcher.
 func (h *hyper) Scan(data []byte, s *Scratch) {
@@ -160,7 +195,7 @@ func (h *hyper) Scan(data []byte, s *Scratch) {
 		return
 	}
 	k := s.box
-	n := C.prefilter_scan(h.db, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)), k.scratch, &k.numbers[0], foundAtOnce)
+	n := C.prefilter_scan(h.db, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)), k.scratch, &h.bounds[0], &k.numbers[0], foundAtOnce)
 	if n < 0 {
 		h.pure.Scan(data, s)
 		return
@@ -168,6 +203,9 @@ func (h *hyper) Scan(data []byte, s *Scratch) {
 	s.begin(h.pure.maxID)
 	for _, i := range k.numbers[:n] {
 		s.report(h.ids[i])
+	}
+	if h.near != nil {
+		h.near.find(data, s)
 	}
 	s.end()
 }

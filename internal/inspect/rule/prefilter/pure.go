@@ -67,6 +67,12 @@ func (p *pure) Size() int {
 // Scan implements Searcher.
 func (p *pure) Scan(data []byte, s *Scratch) {
 	s.begin(p.maxID)
+	p.find(data, s)
+	s.end()
+}
+
+// find reports what occurs, within a scan that has begun.
+func (p *pure) find(data []byte, s *Scratch) {
 	for i := range p.chars {
 		p.chars[i].scan(p, data, s)
 	}
@@ -85,7 +91,6 @@ func (p *pure) Scan(data []byte, s *Scratch) {
 			c.scanLarge(p, d, s)
 		}
 	}
-	s.end()
 }
 
 // hit compares the patterns of the gram at place at.
