@@ -98,7 +98,7 @@ func (x *decoder) push(e encoding) bool {
 // newLayer makes the i-th layer. The last encoding named was applied last, so
 // layer i hands on to layer i-1, and layer 0 to the message.
 func (x *decoder) newLayer(i int) *layer {
-	l := &layer{lzma: &lzmaReader{limit: x.m.p.cfg.lzmaMemory}}
+	l := &layer{memory: x.m.p.cfg.lzmaMemory}
 	l.output = l.emit
 	l.next = x.deliver
 	if i > 0 {

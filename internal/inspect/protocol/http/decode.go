@@ -37,6 +37,7 @@ type layer struct {
 	inflate  *inflater
 	brotli   *brotliReader
 	lzma     *lzmaReader
+	memory   int   // what lzma may use
 	tried    uint8 // formats that failed, as bits
 	started  bool  // something has come out
 	output   func([]byte) error
@@ -133,6 +134,9 @@ func (l *layer) open(f format) {
 		}
 		l.brotli.reset()
 	case formatLZMA:
+		if l.lzma == nil {
+			l.lzma = &lzmaReader{limit: l.memory}
+		}
 		l.lzma.reset()
 	default:
 		if l.inflate == nil {

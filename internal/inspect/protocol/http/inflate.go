@@ -7,7 +7,7 @@ var errBroken = errors.New("http: broken compressed data")
 
 const (
 	historySize = 32 << 10 // RFC 1951: how far back a copy may reach
-	inflateBuf  = 3 * historySize
+	inflateBuf  = 2 * historySize
 	primaryBits = 9
 	maxCodeLen  = 15
 )
@@ -105,7 +105,7 @@ func (h *huffman) decode(bits uint64, have uint32) (sym int, n uint32) {
 
 // inflater undoes DEFLATE (RFC 1951) piece by piece: unlike the standard
 // library's reader it stops wherever the input ends and goes on with the next
-// piece. The zero value is ready; it keeps 128 KiB.
+// piece. The zero value is ready; it keeps 72 KiB.
 type inflater struct {
 	state  uint8
 	last   bool
@@ -171,7 +171,7 @@ func (f *inflater) write(data []byte, emit func([]byte) error) error {
 // flush hands on what was decoded and keeps the history.
 func (f *inflater) flush(emit func([]byte) error) error {
 	err := emit(f.out[f.from:f.to])
-	if f.to > 2*historySize {
+	if f.to > historySize+historySize/2 {
 		copy(f.out[:], f.out[f.to-historySize:f.to])
 		f.to = historySize
 	}
