@@ -33,7 +33,7 @@ func windowsFields() []FieldSpec {
 		{Field: NFSVersion, Keyword: "nfs.version", Aliases: []string{"nfs_version"}, Kind: KindUint, Width: 32, Dirs: BothWays, On: nfsOn, Stage: StageStart, Doc: "version of NFS: 2, 3 or 4"},
 		{Field: KRB5MsgType, Keyword: "krb5_msg_type", Aliases: []string{"krb5.msg_type"}, Kind: KindUint, Width: 32, Dirs: BothWays, On: krb5On, Stage: StageStart, Doc: "number of the Kerberos message: 10 AS-REQ, 11 AS-REP, 12 TGS-REQ, 13 TGS-REP, 30 error"},
 		{Field: KRB5ErrCode, Keyword: "krb5_err_code", Aliases: []string{"krb5.err_code"}, Kind: KindUint, Width: 32, Dirs: BothWays, On: krb5On, Stage: StageStart, Doc: "code of a Kerberos error message (RFC 4120 section 7.5.9)"},
-		{Field: KRB5CName, Keyword: "krb5.cname", Aliases: []string{"krb5_cname"}, Kind: KindBytes, Dirs: BothWays, On: krb5On, Stage: StageStart, Multi: true, Doc: "each part of the client's name"},
-		{Field: KRB5SName, Keyword: "krb5.sname", Aliases: []string{"krb5_sname"}, Kind: KindBytes, Dirs: BothWays, On: krb5On, Stage: StageStart, Multi: true, Doc: "each part of the server's name"},
+		{Field: KRB5CName, Keyword: "krb5.cname", Aliases: []string{"krb5_cname"}, Kind: KindBytes, Dirs: ToClientOnly, On: krb5On, Stage: StageStart, Multi: true, Doc: "each part of the client's name"},
+		{Field: KRB5SName, Keyword: "krb5.sname", Aliases: []string{"krb5_sname"}, Kind: KindBytes, Dirs: ToClientOnly, On: krb5On, Stage: StageStart, Multi: true, Doc: "each part of the server's name"},
 	}
 }
