@@ -101,13 +101,29 @@ func (s *side) pair(i int) ([]byte, bool) {
 	return v.text, true
 }
 
+// exact is the i-th value of the named field; names are in lower case in HTTP/2,
+// so one that is not, after an upgrade from HTTP/1, is not found.
+func (h *headers) exact(name string, i int) ([]byte, bool) {
+	for k := range h.fields {
+		f := &h.fields[k]
+		if f.isSize || string(f.name.of(h.arena)) != name {
+			continue
+		}
+		if i == 0 {
+			return f.value.of(h.arena), true
+		}
+		i--
+	}
+	return nil, false
+}
+
 // joined is the value of a field; several are joined.
 func (s *side) joined(name, between string) ([]byte, bool) {
-	first, ok := s.headers.find(name, 0)
+	first, ok := s.headers.exact(name, 0)
 	if !ok {
 		return nil, false
 	}
-	second, ok := s.headers.find(name, 1)
+	second, ok := s.headers.exact(name, 1)
 	if !ok {
 		return first, true
 	}
@@ -116,7 +132,7 @@ func (s *side) joined(name, between string) ([]byte, bool) {
 	for i := 2; ok; i++ {
 		v.text = append(v.text, between...)
 		v.text = append(v.text, second...)
-		second, ok = s.headers.find(name, i)
+		second, ok = s.headers.exact(name, i)
 	}
 	return v.text, true
 }
