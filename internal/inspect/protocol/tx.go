@@ -70,6 +70,7 @@ type Inspection struct {
 	Logged    [2]bool             // record written, by direction
 	Reported  Events              // events already written as anomaly records
 	Inspected [2]Stage            // stage at the last inspection, by direction
+	Skip      [2]bool             // not to be inspected in that direction at all: see OneSided
 	Scanned   [2][]StreamProgress // how far each growing field was scanned
 	Pending   [2][]uint32         // rules that wait for later fields
 	Alerted   [2][]uint32         // rules that have fired, so that each does so once
@@ -97,7 +98,7 @@ func (s *Inspection) Reset(number uint64) {
 // inspected, so that no rule fires on it there. Its parser calls it when the
 // transaction begins and answers StageDone for the other direction.
 func (s *Inspection) OneSided(d packet.Direction) {
-	s.Inspected[d.Other()] = StageDone
+	s.Inspected[d.Other()], s.Skip[d.Other()] = StageDone, true
 }
 
 // Again asks for one more inspection in d although the stage has not grown: a

@@ -34,6 +34,9 @@ func (in *Inspector) txRules(c *Context) {
 // rules are shifted by stepBits, the step to begin with below.
 func (in *Inspector) inspectTx(c *Context, tx protocol.Tx) {
 	ins, d := tx.Inspection(), c.Dir
+	if ins.Skip[d] {
+		return
+	}
 	stage := tx.Stage(d)
 	if ins.Epoch != in.epoch {
 		in.renew(ins)
