@@ -69,8 +69,21 @@ func (p *Parser) Reset() {
 // Txs are the transactions not yet swept, oldest first.
 func (p *Parser) Txs() []protocol.Tx { return p.txs.Txs() }
 
+// manyTxs is how many transactions at once are so many that their memory is
+// not kept for the next ones.
+const manyTxs = 4
+
 // Sweep frees transactions that the engine is done with.
-func (p *Parser) Sweep() { p.txs.Sweep() }
+func (p *Parser) Sweep() {
+	if live := p.txs.Live(); len(live) > manyTxs {
+		for _, t := range live {
+			if t.insp.Done {
+				t.msg = [2]message{}
+			}
+		}
+	}
+	p.txs.Sweep()
+}
 
 // Parse takes the next bytes of the stream in d.
 func (p *Parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
