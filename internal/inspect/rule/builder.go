@@ -106,7 +106,15 @@ func (u *use) same(v *use) bool {
 
 // add puts a step into the buffer in force.
 func (b *builder) add(op payload.Op) {
-	u := b.buffer()
+	u := b.buffer
+	if old := b.lastAny; op.Relative && b.wanted == nil && old != nil && old.kind == useField && (b.current == nil || b.current.kind == usePayload) {
+		u = func() *use { return old } // the old way: relative to what a modifier has moved
+	}
+	b.put(u(), op)
+}
+
+// put appends a step to a buffer.
+func (b *builder) put(u *use, op payload.Op) {
 	u.ops = append(u.ops, op)
 	b.lastAny = u
 	if op.Kind == payload.Content {
@@ -137,8 +145,7 @@ func (b *builder) move(t syntax.Token, spec *protocol.FieldSpec) error {
 	op := b.lastUse.ops[b.lastOp]
 	b.lastUse.ops = append(b.lastUse.ops[:b.lastOp], b.lastUse.ops[b.lastOp+1:]...)
 	u := b.place(&use{kind: useField, spec: spec, at: t})
-	u.ops = append(u.ops, op)
-	b.lastUse, b.lastOp = u, len(u.ops)-1
+	b.put(u, op)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
@@ -119,9 +120,14 @@ func bufferKeywords() []keyword {
 	return out
 }
 
+// transform changes the sticky buffer named before it; behind a content, the
+// contents that follow look at the changed buffer and those before do not.
 func (b *builder) transform(name, value syntax.Token) error {
+	if u := b.current; b.wanted == nil && u != nil {
+		b.wanted = &use{kind: u.kind, spec: u.spec, buffer: u.buffer, frame: u.frame, chain: slices.Clone(u.chain), at: name}
+	}
 	if b.wanted == nil || b.wanted.kind != useField && b.wanted.kind != useHeader && b.wanted.kind != useFrame {
-		return fail(name, "%s does not stand right behind a sticky buffer", "write http.uri; %s; content:…", name.Text, name.Text)
+		return fail(name, "%s has no sticky buffer before it", "write http.uri; %s; content:…", name.Text, name.Text)
 	}
 	if len(b.wanted.chain) >= 16 {
 		return fail(name, "more than 16 transforms of one buffer", "")

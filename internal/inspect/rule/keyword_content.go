@@ -65,6 +65,9 @@ func (b *builder) uricontent(name, value syntax.Token) error {
 	}
 	wanted, current := b.wanted, b.current
 	b.wanted, b.current = &use{kind: useField, spec: spec, at: name}, nil
+	if _, _, bare := value.Quoted(); bare != nil {
+		value.Text = `"` + value.Text + `"`
+	}
 	err := b.content(name, value)
 	b.wanted, b.current = wanted, current
 	return err
@@ -152,10 +155,8 @@ var locations = map[byte]string{
 }
 
 func (b *builder) pcre(_, value syntax.Token) error {
-	t, not, serr := value.Quoted()
-	if serr != nil {
-		return serr
-	}
+	t, not := value.Not()
+	t = t.Unquote()
 	re, err := b.c.regexp(strings.ReplaceAll(t.Text, `\;`, `;`))
 	if err != nil {
 		return fail(t, "%s", "", err.Error())
@@ -179,8 +180,7 @@ func (b *builder) pcre(_, value syntax.Token) error {
 			return fail(value, "pcre: flag %c names another buffer than the sticky one in force", "take the flag away", re.Location)
 		}
 	}
-	u := b.place(&use{kind: useField, spec: spec, at: value})
-	u.ops = append(u.ops, op)
+	b.put(b.place(&use{kind: useField, spec: spec, at: value}), op)
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (b *builder) isDataAt(_, value syntax.Token) error {
 		}
 	}
 	var err error
-	if op.Offset, err = b.value(p[0], -65535, 65535); err != nil {
+	if op.Offset, err = b.value(p[0], -1<<31, 1<<31); err != nil {
 		return err
 	}
 	b.add(op)

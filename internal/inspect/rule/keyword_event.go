@@ -71,9 +71,15 @@ type appLayerEvent uint8
 
 func (k appLayerEvent) holds(_ *Inspector, c *Context) bool { return c.AppEvents.Has(uint8(k)) }
 
+// eventAliases are other names of events that rules in the wild use.
+var eventAliases = map[string]string{"not_a_request": "not_request", "not_a_response": "not_response"}
+
 func (b *builder) appEvent(name, value syntax.Token) error {
 	text := strings.ToLower(value.Unquote().Text)
 	proto, event, dotted := strings.Cut(text, ".")
+	if e, ok := eventAliases[event]; ok {
+		event = e
+	}
 	if i := slices.Index(protocol.DetectionEvents(), text); i >= 0 {
 		b.check(appLayerEvent(i))
 		b.needsPkt = true

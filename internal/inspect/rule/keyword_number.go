@@ -90,7 +90,7 @@ func (b *builder) numberOption(op *payload.Op, t syntax.Token) (bool, error) {
 	case "from_end":
 		op.From = payload.FromEnd
 	case "post_offset":
-		op.PostOffset, err = b.value(arg, -65535, 65535)
+		op.PostOffset, err = b.value(arg, -1<<31, 1<<31)
 	default:
 		return false, nil
 	}
@@ -161,7 +161,7 @@ func (b *builder) byteTest(_, value syntax.Token) error {
 		}
 		op.Operand = payload.Number(int64(n))
 	}
-	if op.Offset, err = b.value(p[3], -65535, 65535); err != nil {
+	if op.Offset, err = b.value(p[3], -1<<31, 1<<31); err != nil {
 		return err
 	}
 	if err = b.numberOptions(&op, p[4:]); err == nil {
@@ -180,7 +180,7 @@ func (b *builder) byteJump(_, value syntax.Token) error {
 	if op.Count, err = b.value(p[0], 0, 23); err != nil {
 		return err
 	}
-	if op.Offset, err = b.value(p[1], -65535, 65535); err != nil {
+	if op.Offset, err = b.value(p[1], -1<<31, 1<<31); err != nil {
 		return err
 	}
 	if err = b.numberOptions(&op, p[2:]); err == nil {
@@ -199,7 +199,7 @@ func (b *builder) byteExtract(_, value syntax.Token) error {
 	if op.Count, err = b.value(p[0], 1, 23); err != nil {
 		return err
 	}
-	if op.Offset, err = b.value(p[1], -65535, 65535); err != nil {
+	if op.Offset, err = b.value(p[1], -1<<31, 1<<31); err != nil {
 		return err
 	}
 	if !isName(p[2].Text) {
@@ -226,7 +226,7 @@ func (b *builder) byteMath(_, value syntax.Token) error {
 		case "bytes":
 			op.Count, err = b.value(arg, 1, 10)
 		case "offset":
-			op.Offset, err = b.value(arg, -65535, 65535)
+			op.Offset, err = b.value(arg, -1<<31, 1<<31)
 		case "oper":
 			var ok bool
 			if op.Math, ok = operators[arg.Text]; !ok {
