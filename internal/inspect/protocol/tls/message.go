@@ -135,7 +135,7 @@ func (p *parser) clientHello(d packet.Direction, body []byte) bool {
 	e.flags |= sawClientHello
 	if e.has { // a second one, after a retry request: the first counts
 		var again Hello
-		if again.ParseClient(body); again.HasServerName && e.hello.HasServerName {
+		if again.ParseClient(body); !p.sides[d].changed && again.HasServerName && e.hello.HasServerName {
 			t.event(eventManyNames)
 		}
 		return true

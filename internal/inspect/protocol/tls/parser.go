@@ -46,6 +46,7 @@ type side struct {
 	message   []byte // a handshake message not yet whole
 	skip      int    // bytes of a message too long to keep
 	beat      []byte // head of a heartbeat message
+	changed   bool // a change of cipher was seen, if only for compatibility
 	encrypted bool
 	empty     int
 	frames    framer.Framer
@@ -243,6 +244,7 @@ func (p *parser) body(d packet.Direction, data []byte, env *protocol.Env) bool {
 // so without a certificate resumes a session.
 func (p *parser) changeCipher(d packet.Direction) {
 	t := &p.tx
+	p.sides[d].changed = true
 	if t.v13 && d == packet.ToClient || p.offers13(d) {
 		return // compatibility mode (RFC 8446 appendix D.4): it means nothing
 	}
