@@ -21,13 +21,16 @@ struct found {
 	uint32_t n, most;
 };
 
+// Marks a number whose pattern was found where it does not count.
+#define PREFILTER_ELSEWHERE 0x80000000u
+
 static int prefilter_found(unsigned int number, unsigned long long from, unsigned long long to, unsigned int flags, void *context) {
 	struct found *f = context;
 	const struct bound *b = &f->bounds[number];
-	if (to < b->first || (b->last != 0 && to > b->last))
-		return 0;
 	if (f->n == f->most)
 		return 1;
+	if (to < b->first || (b->last != 0 && to > b->last))
+		number |= PREFILTER_ELSEWHERE;
 	f->numbers[f->n++] = number;
 	return 0;
 }
@@ -49,6 +52,8 @@ import (
 	"runtime"
 	"unsafe"
 	"weak"
+
+	"github.com/masugata/masugata/internal/inspect/rule/needle"
 )
 
 // hyper scans long buffers with Hyperscan and short ones, for which a call out
@@ -56,14 +61,14 @@ import (
 // near the buffer's begin are always searched by near, which looks no further:
 // such bounds make Hyperscan's databases slow to build.
 type hyper struct {
-	pure   *pure
-	near   *pure // nil for none
-	db     *C.hs_database_t
-	ids    []uint32         // of the patterns by number
-	bounds []C.struct_bound // in C memory
-	long   int              // buffers of so many bytes and more go to Hyperscan
-	size   int
-	self   weak.Pointer[hyper]
+	pure    *pure
+	near    *pure // nil for none
+	db      *C.hs_database_t
+	bounds  []C.struct_bound // in C memory
+	bounded []bounded
+	long    int // buffers of so many bytes and more go to Hyperscan
+	size    int
+	self    weak.Pointer[hyper]
 }
 
 // Costs in nanoseconds for the choice between the two: measured.
@@ -123,7 +128,7 @@ func divide(patterns []Pattern) (near, far []Pattern) {
 // compile makes the database of literals.
 func (h *hyper) compile(patterns []Pattern) error {
 	n := len(patterns)
-	h.ids = make([]uint32, n)
+	h.bounded = make([]bounded, n)
 	h.bounds = cArray[C.struct_bound](n)
 	texts, lengths, flags, numbers := cArray[*C.char](n), cArray[C.size_t](n), cArray[C.uint](n), cArray[C.uint](n)
 	defer func() {
@@ -137,13 +142,13 @@ func (h *hyper) compile(patterns []Pattern) error {
 	}()
 	for i := range patterns {
 		x := &patterns[i]
-		h.ids[i] = x.ID
 		texts[i], lengths[i] = (*C.char)(C.CBytes(x.Bytes)), C.size_t(len(x.Bytes))
 		numbers[i], flags[i] = C.uint(i), flagsOf(x)
 		if x.Offset > 0 {
 			h.bounds[i].first = C.uint32_t(x.Offset + len(x.Bytes))
 		}
 		h.bounds[i].last = C.uint32_t(x.Depth)
+		h.bounded[i] = bounded{needle.New(x.Bytes, x.NoCase), x.ID, int32(x.Offset), int32(x.Depth)}
 	}
 	var problem *C.hs_compile_error_t
 	if C.hs_compile_lit_multi(&texts[0], &flags[0], &numbers[0], &lengths[0], C.uint(n), C.HS_MODE_BLOCK, nil, &h.db, &problem) != C.HS_SUCCESS {
@@ -160,12 +165,24 @@ func (h *hyper) compile(patterns []Pattern) error {
 	return nil
 }
 
-// flagsOf asks for one match only where any will do.
-func flagsOf(x *Pattern) C.uint {
-	f := C.uint(0)
-	if x.Offset == 0 && x.Depth == 0 {
-		f |= C.HS_FLAG_SINGLEMATCH
+// bounded is a pattern for the search that Scan does itself.
+type bounded struct {
+	needle   needle.Needle
+	id       uint32
+	from, to int32
+}
+
+func (x *bounded) find(data []byte) bool {
+	end := len(data)
+	if x.to > 0 {
+		end = min(end, int(x.to))
 	}
+	return int(x.from) < end && x.needle.Index(data, int(x.from), end) >= 0
+}
+
+// flagsOf asks for one match: where it does not count, Scan looks for another.
+func flagsOf(x *Pattern) C.uint {
+	f := C.uint(C.HS_FLAG_SINGLEMATCH)
 	if x.NoCase {
 		f |= C.HS_FLAG_CASELESS
 	}
@@ -181,7 +198,7 @@ func cArray[T any](n int) []T {
 func freeArray[T any](a []T) { C.free(unsafe.Pointer(unsafe.SliceData(a))) }
 
 func (h *hyper) Size() int {
-	size := h.pure.Size() + h.size + 12*len(h.ids)
+	size := h.pure.Size() + h.size + 56*len(h.bounded)
 	if h.near != nil {
 		size += h.near.Size()
 	}
@@ -202,7 +219,11 @@ func (h *hyper) Scan(data []byte, s *Scratch) {
 	}
 	s.begin(h.pure.maxID)
 	for _, i := range k.numbers[:n] {
-		s.report(h.ids[i])
+		if i&C.PREFILTER_ELSEWHERE == 0 {
+			s.report(h.bounded[i].id)
+		} else if x := &h.bounded[i&^C.PREFILTER_ELSEWHERE]; x.find(data) {
+			s.report(x.id)
+		}
 	}
 	if h.near != nil {
 		h.near.find(data, s)
