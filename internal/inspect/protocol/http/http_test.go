@@ -204,3 +204,20 @@ func BenchmarkGzip(b *testing.B) {
 		c.p.Sweep()
 	}
 }
+
+func TestProbe(t *testing.T) {
+	for in, want := range map[string]protocol.Verdict{
+		"GET / HTTP/1.1\r\n": protocol.Yes, "GET /": protocol.Yes, "GE": protocol.More, "get / HTTP/1.0\r\n": protocol.Yes, "\r\nPOST ": protocol.Yes,
+		"OPTIONS rtsp://a RTSP/1.0\r\n": protocol.No, "OPTIONS sip:a SIP/2.0\r\n": protocol.No, "OPTIONS * HT": protocol.More, "OPTIONS * HTTP/1.1\r\n": protocol.Yes,
+		"PRI * HTTP/2.0\r\n\r\n": protocol.No, "FOO bar\r\n": protocol.No, "EHLO a\r\n": protocol.No, "\x16\x03\x01": protocol.No, "SSH-2.0-x\r\n": protocol.No,
+	} {
+		if got := probe(packet.ToServer, []byte(in), 0, 80); got != want {
+			t.Errorf("%q: %d, want %d", in, got, want)
+		}
+	}
+	for in, want := range map[string]protocol.Verdict{"HTTP/1.1 200 OK\r\n": protocol.Yes, "HTT": protocol.More, "220 hello\r\n": protocol.No} {
+		if got := probe(packet.ToClient, []byte(in), 80, 0); got != want {
+			t.Errorf("%q: %d, want %d", in, got, want)
+		}
+	}
+}

@@ -84,27 +84,32 @@ func probeRequest(data []byte) protocol.Verdict {
 	if n == 0 || !isToken(data[:n]) {
 		return protocol.No
 	}
-	if methodOf(data[:n]) != methodUnknown {
+	if m := methodOf(data[:n]); m != methodUnknown && m != methodOther {
 		return probeVersion(data)
 	}
-	line := data
+	line, whole := data, false
 	if lf := bytes.IndexByte(data, '\n'); lf >= 0 {
-		line = data[:lf]
+		line, whole = data[:lf], true
 	}
-	if bytes.Contains(line, []byte(" HTTP/1.")) {
+	switch {
+	case bytes.Contains(line, []byte(" HTTP/")):
 		return protocol.Yes
+	case !whole && len(data) < maxProbe && methodOf(data[:n]) != methodUnknown:
+		return protocol.More
 	}
 	return protocol.No
 }
 
-// probeVersion makes sure that a line with a known method is not one of
+// maxProbe is how much of a first line the probe waits for.
+const maxProbe = 4 << 10
+
+// probeVersion makes sure that a line with a common method is not one of
 // another protocol that has the same methods (RTSP, SIP).
 func probeVersion(data []byte) protocol.Verdict {
-	lf := bytes.IndexByte(data, '\n')
-	if lf < 0 {
-		return protocol.Yes
+	line := data
+	if lf := bytes.IndexByte(data, '\n'); lf >= 0 {
+		line = data[:lf]
 	}
-	line := data[:lf]
 	if bytes.Contains(line, []byte(" RTSP/")) || bytes.Contains(line, []byte(" SIP/")) || bytes.Contains(line, []byte(" ICY/")) {
 		return protocol.No
 	}
