@@ -46,7 +46,7 @@ type side struct {
 	message   []byte // a handshake message not yet whole
 	skip      int    // bytes of a message too long to keep
 	beat      []byte // head of a heartbeat message
-	changed   bool // a change of cipher was seen, if only for compatibility
+	changed   bool   // a change of cipher was seen, if only for compatibility
 	encrypted bool
 	empty     int
 	frames    framer.Framer
