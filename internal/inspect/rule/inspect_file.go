@@ -58,11 +58,8 @@ func filesStep(tx protocol.Tx, s *step, d packet.Direction, undecided answer) an
 	for _, f := range tx.Files(d) {
 		all := yes
 		for _, t := range s.file {
-			switch t.match(f) {
-			case no:
-				all = no
-			case wait:
-				all = min(all, wait)
+			if a := t.match(f); a != yes {
+				all = a
 			}
 			if all == no {
 				break
