@@ -2,6 +2,7 @@ package pcre
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/masugata/masugata/internal/inspect/rule/needle"
 )
@@ -16,6 +17,7 @@ type search struct {
 	fold     bool     // prefix: lower case, either case matches
 	required Required // must occur somewhere in a match
 	needle   needle.Needle
+	loop     bool // it begins with an endless repeat of one set: see pastLoop
 }
 
 // Required is a string that every match holds, empty when none is known.
@@ -34,6 +36,9 @@ func (re *Regexp) plan(tree *node, flags Flags) {
 	re.anchored = flags&Anchored != 0 || startsWith(tree, atStart)
 	re.lines = startsWith(tree, atLine)
 	re.anyFirst = !firstBytes(tree, &re.first) || re.first.full()
+	if in := &re.insts[0]; in.op == opLoop && in.max < 0 && in.min <= 1 && !re.fromMatters() {
+		re.loop = true
+	}
 	l := &literals{}
 	l.walk(tree)
 	l.end()
@@ -102,8 +107,23 @@ func (s *Scratch) find(from int) bool {
 		if re.anchored {
 			return false
 		}
+		if re.loop {
+			at = s.pastLoop(at)
+		}
 	}
 	return false
+}
+
+// pastLoop gives the last place from which a match cannot begin because none
+// began at at: an expression that begins with a repeat of a set has tried, from
+// there, all that it could try from any place within the run.
+func (s *Scratch) pastLoop(at int) int {
+	return int(s.runOver(&s.re.sets[s.re.insts[0].x], int32(at), int32(len(s.buf))))
+}
+
+// fromMatters says whether the expression asks where the search began.
+func (re *Regexp) fromMatters() bool {
+	return slices.ContainsFunc(re.insts, func(in inst) bool { return in.op == opAssert && assertion(in.x) == atFrom })
 }
 
 // candidate is the first place at or behind at where a match may begin, -1 for
