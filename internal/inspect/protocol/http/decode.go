@@ -33,6 +33,7 @@ type layer struct {
 	declared encoding
 	format   format
 	head     []byte // input seen while nothing has come out, to begin again
+	trial    []byte // output of formatRaw, held back until it is surely right
 	gzip     gzipHeader
 	inflate  *inflater
 	brotli   *brotliReader
@@ -63,7 +64,7 @@ const maxHead = 8 << 10
 
 func (l *layer) reset(e encoding) {
 	l.declared, l.format, l.tried, l.started = e, formatUnknown, 0, false
-	l.head = l.head[:0]
+	l.head, l.trial = l.head[:0], l.trial[:0]
 	l.gzip = gzipHeader{}
 }
 
@@ -90,6 +91,9 @@ func (l *layer) write(data []byte) error {
 func (l *layer) finish() error {
 	if l.started || len(l.head) == 0 || l.format != formatUnknown && l.format != formatRaw {
 		return nil
+	}
+	if len(l.trial) > 0 && (l.inflate.state == inflateDone || l.declared == encodingDeflate) {
+		return l.commit()
 	}
 	l.failed(false)
 	l.format = formatPlain
@@ -126,7 +130,7 @@ func isZlib(b []byte) bool {
 }
 
 func (l *layer) open(f format) {
-	l.format = f
+	l.format, l.trial = f, l.trial[:0]
 	switch f {
 	case formatBrotli:
 		if l.brotli == nil {
@@ -198,13 +202,36 @@ func (l *layer) decode(data []byte) error {
 			return nil
 		}
 	}
-	return l.inflate.write(data, l.output)
+	err := l.inflate.write(data, l.output)
+	if err == nil && l.inflate.state == inflateDone && len(l.trial) > 0 {
+		return l.commit()
+	}
+	return err
 }
 
-// emit hands on what came out.
+// maxTrial is how much output shows that data without a frame are packed.
+const maxTrial = 8 << 10
+
+// emit hands on what came out. Raw DEFLATE has no mark of its own and plain
+// text may pass for it for a while: its first output is held back.
 func (l *layer) emit(b []byte) error {
+	if l.format != formatRaw || l.started {
+		l.started = true
+		return l.next(b)
+	}
+	l.trial = append(l.trial, b...)
+	if len(l.trial) < maxTrial {
+		return nil
+	}
+	return l.commit()
+}
+
+// commit hands on the output that was held back.
+func (l *layer) commit() error {
 	l.started = true
-	return l.next(b)
+	err := l.next(l.trial)
+	l.trial = l.trial[:0]
+	return err
 }
 
 // gzipHeader reads the header of a gzip member (RFC 1952 section 2.3) piece by

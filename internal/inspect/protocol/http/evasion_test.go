@@ -93,6 +93,7 @@ func TestEvasions(t *testing.T) {
 		"gzip, broken checksum":   {ok("Content-Encoding: gzip", g[:len(g)-8]+"xxxxxxxx"), ""},
 		"gzip, said deflate":      {ok("Content-Encoding: deflate", g), ""},
 		"gzip, odd name":          {ok("Content-Encoding: xgzipx", g), "abnormal_ce_header"},
+		"gzip, plain text":        {ok("Content-Encoding: gzip", strings.Repeat("{\"a\": 1}", 90)+secret), "gzip_decompression_failed"},
 		"gzip, not packed":        {ok("Content-Encoding: gzip", secret), "gzip_decompression_failed"},
 		"deflate":                 {ok("Content-Encoding: deflate", d), ""},
 		"deflate with zlib":       {ok("Content-Encoding: deflate", z), ""},
