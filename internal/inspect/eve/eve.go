@@ -35,7 +35,7 @@ func (o *Object) EndArray() { o.B = append(o.B, ']'); o.comma = true }
 // Str writes a string field.
 func (o *Object) Str(key, v string) { o.key(key); o.B = AppendString(o.B, v) }
 
-// Text writes bytes as a string field; bytes that are not UTF-8 become \u00XX.
+// Text writes bytes as a string field; see AppendString for those that are not UTF-8.
 func (o *Object) Text(key string, v []byte) { o.key(key); o.B = AppendString(o.B, v) }
 
 // Base64 writes bytes as a standard base64 string field.
@@ -91,10 +91,12 @@ func (o *Object) key(key string) {
 
 const hex = "0123456789abcdef"
 
-// AppendString appends v as a JSON string. Control bytes, DEL and bytes that
-// are not valid UTF-8 are written as \u00XX.
+// AppendString appends v as a JSON string. Control bytes and DEL are written as
+// \u00XX. When v is not UTF-8 throughout, each byte above 0x7f is written as the
+// four characters \xXX, as eve.json does.
 func AppendString[T string | []byte](dst []byte, v T) []byte {
 	dst = append(dst, '"')
+	text := isText(v)
 	for i := 0; i < len(v); {
 		c := v[i]
 		switch {
@@ -111,11 +113,11 @@ func AppendString[T string | []byte](dst []byte, v T) []byte {
 		case c < 0x80:
 			dst = append(dst, c)
 		default:
-			n := runeLen(v[i:min(len(v), i+utf8.UTFMax)])
-			if n == 0 {
-				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			if !text {
+				dst = append(dst, '\\', '\\', 'x', hex[c>>4], hex[c&15])
 				break
 			}
+			n := runeLen(v[i:min(len(v), i+utf8.UTFMax)])
 			dst = append(dst, v[i:i+n]...)
 			i += n
 			continue
@@ -123,6 +125,22 @@ func AppendString[T string | []byte](dst []byte, v T) []byte {
 		i++
 	}
 	return append(dst, '"')
+}
+
+// isText says whether v is UTF-8 throughout.
+func isText[T string | []byte](v T) bool {
+	for i := 0; i < len(v); {
+		if v[i] < 0x80 {
+			i++
+			continue
+		}
+		n := runeLen(v[i:min(len(v), i+utf8.UTFMax)])
+		if n == 0 {
+			return false
+		}
+		i += n
+	}
+	return true
 }
 
 // runeLen is the length of the valid rune that v begins with, 0 for none.

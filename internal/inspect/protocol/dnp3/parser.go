@@ -99,7 +99,11 @@ func (p *parser) fault(d packet.Direction, event uint8) {
 	}
 }
 
+// fragment handles a whole fragment. Confirmations are not shown.
 func (p *parser) fragment(d packet.Direction, a *assembly) {
+	if len(a.buf) >= 2 && a.buf[1] == functionConfirm {
+		return
+	}
 	tx := p.list.Open(d)
 	if tx == nil { // too many wait for the engine
 		p.list.Blame(eventFlooded)

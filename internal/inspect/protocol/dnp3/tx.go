@@ -18,6 +18,9 @@ const maxObjects = 512
 const (
 	functionRead     = 1
 	functionResponse = 129
+
+	functionConfirm     = 0
+	functionUnsolicited = 130
 )
 
 // Tx is one application fragment.
@@ -91,9 +94,12 @@ func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	}
 	o := eve.Object{B: dst}
 	o.Begin()
-	if t.isResponse {
+	switch {
+	case t.isResponse && t.function == functionUnsolicited:
+		o.Str("type", "unsolicited_response")
+	case t.isResponse:
 		o.Str("type", "response")
-	} else {
+	default:
 		o.Str("type", "request")
 	}
 	o.BeginObject("control")

@@ -24,7 +24,9 @@ var exceptionNames = [...]string{
 	10: "GatewayPathUnavailable", "GatewayTargetFailToResp",
 }
 
-var accessNames = [...]string{"READ", "WRITE", "DISCRETES", "COILS", "INPUT", "HOLDING", "SINGLE", "MULTIPLE"}
+var encapsulatedNames = [...]string{13: "CANOpenGenRefReqResp", "RdDevId"}
+
+var accessNames = [...]string{"READ", "WRITE", "DISCRETES", "COILS", "INPUT", "HOLDING", "SINGLE", "MULTIPLE", "WRITE_SINGLE", "WRITE_MULTIPLE"}
 var categoryNames = [...]string{"PUBLIC_ASSIGNED", "PUBLIC_UNASSIGNED", "USER_DEFINED", "RESERVED"}
 var faultNames = [...]string{"DATA_LENGTH", "DATA_VALUE", "FUNC_CODE", "EXC_CODE", "PROTO_ID"}
 
@@ -53,9 +55,9 @@ func (m *message) eve(o *eve.Object, key string, request bool) {
 	if m.function >= exceptionBit {
 		a = 0
 	}
-	bits(o, "access_type", uint8(a), accessNames[:])
-	bits(o, "category", uint8(m.category()), categoryNames[:])
-	bits(o, "error_flags", uint8(m.faults), faultNames[:])
+	bits(o, "access_type", a.shown(), accessNames[:])
+	bits(o, "category", uint16(m.category()), categoryNames[:])
+	bits(o, "error_flags", uint16(m.faults), faultNames[:])
 	switch {
 	case m.function >= exceptionBit:
 		o.BeginObject("exception")
@@ -71,6 +73,7 @@ func (m *message) eve(o *eve.Object, key string, request bool) {
 	case m.function == encapsulated:
 		o.BeginObject("mei")
 		o.Uint("raw", uint64(m.sub))
+		o.Str("code", named(encapsulatedNames[:], int(m.sub), "Unknown"))
 		o.Text("data", m.data)
 		o.End()
 	case a&accessRead != 0 || a&accessWrite != 0:
@@ -79,6 +82,18 @@ func (m *message) eve(o *eve.Object, key string, request bool) {
 		o.Text("data", m.data)
 	}
 	o.End()
+}
+
+// shown are the bits of an access with those that records add for writes.
+func (a access) shown() uint16 {
+	v := uint16(a)
+	if a&accessWrite != 0 && a&accessSingle != 0 {
+		v |= 1 << 8
+	}
+	if a&accessWrite != 0 && a&accessMultiple != 0 {
+		v |= 1 << 9
+	}
+	return v
 }
 
 func (m *message) eveAccess(o *eve.Object, a access, request bool) {
@@ -126,7 +141,7 @@ func named(names []string, n int, other string) string {
 }
 
 // bits writes the names of the bits that are set, as "A | B".
-func bits(o *eve.Object, key string, v uint8, names []string) {
+func bits(o *eve.Object, key string, v uint16, names []string) {
 	if v == 0 {
 		o.Str(key, "NONE")
 		return

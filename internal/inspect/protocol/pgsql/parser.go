@@ -225,7 +225,9 @@ func (p *parser) response(b []byte) bool {
 	p.asked = false
 	if b[0] == 'D' {
 		tx.rows++
-		tx.rowBytes += uint64(max(0, len(b)-7))
+		if len(b) >= 7 { // without the length of each value
+			tx.rowBytes += uint64(max(0, len(b)-7-4*int(binary.BigEndian.Uint16(b[5:]))))
+		}
 		return false
 	}
 	if len(tx.answers)+len(b) <= maxKept {

@@ -52,9 +52,9 @@ func TestSession(t *testing.T) {
 		`{"tx_id":2,"request":{"protocol_version":"3.0","startup_parameters":{"user":"u","optional_parameters":[{"database":"d"}]}},"response":{"message":"authentication_sasl"}}`,
 		`{"tx_id":3,"request":{"sasl_authentication_mechanism":"scram_SHA256","sasl_param":"n,,"},"response":{"message":"authentication_sasl_continue"}}`,
 		`{"tx_id":4,"request":{"sasl_response":"c=y"},"response":{"authentication_sasl_final":"v=z","message":"authentication_ok","parameter_status":[{"date_style":"ISO"},{"time_zone":"UTC"}],"process_id":1,"secret_key":2}}`,
-		`{"tx_id":5,"request":{"simple_query":"select 1;"},"response":{"field_count":1,"data_rows":2,"data_size":10,"command_completed":"SELECT 2"}}`,
+		`{"tx_id":5,"request":{"simple_query":"select 1;"},"response":{"field_count":1,"data_rows":2,"data_size":2,"command_completed":"SELECT 2"}}`,
 		`{"tx_id":6,"request":{"simple_query":"bad"},"response":{"severity_localizable":"ERROR","code":"42601","message":"oops"}}`,
-		`{"tx_id":7,"request":{"message":"terminate"}}`,
+		`{"tx_id":7,"request":{"message":"termination_message"}}`,
 	} {
 		if got := f.Eve(i, up); got != want {
 			t.Errorf("%s", got)

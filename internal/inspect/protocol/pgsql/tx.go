@@ -113,7 +113,7 @@ func (t *Tx) eveRequest(o *eve.Object) {
 	case kindQuery:
 		o.Text("simple_query", t.body())
 	case kindTerminate:
-		o.Str("message", "terminate")
+		o.Str("message", "termination_message")
 	}
 }
 
