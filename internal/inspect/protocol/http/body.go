@@ -15,12 +15,13 @@ type decoder struct {
 	m      *message
 	layers []*layer
 	used   int
-	stop   bool // the body has become a bomb, or is not wanted any more
+	stop   bool   // the body has become a bomb, or is not wanted any more
+	inner  uint64 // bytes that went from layer to layer
 }
 
 // begin reads the encodings that the message names.
 func (x *decoder) begin(m *message) {
-	x.m, x.used, x.stop = m, 0, false
+	x.m, x.used, x.stop, x.inner = m, 0, false, 0
 	v, ok := m.headers.get(knownContentEncoding)
 	if !ok {
 		return
@@ -102,7 +103,7 @@ func (x *decoder) newLayer(i int) *layer {
 	l.output = l.emit
 	l.next = x.deliver
 	if i > 0 {
-		l.next = x.layers[i-1].write
+		l.next = func(b []byte) error { return x.between(i-1, b) }
 	}
 	l.failed = func(memory bool) {
 		if memory {
@@ -112,6 +113,23 @@ func (x *decoder) newLayer(i int) *layer {
 		x.m.tx.insp.Events.Set(evGzipFailed)
 	}
 	return l
+}
+
+// Bounds of what goes from layer to layer: a body whose layers grow without
+// anything coming out of them only costs time.
+const (
+	innerFree  = 8 << 20
+	innerRatio = 64
+)
+
+// between hands bytes on to layer i.
+func (x *decoder) between(i int, b []byte) error {
+	x.inner += uint64(len(b))
+	if x.inner > innerFree && x.inner > innerRatio*x.m.taken {
+		x.m.tx.insp.Events.Set(evCompressionBomb)
+		return errStop
+	}
+	return x.layers[i].write(b)
 }
 
 // write takes the next bytes of the body as sent.

@@ -181,6 +181,17 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestInnerBomb(t *testing.T) {
+	c := begin(t, nil)
+	c.request("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	empty := pack(t, raw, "")
+	c.response("HTTP/1.1 200 OK\r\nContent-Encoding: deflate, gzip\r\n\r\n" + pack(t, gz, empty[:len(empty)-5]+strings.Repeat("\x00\x00\x00\xff\xff", 2<<20)))
+	c.close()
+	if got := c.events(0); got != "compression_bomb" {
+		t.Errorf("events %s", got)
+	}
+}
+
 func TestTunnels(t *testing.T) {
 	c := begin(t, nil)
 	c.request("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
