@@ -22,7 +22,6 @@ var transformTable = []transformRow{
 	{"compress_whitespace", nil, compressWhitespace},
 	{"to_lowercase", nil, mapBytes(needle.Lower)},
 	{"to_uppercase", nil, mapBytes(needle.Upper)},
-	{"casei", nil, mapBytes(needle.Lower)},
 	{"header_lowercase", nil, headerLowercase},
 	{"strip_pseudo_headers", nil, stripPseudoHeaders},
 	{"to_md5", nil, toMD5},
