@@ -212,7 +212,8 @@ func SNMPPduTypes() map[string]uint64 {
 func SNMPTrapTypes() map[string]uint64 {
 	return map[string]uint64{
 		"cold_start": 0, "warm_start": 1, "link_down": 2, "link_up": 3, "authentication_failure": 4,
-		"egp_neighbor_loss": 5, "enterprise_specific": 6,
+		"egp_neighbor_loss": 5, "enterprise_specific": 6, "coldstart": 0, "warmstart": 1, "linkdown": 2, "linkup": 3,
+		"authenticationfailure": 4, "egpneighborloss": 5, "enterprisespecific": 6,
 	}
 }
 

@@ -47,8 +47,9 @@ func sized(group uint8) bool {
 	return group == 70 || group == 83 || group == 85 || group == 87 || group == 90 || group == 120
 }
 
-// readObjects reads the object headers, and steps over their points where the
-// function has any. False means that an object is not known.
+// readObjects reads the object headers, and steps over their points. Without
+// points (a function that only names objects) those with a prefix have some all
+// the same. False means that an object is not known.
 func (t *Tx) readObjects(b []byte, points bool) bool {
 	for len(b) >= 3 && len(t.objects) < maxObjects {
 		o := object{group: b[0], variation: b[1], qualifier: b[2]}
@@ -57,7 +58,7 @@ func (t *Tx) readObjects(b []byte, points bool) bool {
 			return false
 		}
 		t.objects = append(t.objects, o)
-		if points && o.count > 0 {
+		if o.count > 0 && (points || o.qualifier>>4&7 != 0) {
 			if rest, ok = o.skip(rest); !ok {
 				return false
 			}

@@ -39,12 +39,12 @@ var dhNames2 = [...]string{
 var esnNames2 = [...]string{"NoESN", "ESN"}
 
 var payloadNames1 = [...]string{
-	"NoNextPayload", "SecurityAssociation", "Proposal", "Transform", "KeyExchange", "Identification", "Certificate", "CertificateRequest",
+	1: "SecurityAssociation", "Proposal", "Transform", "KeyExchange", "Identification", "Certificate", "CertificateRequest",
 	"Hash", "Signature", "Nonce", "Notification", "Delete", "VendorID", 15: "SaKekPayload", "SaTekPayload", "KeyDownload", "SequenceNumber",
 	"ProofOfPossession", "NatDiscovery", "NatOriginalAddress", "GroupAssociatedPolicy",
 }
 var payloadNames2 = [...]string{
-	33: "SecurityAssociation", "KeyExchange", "IdentInitiator", "IdentResponder", "Certificate", "CertificateRequest", "Authentication",
+	0: "NoNextPayload", 33: "SecurityAssociation", "KeyExchange", "IdentInitiator", "IdentResponder", "Certificate", "CertificateRequest", "Authentication",
 	"Nonce", "Notify", "Delete", "VendorID", "TrafficSelectorInitiator", "TrafficSelectorResponder", "EncryptedAndAuthenticated",
 	"Configuration", "ExtensibleAuthentication",
 }
@@ -187,7 +187,7 @@ func (t *Tx) eve2(o *eve.Object) {
 func (t *Tx) evePayloads(o *eve.Object, names []string) {
 	o.BeginArray("payload")
 	for _, k := range t.payloads {
-		if name := named(names, int(k), ""); name != "" && k != 0 {
+		if name := named(names, int(k), ""); name != "" {
 			o.ItemStr(name)
 		} else if k != 0 {
 			var b [4]byte

@@ -212,7 +212,7 @@ func (t *Tx) read2(kind uint8, b []byte) {
 		if !ok {
 			return
 		}
-		t.note(kind)
+		t.payloads = append(t.payloads, kind)
 		switch kind {
 		case payload2SA:
 			t.readSA2(body)
@@ -225,6 +225,7 @@ func (t *Tx) read2(kind uint8, b []byte) {
 		}
 		kind, b = next, rest
 	}
+	t.payloads = append(t.payloads, kind)
 }
 
 func (t *Tx) notify(kind uint16) {

@@ -13,7 +13,7 @@ var pduNames = [...]string{
 }
 
 var trapNames = [...]string{
-	"ColdStart", "WarmStart", "LinkDown", "LinkUp", "AuthenticationFailure", "EgpNeighborLoss", "EnterpriseSpecific",
+	"coldStart", "warmStart", "linkDown", "linkUp", "authenticationFailure", "egpNeighborLoss", "enterpriseSpecific",
 }
 
 var failureNames = [...]string{

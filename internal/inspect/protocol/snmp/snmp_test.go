@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 	f := parsetest.Open(t, Spec(), nil)
 	for i, c := range []struct{ msg, eve string }{
 		{v1, `{"version":1,"pdu_type":"get_next_request","vars":["1.3.6.1.2.1.1.5.0"],"community":"public"}`},
-		{trap, `{"version":1,"pdu_type":"trap_v1","trap_type":"LinkUp","trap_oid":"1.3.6.1.2.1.1.5.0","trap_address":"10.0.0.1","vars":["1.3.6.1.2.1.1.5.0"],"community":"public"}`},
+		{trap, `{"version":1,"pdu_type":"trap_v1","trap_type":"linkUp","trap_oid":"1.3.6.1.2.1.1.5.0","trap_address":"10.0.0.1","vars":["1.3.6.1.2.1.1.5.0"],"community":"public"}`},
 		{v3, `{"version":3,"pdu_type":"get_next_request","vars":["1.3.6.1.2.1.1.5.0"],"usm":"admin"}`},
 		{secret, `{"version":3,"pdu_type":"encrypted"}`},
 	} {

@@ -59,7 +59,7 @@ func request(b []byte) (op uint8, name, mode []byte) {
 		return 0, nil, nil
 	}
 	name, rest, ok := bytes.Cut(b[2:], []byte{0})
-	if !ok || len(name) == 0 || len(name) > maxName {
+	if !ok || len(name) > maxName {
 		return 0, nil, nil
 	}
 	mode, _, ok = bytes.Cut(rest, []byte{0})
