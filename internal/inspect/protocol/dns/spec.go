@@ -73,29 +73,52 @@ func rrtypeKeyword() protocol.Keyword {
 		"type of a record: of the questions of a request, of the answers of a response")
 }
 
-// probe tells DNS by a header that fits its length and a first question that
-// can be read.
+// probe tells DNS by a header that fits its length and questions that can be
+// read; away from its port the one question must look like an ordinary one.
 func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Verdict {
-	v := probeMessage(data, len(data))
-	if v == protocol.Yes && !likely(data) {
-		return protocol.Maybe
-	}
-	if v != protocol.No || srcPort != 53 && dstPort != 53 {
-		if w := probeStream(data); v == protocol.No || w == protocol.Yes {
-			return w
+	message := probeMessage(data, len(data))
+	if srcPort == 53 || dstPort == 53 {
+		if message != protocol.No {
+			return message
 		}
-	}
-	if v == protocol.No {
 		return probeStream(data)
 	}
-	return v
+	if message == protocol.Yes && !nearby(srcPort) && !nearby(dstPort) && ordinary(data) {
+		return protocol.Yes
+	}
+	stream := probeStream(data)
+	if stream == protocol.Yes && !ordinary(data[2:]) {
+		return protocol.No
+	}
+	return stream
 }
 
-// likely says whether a message has what chance bytes have not: a question or
-// a record, an opcode that exists, and no reserved bits that are never set.
-func likely(data []byte) bool {
+// nearby says whether a port is of a protocol with the same messages: NetBIOS
+// names, multicast DNS, link-local multicast names.
+func nearby(port uint16) bool { return port == 137 || port == 138 || port == 5353 || port == 5355 }
+
+// ordinary says whether a message has what chance bytes have not: one question
+// for a known type in the Internet class, a name of the usual characters with a
+// dot, no answers in a request, a known operation, no reserved bits.
+func ordinary(data []byte) bool {
 	h, ok := parseHeader(data)
-	return ok && h.counts[questions] == 1 && h.opcode() < 7 && h.flags&0x40 == 0
+	if !ok || h.counts[questions] != 1 || h.opcode() > 5 || h.flags&0x40 != 0 || !h.response() && h.counts[answers] != 0 {
+		return false
+	}
+	pos, dots := headerLen, 0
+	for pos < len(data) && data[pos] != 0 && data[pos] < 64 && pos+1+int(data[pos]) <= len(data) {
+		for _, c := range data[pos+1 : pos+1+int(data[pos])] {
+			if c <= ' ' || c >= 0x7f {
+				return false
+			}
+		}
+		pos += 1 + int(data[pos])
+		dots++
+	}
+	if dots < 2 || pos+5 > len(data) || data[pos] != 0 {
+		return false
+	}
+	return typeName(binary.BigEndian.Uint16(data[pos+1:])) != "" && binary.BigEndian.Uint16(data[pos+3:]) == 1
 }
 
 // probeStream is probe for a stream, where messages have their length before
