@@ -52,6 +52,9 @@ func isV4(a *packet.Addr) bool {
 	return a[10] == 0xff && a[11] == 0xff && *(*[10]byte)(a[:10]) == [10]byte{}
 }
 
+// allV4 is the span of all IPv4 addresses.
+var allV4 = span{packet.Addr{10: 0xff, 11: 0xff}, packet.Addr{10: 0xff, 11: 0xff, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff}}
+
 // everything is the span of all addresses.
 var everything = span{hi: packet.Addr{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}}
 
@@ -95,6 +98,23 @@ func join(in []span) []span {
 	return out
 }
 
+// families is all addresses of the IP versions that s has some of: what is not
+// in "!10.0.0.0/8" is IPv4, as in Suricata.
+func families(s []span) []span {
+	var v4, v6 bool
+	for i := range s {
+		lo, hi := isV4(&s[i].lo), isV4(&s[i].hi)
+		v4, v6 = v4 || lo || hi || s[i] == everything, v6 || !lo || !hi
+	}
+	switch {
+	case v4 && v6:
+		return []span{everything}
+	case v4:
+		return []span{allV4}
+	}
+	return minus([]span{everything}, []span{allV4})
+}
+
 // minus takes the spans of b out of a; both are joined.
 func minus(a, b []span) []span {
 	var out []span
@@ -122,7 +142,7 @@ func minus(a, b []span) []span {
 
 func newAddressSet(all []span) addressSet {
 	var s addressSet
-	v4lo, v4hi := packet.Addr(netip.MustParseAddr("::ffff:0.0.0.0").As16()), packet.Addr(netip.MustParseAddr("::ffff:255.255.255.255").As16())
+	v4lo, v4hi := allV4.lo, allV4.hi
 	for _, p := range all {
 		lo, hi := p.lo, p.hi
 		if bytes.Compare(lo[:], v4lo[:]) < 0 {
@@ -150,7 +170,8 @@ func be32(b []byte) uint32 {
 func (p *headerParser) addressList(l *syntax.List, depth int) ([]span, error) {
 	s, err := p.plainAddresses(l, depth)
 	if err == nil && l.Negated {
-		s = minus([]span{everything}, s)
+		p.negations = true
+		s = minus(families(s), s)
 	}
 	return s, err
 }
@@ -191,15 +212,17 @@ func (p *headerParser) addressGroup(l *syntax.List, depth int) ([]span, error) {
 			return nil, err
 		}
 		if it.Negated {
+			p.negations = true
 			no = append(no, s...)
 		} else {
 			yes, positive = append(yes, s...), true
 		}
 	}
+	no = join(no)
 	if !positive {
-		yes = []span{everything}
+		yes = families(no)
 	}
-	return minus(join(yes), join(no)), nil
+	return minus(join(yes), no), nil
 }
 
 // parseSpan reads an address, a prefix, a netmask or a range.

@@ -35,7 +35,7 @@ func (b *builder) compile() error {
 		}
 	}
 	var err error
-	if b.rule.header, err = b.c.headers.add(b.src); err != nil {
+	if b.rule.header, b.negated, err = b.c.headers.add(b.src); err != nil {
 		return err
 	}
 	b.rule.twoWay = b.src.Arrow.Text == "=>"
@@ -90,11 +90,10 @@ func (b *builder) proto(t syntax.Token) error {
 	case "gre":
 		b.rule.over = overGRE
 	case "ip", "any":
-		b.ipOnly = true
 	case "ipv4", "ip4":
-		b.rule.ipVersion, b.ipOnly = 4, true
+		b.rule.ipVersion = 4
 	case "ipv6", "ip6":
-		b.rule.ipVersion, b.ipOnly = 6, true
+		b.rule.ipVersion = 6
 	case "pkthdr":
 		b.rule.over, b.needsPkt = overAnyIP|overNothing, true
 	case "arp", "ether":
@@ -307,7 +306,13 @@ func (b *builder) classify() error {
 	} else if b.onlyApp() {
 		r.class = classApp
 	} else if b.isIPOnly() {
-		r.class = classIPOnly
+		// With negated addresses Suricata looks at every packet, and so do
+		// we: alerts shall be the same.
+		if b.negated {
+			r.anyPacket = true
+		} else {
+			r.class = classIPOnly
+		}
 	}
 	return nil
 }
@@ -326,14 +331,19 @@ func (b *builder) onlyApp() bool {
 	return found && len(b.rule.late) == 0
 }
 
-// isIPOnly says whether nothing but addresses decides.
+// isIPOnly says whether nothing but addresses and ports decides: such rules
+// are looked at once for each direction of a flow.
 func (b *builder) isIPOnly() bool {
-	if !b.ipOnly || b.needsPkt || b.sawFlow || b.appsHere != 0 || len(b.rule.late) > 0 {
+	if b.needsPkt || b.sawFlow || b.appsHere != 0 || b.rule.needs != 0 || len(b.rule.late) > 0 {
 		return false
 	}
 	for _, k := range b.rule.checks {
-		switch k.(type) {
-		case *bits, *iprep, *packetCheck: // of the last only ip_proto gets here
+		switch k := k.(type) {
+		case *bits:
+			if k.kind == flowBit {
+				return false
+			}
+		case *iprep, *packetCheck: // of the latter only ip_proto gets here
 		default:
 			return false
 		}

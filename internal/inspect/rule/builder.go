@@ -58,7 +58,7 @@ type builder struct {
 	sawDsize  bool
 	sawFlow   bool
 	hasSize   bool // stream_size
-	ipOnly    bool // nothing but addresses so far
+	negated   bool // the header has negated addresses
 	decode    bool
 	prefilter bool
 	skipped   bool // `requires` is not met: not an error

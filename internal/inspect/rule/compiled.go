@@ -111,6 +111,7 @@ type rule struct {
 	where     uint8 // inPacket, inStream: of payload
 	quiet     bool  // noalert
 	shared    bool  // programs share variables: always evaluated from the first step
+	anyPacket bool  // also packets that the engine made
 	twoWay    bool  // => : steps of both directions count together
 	limits    []memory.Threshold
 	suppress  *memory.Suppression // nil for none

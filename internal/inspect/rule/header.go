@@ -32,16 +32,22 @@ type headerParser struct {
 	addressVars, portVars map[string]string
 
 	known     map[header]uint32
-	addressID map[string]uint16 // by text as written
+	negations bool                // seen in the header that is being read
+	addressID map[string]namedSet // by text as written
 	portID    map[string]uint16
 	sameAddr  map[string]uint16 // by content
 	samePorts map[string]uint16
 }
 
+type namedSet struct {
+	id      uint16
+	negated bool
+}
+
 func newHeaderParser(o *Options) *headerParser {
 	p := &headerParser{
 		addressVars: o.AddressVars, portVars: o.PortVars,
-		known: map[header]uint32{{}: 0}, addressID: map[string]uint16{}, portID: map[string]uint16{},
+		known: map[header]uint32{{}: 0}, addressID: map[string]namedSet{}, portID: map[string]uint16{},
 		sameAddr: map[string]uint16{}, samePorts: map[string]uint16{},
 	}
 	p.headers = []header{{}}
@@ -50,28 +56,29 @@ func newHeaderParser(o *Options) *headerParser {
 	return p
 }
 
-// add resolves a rule's header and gives its number.
-func (p *headerParser) add(r *syntax.Rule) (uint32, error) {
+// add resolves a rule's header and gives its number, and whether addresses in
+// it are negated.
+func (p *headerParser) add(r *syntax.Rule) (id uint32, negated bool, err error) {
 	var h header
-	var err error
+	p.negations = false
 	switch r.Arrow.Text {
 	case "->", "=>":
 	case "<>":
 		h.both = true
 	default:
-		return 0, fail(r.Arrow, "unknown direction %q", "write ->, <> or =>", r.Arrow.Text)
+		return 0, false, fail(r.Arrow, "unknown direction %q", "write ->, <> or =>", r.Arrow.Text)
 	}
 	if h.src, err = p.addressSet(r.Src); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if h.dst, err = p.addressSet(r.Dst); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if h.sport, err = p.portSet(r.Sport); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if h.dport, err = p.portSet(r.Dport); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	h.both = h.both && (h.src != h.dst || h.sport != h.dport)
 	id, ok := p.known[h]
@@ -80,18 +87,23 @@ func (p *headerParser) add(r *syntax.Rule) (uint32, error) {
 		p.headers = append(p.headers, h)
 		p.known[h] = id
 	}
-	return id, nil
+	return id, p.negations, nil
 }
 
 func (p *headerParser) addressSet(t syntax.Token) (uint16, error) {
-	if id, ok := p.addressID[t.Text]; ok {
-		return id, nil
+	if n, ok := p.addressID[t.Text]; ok {
+		p.negations = p.negations || n.negated
+		return n.id, nil
 	}
 	l, serr := syntax.ParseList(t)
 	if serr != nil {
 		return 0, serr
 	}
+	before := p.negations
+	p.negations = false
 	spans, err := p.addressList(&l, 0)
+	negated := p.negations
+	p.negations = p.negations || before
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +123,7 @@ func (p *headerParser) addressSet(t syntax.Token) (uint16, error) {
 			p.sameAddr[key] = id
 		}
 	}
-	p.addressID[strings.Clone(t.Text)] = id
+	p.addressID[strings.Clone(t.Text)] = namedSet{id, negated}
 	return id, nil
 }
 

@@ -96,6 +96,15 @@ func (in *Inspector) payloadAlone(c *Context) bool {
 	return in.facts.real && !c.Outcome.InStream && len(c.Packet.Payload) > 0
 }
 
+// onceOf is what was done once for the flow of the packet.
+func (in *Inspector) onceOf(c *Context) *uint8 {
+	slot := int(max(c.Flow.Slot, 0))
+	for slot >= len(in.once) {
+		in.once = append(in.once, 0)
+	}
+	return &in.once[slot]
+}
+
 // onceRules adds the rules that are looked at once for each direction.
 func (in *Inspector) onceRules(c *Context) {
 	s := in.set
@@ -106,22 +115,12 @@ func (in *Inspector) onceRules(c *Context) {
 		in.add(s.ipOnly)
 		return
 	}
-	slot := int(c.Flow.Slot)
-	if slot < 0 {
-		return
-	}
-	for slot >= len(in.once) {
-		in.once = append(in.once, 0)
-	}
-	done := &in.once[slot]
-	if c.Outcome.New {
-		*done = 0
-	}
+	done := in.onceOf(c)
 	if bit := doneIPOnly << c.Dir; *done&bit == 0 && in.facts.real {
 		*done |= bit
 		in.add(s.ipOnly)
 	}
-	known := c.Flow.App != protocol.Unknown || c.Flow.AppDir[c.Dir] != protocol.Unknown
+	known := c.Flow.AppDir[c.Dir] != protocol.Unknown
 	if bit := doneApps << c.Dir; *done&bit == 0 && known {
 		*done |= bit
 		in.add(s.apps)
@@ -136,7 +135,7 @@ func (in *Inspector) packetRule(id uint32, r *rule, c *Context) {
 		if stream, ok = in.matchPayload(r.payload, r.where, c); !ok {
 			return
 		}
-	} else if !in.facts.real && r.class == classPacket && r.apps == 0 {
+	} else if !in.facts.real && r.class == classPacket && r.apps == 0 && !r.anyPacket {
 		return
 	}
 	for _, k := range r.late {

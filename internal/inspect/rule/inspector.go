@@ -49,6 +49,7 @@ const (
 	_
 	doneApps // << direction
 	_
+	doneHandshake
 )
 
 // facts are what rules ask first of a packet.
@@ -185,7 +186,7 @@ func (in *Inspector) learn(c *Context) {
 	}
 	if c.Flow != nil {
 		f.needs |= needFlow
-		if established(c) {
+		if in.established(c) {
 			f.needs |= needEstablished
 		} else {
 			f.needs |= needNotEstablished
@@ -198,14 +199,22 @@ func (in *Inspector) learn(c *Context) {
 	in.headers.begin(c)
 }
 
-// established is flow:established: TCP once its handshake is done, others
-// once both sides have sent.
-func established(c *Context) bool {
+// established is flow:established: TCP from the packet on that follows the
+// handshake, others once both sides have sent.
+func (in *Inspector) established(c *Context) bool {
 	f := c.Flow
-	if f.Proto == 6 {
-		return f.TCPState >= flow.TCPEstablished
+	if f.Proto != 6 {
+		return f.Packets[0] > 0 && f.Packets[1] > 0
 	}
-	return f.Packets[0] > 0 && f.Packets[1] > 0
+	done := in.onceOf(c)
+	if c.Outcome.New {
+		*done = 0
+	}
+	was := *done&doneHandshake != 0
+	if f.TCPState >= flow.TCPEstablished {
+		*done |= doneHandshake
+	}
+	return was
 }
 
 // may says whether a rule's cheap conditions hold.

@@ -106,6 +106,7 @@ alert udp any any -> any any (content:"abc"; sid:6;)
 alert tcp any any -> any any (ttl:64; flags:PA; dsize:>2; sid:7;)
 alert tcp-stream any any -> any any (content:"abc"; sid:8;)
 alert ip any any -> 8.8.8.8 any (sid:9;)
+alert tcp !10.0.0.0/8 any -> any any (sid:14;)
 alert tcp any any <> any 1234 (content:"abc"; sid:10;)
 alert tcp any any -> any any (tcp.hdr; content:"|01|"; sid:11;)
 pass tcp any any -> any any (content:"letmein"; sid:12;)
@@ -113,13 +114,14 @@ alert tcp-pkt any any -> any any (content:"letmein"; sid:13;)
 `)
 	w.p.L4, w.p.L4Header = []byte{0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'a'}, 20
 	w.p.Payload = []byte("abcdef")
-	w.want(&Context{}, 1, 2, 4, 7, 8, 9, 10, 11)
-	w.want(&Context{Outcome: flow.Outcome{InStream: true}}, 2, 4, 7, 11)
-	w.want(&Context{Outcome: flow.Outcome{InStream: true}, Raw: []byte("xxabc"), RawFresh: 1}, 1, 2, 4, 7, 8, 10, 11)
+	w.in.Inspect(&Context{Packet: &packet.Packet{}, Flow: &w.f})
+	w.want(&Context{}, 1, 2, 4, 7, 8, 9, 14, 10, 11)
+	w.want(&Context{Outcome: flow.Outcome{InStream: true}}, 2, 4, 7, 14, 11)
+	w.want(&Context{Outcome: flow.Outcome{InStream: true}, Raw: []byte("xxabc"), RawFresh: 1}, 1, 2, 4, 7, 8, 14, 10, 11)
 	w.p.Payload = []byte("letmein")
 	w.want(&Context{}, nil...)
 	w.p.Payload = nil
-	w.want(&Context{Dir: packet.ToClient, Raw: []byte("..abc"), RawFresh: 0}, 5, 8, 10, 11)
+	w.want(&Context{Dir: packet.ToClient, Raw: []byte("..abc"), RawFresh: 0}, 5, 8, 14, 10, 11)
 }
 
 func field(t *testing.T, keyword string) protocol.Field {
