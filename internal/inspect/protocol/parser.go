@@ -30,6 +30,11 @@ type Spec struct {
 	// Probe looks at the first bytes of one direction (of a stream, or a
 	// datagram). It must be cheap, keep nothing, and not allocate.
 	Probe func(d packet.Direction, data []byte, srcPort, dstPort uint16) Verdict
+	// Reversed, nil for never, says of bytes that Probe took in d whether they
+	// come from the other side than d says, because the flow was first seen in
+	// the middle (a DNS response before any request): the flow's ends are then
+	// to be swapped before they are parsed.
+	Reversed func(d packet.Direction, data []byte, udp bool) bool
 	// Open checks the settings and gives a maker of parsers. The engine keeps
 	// parsers in a free list of its own and calls Reset before each use.
 	Open func(s Settings) (func() Parser, error)

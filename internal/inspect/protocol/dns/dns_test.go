@@ -148,6 +148,12 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+func TestReversed(t *testing.T) {
+	if Spec().Reversed(up, request(), true) || !Spec().Reversed(up, response(), true) || Spec().Reversed(down, append([]byte{0, 90}, response()...), false) {
+		t.Error("which side sent it")
+	}
+}
+
 func TestSteady(t *testing.T) {
 	parsetest.Steady(t, Spec(), true, parsetest.Step{Dir: up, Data: request()}, parsetest.Step{Dir: down, Data: response()})
 }

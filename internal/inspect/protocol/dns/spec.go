@@ -33,7 +33,7 @@ var events = []string{
 // sections).
 func Spec() protocol.Spec {
 	return protocol.Spec{
-		ID: protocol.DNS, Transport: protocol.OverTCP | protocol.OverUDP, Ports: []uint16{53}, Probe: probe,
+		ID: protocol.DNS, Transport: protocol.OverTCP | protocol.OverUDP, Ports: []uint16{53}, Probe: probe, Reversed: reversed,
 		Open:     func(s protocol.Settings) (func() protocol.Parser, error) { return open(s, false) },
 		Keywords: []protocol.Keyword{rrtypeKeyword()},
 		Events:   events, Record: "dns", RecordEach: true, Packetwise: true,
@@ -91,6 +91,16 @@ func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Ve
 		return protocol.No
 	}
 	return stream
+}
+
+// reversed says whether the first message is a response in a request's place,
+// or the other way round.
+func reversed(d packet.Direction, data []byte, udp bool) bool {
+	if !udp && len(data) >= 2 {
+		data = data[2:]
+	}
+	h, ok := parseHeader(data)
+	return ok && h.response() != (d == packet.ToClient)
 }
 
 // nearby says whether a port is of a protocol with the same messages: NetBIOS

@@ -239,10 +239,16 @@ func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Ve
 	return protocol.No
 }
 
+// reversed says whether a first message, which has no responder's index yet,
+// goes to the client.
+func reversed(d packet.Direction, data []byte, _ bool) bool {
+	return d == packet.ToClient && len(data) >= headerLen && string(data[8:16]) == "\x00\x00\x00\x00\x00\x00\x00\x00"
+}
+
 // Spec describes IKE.
 func Spec() protocol.Spec {
 	return protocol.Spec{
-		ID: protocol.IKE, Transport: protocol.OverUDP, Ports: []uint16{500, 4500}, Probe: probe, Open: open,
+		ID: protocol.IKE, Transport: protocol.OverUDP, Ports: []uint16{500, 4500}, Probe: probe, Open: open, Reversed: reversed,
 		Keywords: []protocol.Keyword{keyword()},
 		Events: []string{
 			"malformed_data", "no_encryption", "weak_crypto_enc", "weak_crypto_prf", "weak_crypto_dh", "weak_crypto_auth",
