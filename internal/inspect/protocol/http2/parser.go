@@ -281,9 +281,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		}
 		return protocol.Status{}
 	}
-	for _, t := range p.txs.Live() {
-		t.abort(d)
-	}
+	p.End(d, nil)
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
@@ -291,6 +289,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 func (p *parser) End(d packet.Direction, _ *protocol.Env) {
 	for _, t := range p.txs.Live() {
 		t.abort(d)
+		t.reach(d, protocol.StageDone)
 	}
 }
 

@@ -138,7 +138,8 @@ func (t *Tx) reach(d packet.Direction, s protocol.Stage) {
 	t.sides[d].stage = max(t.sides[d].stage, s)
 }
 
-// finish ends one direction.
+// finish ends one direction. The stream is done when both have ended: until
+// then control frames may follow in either.
 func (t *Tx) finish(d packet.Direction) {
 	s := &t.sides[d]
 	if s.ended {
@@ -149,7 +150,10 @@ func (t *Tx) finish(d packet.Direction) {
 		s.coding.finish(t, d)
 		s.body.Close(protocol.FileClosed)
 	}
-	s.stage = protocol.StageDone
+	s.stage = max(s.stage, protocol.StageTrailer)
+	if t.sides[d.Other()].ended {
+		t.sides[0].stage, t.sides[1].stage = protocol.StageDone, protocol.StageDone
+	}
 }
 
 // abort ends one direction whose body is not whole.

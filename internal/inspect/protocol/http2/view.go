@@ -147,26 +147,21 @@ func (s *side) made(kind int) (*view, bool) {
 	return v, false
 }
 
-// line is the request or status line as HTTP/1 would write it.
+// line is the request or status line as HTTP/1 would write it; what is missing
+// is left out, so that frames of the connection have one too.
 func (s *side) line(d packet.Direction) ([]byte, bool) {
 	v, ok := s.made(viewLine)
 	if ok {
 		return v.text, len(v.text) > 0
 	}
 	if d == packet.ToClient {
-		status, ok := s.headers.find(":status", 0)
-		if !ok {
-			return nil, false
-		}
+		status, _ := s.headers.exact(":status", 0)
 		v.text = append(v.text, "HTTP/2 "...)
 		v.text = append(append(v.text, status...), "\r\n"...)
 		return v.text, true
 	}
-	method, ok1 := s.headers.find(":method", 0)
-	path, ok2 := s.headers.find(":path", 0)
-	if !ok1 || !ok2 {
-		return nil, false
-	}
+	method, _ := s.headers.exact(":method", 0)
+	path, _ := s.headers.exact(":path", 0)
 	v.text = append(append(v.text, method...), ' ')
 	v.text = append(append(v.text, path...), " HTTP/2\r\n"...)
 	return v.text, true

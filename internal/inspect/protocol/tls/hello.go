@@ -236,5 +236,15 @@ func (h *Hello) Negotiated() uint16 {
 	return h.Version
 }
 
+// preferred is the version that a client hello names first.
+func (h *Hello) preferred() uint16 {
+	for l := h.Versions; len(l) >= 2; l = l[2:] {
+		if v := binary.BigEndian.Uint16(l); !IsGREASE(v) {
+			return v
+		}
+	}
+	return h.Version
+}
+
 // IsGREASE says whether v is one of the values of RFC 8701.
 func IsGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }

@@ -15,7 +15,7 @@ func keywords() []protocol.Keyword {
 	ks := []protocol.Keyword{
 		{Name: "tls.version", Stage: protocol.StageLine, Compile: compileVersion, Doc: "version that was agreed on or is offered: 1.0, 1.1, 1.2, 1.3, or a number such as 0x7f12"},
 		{Name: "ssl_version", Compile: compileVersions, Doc: "list of versions of the sender: sslv2, sslv3, tls1.0, tls1.1, tls1.2, tls1.3; ! before one for none of them"},
-		{Name: "ssl_state", Compile: compileState, Doc: "messages that the sender has sent: client_hello, server_hello, client_keyx, server_keyx, unknown, divided by |"},
+		{Name: "ssl_state", Compile: compileState, Doc: "the latest message of the handshake: client_hello, server_hello, client_keyx, server_keyx, unknown; several divided by |"},
 		{Name: "tls.subject", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertSubject), Doc: "text within the certificate's subject; ! for not within"},
 		{Name: "tls.issuerdn", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertIssuer), Doc: "text within the certificate's issuer; ! for not within"},
 		{Name: "tls.fingerprint", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertFingerprint), Doc: "SHA-1 of the certificate in lower case with colons; ! for another"},
@@ -78,8 +78,8 @@ func compileVersion(arg string) (protocol.Test, error) {
 	}, nil
 }
 
-// version is what d's side speaks: of the client the version offered, once the
-// server has answered the one agreed on.
+// version is what d's side speaks: of the client the version it prefers, of the
+// server the one agreed on.
 func (t *Tx) version(d packet.Direction) uint16 { return t.ends[d].version }
 
 func compileVersions(arg string) (protocol.Test, error) {
@@ -126,16 +126,9 @@ func compileState(arg string) (protocol.Test, error) {
 	if want == 0 {
 		return nil, fmt.Errorf("a state is missing")
 	}
-	return func(tx protocol.Tx, d packet.Direction) bool {
+	return func(tx protocol.Tx, _ packet.Direction) bool {
 		t, ok := tx.(*Tx)
-		if !ok {
-			return false
-		}
-		now := t.ends[d].flags
-		if now == 0 {
-			now = sawUnknown
-		}
-		return (now&want != 0) != not
+		return ok && (t.latest&want != 0) != not
 	}, nil
 }
 

@@ -108,12 +108,12 @@ func (p *parser) messageWhole(d packet.Direction, kind byte, body []byte, env *p
 		p.certificates(e, body)
 		t.reach(d, protocol.StageHeaders)
 	case msgServerKeyExchange:
-		e.flags |= sawServerKeys
+		t.latest = sawServerKeys
 		t.reach(d, protocol.StageBody)
 	case msgServerHelloDone:
 		t.reach(d, protocol.StageBody)
 	case msgClientKeyExchange:
-		e.flags |= sawClientKeys
+		t.latest = sawClientKeys
 		t.reach(d, protocol.StageHeaders)
 	default:
 		if !knownMessage(kind) {
@@ -132,7 +132,7 @@ func (p *parser) clientHello(d packet.Direction, body []byte) bool {
 		t.event(eventHandshakeMessage)
 		return false
 	}
-	e.flags |= sawClientHello
+	t.latest = sawClientHello
 	if e.has { // a second one, after a retry request: the first counts
 		var again Hello
 		if again.ParseClient(body); !p.sides[d].changed && again.HasServerName && e.hello.HasServerName {
@@ -143,7 +143,7 @@ func (p *parser) clientHello(d packet.Direction, body []byte) bool {
 	if !t.keep(e, body, (*Hello).ParseClient) {
 		return false
 	}
-	e.version = e.hello.Version
+	e.version = e.hello.preferred()
 	t.reach(d, protocol.StageLine)
 	return true
 }
@@ -159,7 +159,7 @@ func (p *parser) serverHello(d packet.Direction, body []byte) bool {
 		t.event(eventHandshakeMessage)
 		return false
 	}
-	e.flags |= sawServerHello
+	t.latest = sawServerHello
 	if e.has {
 		return true
 	}

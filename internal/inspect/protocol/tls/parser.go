@@ -89,7 +89,8 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	}
 	t, s := &p.tx, &p.sides[d]
 	t.now = env.Now
-	t.reach(d, protocol.StageStart)
+	t.reach(packet.ToServer, protocol.StageStart) // in both directions: ssl_state is the same for both
+	t.reach(packet.ToClient, protocol.StageStart)
 	s.empty = 0
 	if env.WantFrames {
 		s.frames.Call()

@@ -73,7 +73,6 @@ func (p *parser) bodyV2(d packet.Direction, data []byte) bool {
 
 func (p *parser) messageV2(d packet.Direction, m []byte) bool {
 	t := &p.tx
-	e := &t.ends[d]
 	switch {
 	case len(m) == 0:
 	case m[0] == v2Error:
@@ -81,7 +80,7 @@ func (p *parser) messageV2(d packet.Direction, m []byte) bool {
 	case m[0] == v2ClientHello && d == packet.ToServer:
 		return p.helloV2(d, m)
 	case m[0] == v2ClientMaster && d == packet.ToServer:
-		e.flags |= sawClientKeys
+		t.latest = sawClientKeys
 		p.sides[d].encrypted = true
 		t.reach(d, protocol.StageDone)
 	case m[0] == v2ServerHello && d == packet.ToClient:
@@ -106,7 +105,7 @@ func (p *parser) helloV2(d packet.Direction, m []byte) bool {
 		return false
 	}
 	e.version = version
-	e.flags |= sawClientHello
+	t.latest = sawClientHello
 	t.reach(d, protocol.StageLine)
 	if version != 0x0002 {
 		p.sides[d].v2 = false
@@ -118,7 +117,7 @@ func (p *parser) helloV2(d packet.Direction, m []byte) bool {
 func (p *parser) serverHelloV2(d packet.Direction, m []byte) {
 	t := &p.tx
 	e := &t.ends[d]
-	e.flags |= sawServerHello
+	t.latest = sawServerHello
 	e.version = 0x0002
 	if len(m) >= 11 {
 		n := int(binary.BigEndian.Uint16(m[5:]))

@@ -20,6 +20,7 @@ type Tx struct {
 	resumed    bool
 	now        int64 // nanoseconds since 1970, of the last bytes
 	v13        bool
+	latest     stateFlags
 
 	ja3, ja3Hash   []byte
 	ja3s, ja3sHash []byte
@@ -36,10 +37,9 @@ type end struct {
 	chain   []byte // DER, one after the other
 	certs   []span
 	chained uint64 // certificates in the chain, also those not kept
-	flags   stateFlags
 }
 
-// stateFlags are what ssl_state tests.
+// stateFlags are what ssl_state tests: the kind of the latest message.
 type stateFlags uint8
 
 const (
