@@ -1,6 +1,8 @@
 package ftp
 
 import (
+	"bytes"
+
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/line"
@@ -18,6 +20,7 @@ type parser struct {
 	multiline      bool
 	code           [3]byte // of the reply in several lines
 	answering      *Tx     // the command that such a reply answers
+	greeted        bool    // the server has said something
 	port           uint16  // of the next data connection, 0 for none
 	active         bool    // the server opens it
 }
@@ -145,11 +148,9 @@ func (p *parser) parseReplies(data []byte, env *protocol.Env) protocol.Status {
 func (p *parser) reply(text []byte) bool {
 	t := p.answering
 	if t == nil {
-		t = p.oldest()
+		t = p.oldest(!p.greeted && bytes.HasPrefix(text, []byte("220")))
 	}
-	if t == nil {
-		return false
-	}
+	p.greeted = true
 	p.answering = t
 	t.addReply(text)
 	t.raise(packet.ToClient, protocol.StageStart)
@@ -201,9 +202,9 @@ func (p *parser) finish(t *Tx, text []byte) bool {
 
 // oldest is the first command without a reply. A reply that no command asked
 // for (the greeting) makes a transaction of its own.
-func (p *parser) oldest() *Tx {
+func (p *parser) oldest(greeting bool) *Tx {
 	for _, t := range p.txs.Live() {
-		if t.stage[packet.ToClient] != protocol.StageDone {
+		if !greeting && t.stage[packet.ToClient] != protocol.StageDone {
 			return t
 		}
 	}

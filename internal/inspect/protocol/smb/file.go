@@ -23,6 +23,14 @@ func (p *parser) fileTx(h *handle, d packet.Direction, version uint8, command ui
 	return t
 }
 
+// position is how many bytes of the file have passed in d.
+func (h *handle) position(d packet.Direction) uint64 {
+	if t := h.txs[d]; t != nil && t.files[d].Last() != nil {
+		return t.files[d].Last().File().Size
+	}
+	return 0
+}
+
 // data takes bytes of a file: the message says that total bytes lie at offset,
 // data are those of them that have come. left of the message are still to
 // come; they are passed on as they do.

@@ -45,6 +45,30 @@ func (p *parser) rpc(h *handle, d packet.Direction, data []byte, version uint8, 
 	return tx
 }
 
+// isPipe says whether an open file is a pipe. Where the connection to its share
+// was not seen, bytes that begin a call tell.
+func (p *parser) isPipe(h *handle, data []byte) bool {
+	if !h.pipe && p.book.tree(h.tree) == nil && h.txs[0] == nil && h.txs[1] == nil {
+		if header, ok := dcerpc.ReadHeader(data); ok && int(header.FragLen) == len(data) {
+			h.pipe = true
+		}
+	}
+	return h.pipe
+}
+
+// calls says whether bytes that pass through a file belong to calls: it is a
+// pipe, and they begin or go on with a unit.
+func (h *handle) calls(d packet.Direction, data []byte) bool {
+	if !h.pipe {
+		return false
+	}
+	if len(h.held[d]) > 0 {
+		return true
+	}
+	_, ok := dcerpc.ReadHeader(data)
+	return ok
+}
+
 // unit gives a whole unit to its call.
 func (p *parser) unit(h *handle, d packet.Direction, header dcerpc.Header, pdu []byte) *Tx {
 	switch header.Type {

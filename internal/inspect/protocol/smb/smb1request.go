@@ -123,7 +123,7 @@ func (p *parser) smb1Write(h head, b block, id [16]byte, offset uint64, at int, 
 	}
 	data := b.r.slice(at, int(min(size, uint64(len(b.r)))))
 	file := p.handleOf(id, h.tree)
-	if file.pipe {
+	if p.isPipe(file, data) {
 		t := p.rpc(file, packet.ToServer, data, h.version, h.command)
 		p.callOf(t, h)
 		p.book.wait(pending{message: h.message, command: h.command, tx: t, file: id})

@@ -190,7 +190,7 @@ func (p *parser) smb2Write(h head, r record, total int) {
 		size = room
 	}
 	data := r.slice(at, int(min(size, uint64(len(r)))))
-	if !file.pipe {
+	if !p.isPipe(file, data) {
 		p.data(file, packet.ToServer, h.version, h.command, r.u64(body+8), data, size)
 		p.book.wait(pending{message: h.message, command: h.command, file: id, tx: file.txs[packet.ToServer]})
 		return
@@ -382,7 +382,10 @@ func (p *parser) smb2ReadResponse(w pending, h head, r record, total int) {
 	}
 	file := p.handleOf(id, w.tree)
 	data := r.slice(at, int(min(size, uint64(len(r)))))
-	if !file.pipe {
+	if !file.calls(packet.ToClient, data) {
+		if file.pipe { // what passes through a pipe has no place in it
+			w.offset = file.position(packet.ToClient)
+		}
 		p.data(file, packet.ToClient, h.version, h.command, w.offset, data, size)
 		return
 	}
