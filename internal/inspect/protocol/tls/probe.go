@@ -55,3 +55,11 @@ func probeV2(d packet.Direction, data []byte) protocol.Verdict {
 	}
 	return protocol.No
 }
+
+// reversed says whether a hello comes from the wrong side.
+func reversed(d packet.Direction, data []byte, _ bool) bool {
+	if len(data) < 6 || data[0] != recordHandshake {
+		return false
+	}
+	return d == packet.ToServer && data[5] == msgServerHello || d == packet.ToClient && data[5] == msgClientHello
+}

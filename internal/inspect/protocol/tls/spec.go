@@ -89,6 +89,7 @@ func Spec() protocol.Spec {
 		Transport: protocol.OverTCP,
 		Ports:     []uint16{443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 5061, 6514, 8443, 8883},
 		Probe:     probe,
+		Reversed:  reversed,
 		Open:      open,
 		Keywords:  keywords(),
 		Events:    eventNames(),
