@@ -155,25 +155,26 @@ func (p *parser) asked(b []byte) *Tx {
 }
 
 // probe tells Modbus by its header: protocol 0, a length that fits, a function
-// code that exists.
+// code that exists, and by the server's port: the header alone says little.
 func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Verdict {
+	server := dstPort
+	if d == packet.ToClient {
+		server = srcPort
+	}
+	if server != 502 {
+		return protocol.No
+	}
 	if len(data) <= headerLen {
 		if len(data) >= 4 && data[2]|data[3] != 0 {
 			return protocol.No
 		}
-		if srcPort == 502 || dstPort == 502 {
-			return protocol.More
-		}
-		return protocol.No
+		return protocol.More
 	}
 	_, proto, length := readHeader(data)
 	if proto != 0 || length < 2 || length > maxLength || data[7] == 0 || categoryOf(data[7]&^exceptionBit, 0, false) == 0 {
 		return protocol.No
 	}
-	if srcPort == 502 || dstPort == 502 {
-		return protocol.Yes
-	}
-	return protocol.No
+	return protocol.Yes
 }
 
 // Spec describes Modbus. The setting request-flood (500) says how many requests

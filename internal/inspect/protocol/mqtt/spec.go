@@ -90,7 +90,10 @@ func memory(text string) (int, error) {
 // probe tells MQTT by the packet that begins a connection; on its port any
 // fixed header may be MQTT.
 func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Verdict {
-	onPort := srcPort == 1883 || dstPort == 1883
+	onPort := dstPort == 1883
+	if d == packet.ToClient {
+		onPort = srcPort == 1883
+	}
 	first, length, size, state := fixedHeader(data)
 	switch {
 	case state == headerMore:
