@@ -23,7 +23,6 @@ type config struct {
 	fieldLimit   int    // bytes of a line or of one header field
 	headersLimit int
 	maxTx        int
-	xff          bool
 	uri          uriConfig
 }
 

@@ -215,6 +215,9 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%q: %d, want %d", in, got, want)
 		}
 	}
+	if !reversed(packet.ToServer, []byte("HTTP/1.1 200 OK\r\n"), false) || reversed(packet.ToServer, []byte("GET / HTTP/1.1\r\n"), false) || !reversed(packet.ToClient, []byte("GET / HTTP/1.1\r\n"), false) {
+		t.Error("which side sent it")
+	}
 	for in, want := range map[string]protocol.Verdict{"HTTP/1.1 200 OK\r\n": protocol.Yes, "HTT": protocol.More, "220 hello\r\n": protocol.No} {
 		if got := probe(packet.ToClient, []byte(in), 80, 0); got != want {
 			t.Errorf("%q: %d, want %d", in, got, want)

@@ -21,6 +21,7 @@ func Spec() protocol.Spec {
 		Transport: protocol.OverTCP,
 		Ports:     []uint16{80, 8080, 8000, 8008, 8888, 3128, 1080, 81, 591},
 		Probe:     probe,
+		Reversed:  reversed,
 		Open: func(s protocol.Settings) (func() protocol.Parser, error) {
 			c, err := readConfig(s)
 			if err != nil {
@@ -40,12 +41,26 @@ func Spec() protocol.Spec {
 	}
 }
 
-// probe looks at the first bytes of one direction.
+// probe looks at the first bytes of one direction. It takes a whole message of
+// the other side too: see reversed.
 func probe(d packet.Direction, data []byte, _, _ uint16) protocol.Verdict {
+	own, other := probeRequest(data), probeStatus(data)
 	if d == packet.ToClient {
-		return probeStatus(data)
+		own, other = other, own
 	}
-	return probeRequest(data)
+	if own == protocol.No && other == protocol.Yes {
+		return protocol.Yes
+	}
+	return own
+}
+
+// reversed says whether the bytes are a response where a request should be, or
+// the other way round.
+func reversed(d packet.Direction, data []byte, _ bool) bool {
+	if d == packet.ToServer {
+		return probeRequest(data) == protocol.No && probeStatus(data) == protocol.Yes
+	}
+	return probeStatus(data) == protocol.No && probeRequest(data) == protocol.Yes
 }
 
 var statusStart = []byte("HTTP/")
