@@ -46,12 +46,14 @@ func (c *compiler) buildRaw(s *Set, r *rule) {
 func (c *compiler) buildPackets(s *Set) error {
 	var packets [numTransports][2][]member
 	var streams [2][]member
+	var always [numTransports][2][]uint32
+	var ipOnly []uint32
 	for i := range s.rules {
 		r := &s.rules[i]
 		id := uint32(i)
 		switch r.class {
 		case classIPOnly:
-			s.ipOnly = append(s.ipOnly, id)
+			ipOnly = append(ipOnly, id)
 			continue
 		case classApp:
 			s.apps = append(s.apps, id)
@@ -77,7 +79,7 @@ func (c *compiler) buildPackets(s *Set) error {
 				if c.drafts[i].fast.found {
 					packets[t][d] = append(packets[t][d], m)
 				} else {
-					s.always[t][d] = append(s.always[t][d], id)
+					always[t][d] = append(always[t][d], id)
 				}
 			}
 			if r.where&inStream == 0 {
@@ -90,9 +92,12 @@ func (c *compiler) buildPackets(s *Set) error {
 			}
 		}
 	}
+	s.rare = newRareIndex(s.addresses)
+	s.ipOnly = s.newRuleList(ipOnly)
 	var err error
 	for d := range 2 {
 		for t := range numTransports {
+			s.always[t][d] = s.newRuleList(always[t][d])
 			if s.packets[t][d], err = c.newPortGroups(packets[t][d]); err != nil {
 				return err
 			}

@@ -11,9 +11,10 @@ type headerCache struct {
 }
 
 type headerEntry struct {
-	flow uint64
-	used bool
-	dir  uint8
+	flow  uint64
+	used  bool
+	dir   uint8
+	short shortList
 }
 
 const headerFlows = 1024 // a power of two
@@ -35,7 +36,7 @@ func (h *headerCache) begin(c *Context) {
 	i := int(uint32(c.Flow.Slot)*2+uint32(c.Dir)) & (headerFlows - 1)
 	e := &h.entries[i]
 	if !e.used || e.flow != c.Flow.ID || e.dir != uint8(c.Dir) {
-		*e = headerEntry{c.Flow.ID, true, uint8(c.Dir)}
+		e.flow, e.used, e.dir, e.short.made = c.Flow.ID, true, uint8(c.Dir), false
 		clear(h.known[i*h.words : (i+1)*h.words])
 	}
 	h.at = i

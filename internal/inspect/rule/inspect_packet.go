@@ -55,7 +55,7 @@ func (in *Inspector) packetRules(c *Context) {
 		in.add(s.broken)
 	} else {
 		in.onceRules(c)
-		in.add(s.always[f.group][c.Dir])
+		in.addAlways(c)
 		if f.real && len(c.Packet.Payload) > 0 {
 			in.searchPorts(&s.packets[f.group][c.Dir], c, c.Packet.Payload)
 		}
@@ -108,17 +108,17 @@ func (in *Inspector) onceOf(c *Context) *uint8 {
 // onceRules adds the rules that are looked at once for each direction.
 func (in *Inspector) onceRules(c *Context) {
 	s := in.set
-	if len(s.ipOnly)+len(s.apps) == 0 {
+	if s.ipOnly.size()+len(s.apps) == 0 {
 		return
 	}
 	if c.Flow == nil {
-		in.add(s.ipOnly)
+		in.addList(&s.ipOnly, c.Packet)
 		return
 	}
 	done := in.onceOf(c)
 	if bit := doneIPOnly << c.Dir; *done&bit == 0 && in.facts.real {
 		*done |= bit
-		in.add(s.ipOnly)
+		in.addList(&s.ipOnly, c.Packet)
 	}
 	known := c.Flow.AppDir[c.Dir] != protocol.Unknown
 	if bit := doneApps << c.Dir; *done&bit == 0 && known {

@@ -42,10 +42,11 @@ type Set struct {
 
 	packets [numTransports][2]portGroups // payloads of packets, by direction
 	streams [2]portGroups
-	always  [numTransports][2][]uint32 // rules about packets without a pattern
+	always  [numTransports][2]ruleList // rules about packets without a pattern
 	alwaysS [2][]uint32                // rules about streams without a pattern
 	broken  []uint32                   // rules with decode-event, for packets without IP
-	ipOnly  []uint32
+	ipOnly  ruleList
+	rare    rareIndex
 	apps    []uint32
 
 	scans  []fieldScan
@@ -110,7 +111,7 @@ func (s *Set) Settled(f *flow.Flow) bool {
 	}
 	for d := range 2 {
 		g := &s.packets[t][d]
-		if len(s.always[t][d]) > 0 || g.any != nil || g.dst.of(f.ServerPort) != nil || g.src.of(f.ServerPort) != nil ||
+		if s.always[t][d].size() > 0 || g.any != nil || g.dst.of(f.ServerPort) != nil || g.src.of(f.ServerPort) != nil ||
 			g.dst.of(f.ClientPort) != nil || g.src.of(f.ClientPort) != nil {
 			return false
 		}
