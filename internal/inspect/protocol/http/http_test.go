@@ -8,6 +8,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/parsetest"
 )
 
 // settings are given by name.
@@ -223,4 +224,14 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%q: %d, want %d", in, got, want)
 		}
 	}
+}
+
+func TestSteady(t *testing.T) {
+	up, down := packet.ToServer, packet.ToClient
+	form := "--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\ndata\r\n--X--\r\n"
+	parsetest.Steady(t, Spec(), true,
+		parsetest.Step{Dir: up, Data: []byte(getRequest)},
+		parsetest.Step{Dir: down, Data: []byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pack(t, gz, strings.Repeat("text ", 900))))},
+		parsetest.Step{Dir: up, Data: []byte(fmt.Sprintf("POST /p HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=X\r\nContent-Length: %d\r\n\r\n%s", len(form), form))},
+		parsetest.Step{Dir: down, Data: []byte("HTTP/1.1 404 No\r\nContent-Length: 3\r\n\r\nabc")})
 }
