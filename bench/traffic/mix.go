@@ -116,7 +116,7 @@ func (g *generator) tell(rep *report) {
 func (p *plan) generator() (*generator, error) {
 	r := rand.New(rand.NewPCG(p.Seed, 0x6d617375))
 	g := &generator{
-		rng: r, web: newWeb(r), mix: p.Mix, share: p.Trigger, queues: map[string][]trigger{}, next: map[string]int{}, fired: map[int]int{},
+		rng: r, web: newWeb(r, int(min(40+p.Size>>18, 250))), mix: p.Mix, share: p.Trigger, queues: map[string][]trigger{}, next: map[string]int{}, fired: map[int]int{},
 		resolved: hosts(r, 2000),
 	}
 	if p.Mix != "http" && p.Mix != "tls" && p.Mix != "iot" {

@@ -22,9 +22,9 @@ type web struct {
 	objects []object
 }
 
-func newWeb(r *rand.Rand) *web {
+func newWeb(r *rand.Rand, objects int) *web {
 	w := &web{rng: r, hosts: hosts(r, 400)}
-	for range 250 {
+	for range objects {
 		n := int(min(math.Exp(9+r.NormFloat64()*1.4), 1<<20)) // median 8 kB
 		w.objects = append(w.objects, newObject(r, n))
 	}
