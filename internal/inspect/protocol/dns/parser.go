@@ -13,6 +13,7 @@ type parser struct {
 	txs       txlist.List[Tx, *Tx]
 	held      [2][]byte // TCP: a message that is not whole yet, with its length
 	lost      [2]bool   // TCP: bytes are missing; look for the next message
+	failed    bool      // TCP: a fault in one direction ends both
 	multicast bool
 	version   uint8
 }
@@ -24,7 +25,7 @@ const maxLive = 256
 func (p *parser) Reset() {
 	p.txs.Reset()
 	p.held[0], p.held[1] = p.held[0][:0], p.held[1][:0]
-	p.lost = [2]bool{}
+	p.lost, p.failed = [2]bool{}, false
 }
 
 // Txs are the live transactions.
@@ -48,6 +49,9 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.message(d, data, env)
 		return protocol.Status{}
 	}
+	if p.failed {
+		return protocol.Status{Code: protocol.StatusFailed}
+	}
 	if p.lost[d] {
 		if probeStream(data) == protocol.No {
 			return protocol.Status{}
@@ -69,7 +73,7 @@ func (p *parser) stream(d packet.Direction, data []byte, env *protocol.Env) prot
 			break
 		}
 		if n > 0 && !p.message(d, data[2:2+n], env) {
-			p.held[d] = p.held[d][:0]
+			p.held[d], p.failed = p.held[d][:0], true
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
 		data = data[2+n:]

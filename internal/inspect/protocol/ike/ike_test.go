@@ -78,7 +78,7 @@ func TestVersion2(t *testing.T) {
 	if eve := f.Eve(0, down); !strings.Contains(eve, `"role":"responder","alg_enc":"ENCR_3DES"`) || !strings.Contains(eve, `"ikev2":{"errors":1,"notify":[14]}`) {
 		t.Error(eve)
 	}
-	if Spec().Probe(up, offer2, 500, 500) != protocol.Yes || Spec().Probe(up, append(make([]byte, 4), offer2...), 4500, 4500) != protocol.Yes || Spec().Probe(up, offer2[:40], 500, 500) != protocol.No {
+	if Spec().Probe(up, offer2, 500, 500) != protocol.Yes || Spec().Probe(up, offer2[:40], 500, 500) != protocol.No {
 		t.Error("probe")
 	}
 }

@@ -204,9 +204,6 @@ func open(protocol.Settings) (func() protocol.Parser, error) {
 				}
 			},
 			Fill: func(t *Tx, b []byte, _ *protocol.Env) bool {
-				if len(b) > 4 && b[0]|b[1]|b[2]|b[3] == 0 { // the marker of port 4500
-					b = b[4:]
-				}
 				if !t.fill(b) {
 					return false
 				}
@@ -220,14 +217,8 @@ func open(protocol.Settings) (func() protocol.Parser, error) {
 
 // probe tells IKE by version, exchange type and length.
 func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Verdict {
-	if srcPort == 4500 || dstPort == 4500 {
-		if len(data) < 4 || data[0]|data[1]|data[2]|data[3] != 0 {
-			return protocol.No
-		}
-		data = data[4:]
-	}
 	h, ok := readHeader(data)
-	onPort := srcPort == 500 || dstPort == 500 || srcPort == 4500 || dstPort == 4500
+	onPort := srcPort == 500 || dstPort == 500
 	switch {
 	case !ok || !onPort:
 		return protocol.No
@@ -248,7 +239,7 @@ func reversed(d packet.Direction, data []byte, _ bool) bool {
 // Spec describes IKE.
 func Spec() protocol.Spec {
 	return protocol.Spec{
-		ID: protocol.IKE, Transport: protocol.OverUDP, Ports: []uint16{500, 4500}, Probe: probe, Open: open, Reversed: reversed,
+		ID: protocol.IKE, Transport: protocol.OverUDP, Ports: []uint16{500}, Probe: probe, Open: open, Reversed: reversed,
 		Keywords: []protocol.Keyword{keyword()},
 		Events: []string{
 			"malformed_data", "no_encryption", "weak_crypto_enc", "weak_crypto_prf", "weak_crypto_dh", "weak_crypto_auth",

@@ -27,12 +27,14 @@ type parser struct {
 	txs   txlist.List[Tx, *Tx]
 	held  exchange.Held
 	maxTx int
+	over  bool // TCP: a fault or a gap in one direction ends both
 }
 
 // Reset forgets the flow.
 func (p *parser) Reset() {
 	p.txs.Reset()
 	p.held.Reset()
+	p.over = false
 }
 
 // Txs are the live exchanges.
@@ -44,14 +46,18 @@ func (p *parser) Sweep() { p.txs.Sweep() }
 // End has nothing to do.
 func (p *parser) End(packet.Direction, *protocol.Env) {}
 
-// Gap ends parsing in d: the border of the next message is not known.
+// Gap ends parsing: the border of the next message is not known.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
 	p.held.Keep(d, nil)
+	p.over = true
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
 // Parse takes a datagram or the next bytes of a stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if p.over {
+		return protocol.Status{Code: protocol.StatusFailed}
+	}
 	given := len(data)
 	if !env.UDP {
 		data = p.held.Join(d, data)
@@ -96,6 +102,7 @@ func (p *parser) fail(d packet.Direction, event uint8, env *protocol.Env) protoc
 	if env.UDP {
 		return protocol.Status{}
 	}
+	p.over = true
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 

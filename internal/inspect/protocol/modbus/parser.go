@@ -28,13 +28,15 @@ const maxLength = 254
 type parser struct {
 	txs   txlist.List[Tx, *Tx]
 	held  exchange.Held
-	flood int // requests without response that are too many
+	flood int  // requests without response that are too many
+	over  bool // a fault or a gap in one direction ends both
 }
 
 // Reset forgets the connection.
 func (p *parser) Reset() {
 	p.txs.Reset()
 	p.held.Reset()
+	p.over = false
 }
 
 // Txs are the live exchanges.
@@ -46,15 +48,18 @@ func (p *parser) Sweep() { p.txs.Sweep() }
 // End has nothing to do.
 func (p *parser) End(packet.Direction, *protocol.Env) {}
 
-// Gap drops the message in hand; the next bytes are taken for a message's
-// beginning when they look like one.
+// Gap ends parsing: the border of the next message is not known.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
 	p.held.Keep(d, nil)
-	return protocol.Status{}
+	p.over = true
+	return protocol.Status{Code: protocol.StatusFailed}
 }
 
 // Parse takes the next bytes of the stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if p.over {
+		return protocol.Status{Code: protocol.StatusFailed}
+	}
 	data = p.held.Join(d, data)
 	for len(data) > headerLen {
 		_, _, length := readHeader(data)
@@ -65,6 +70,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 				tx.Close()
 			}
 			p.held.Keep(d, nil)
+			p.over = true
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
 		if len(data) < 6+length {

@@ -25,6 +25,7 @@ type parser struct {
 	skip      [2]int // bytes of a message too long that are still to come
 	version   uint8
 	connected bool
+	failed    bool // a fault in one direction ends both
 }
 
 // Reset forgets the connection.
@@ -37,7 +38,7 @@ func (p *parser) Reset() {
 		}
 		p.held[d] = p.held[d][:0]
 	}
-	p.skip, p.version, p.connected = [2]int{}, 0, false
+	p.skip, p.version, p.connected, p.failed = [2]int{}, 0, false, false
 }
 
 // Txs are the live transactions.
@@ -49,19 +50,22 @@ func (p *parser) Sweep() { p.txs.Sweep() }
 // End has nothing to do.
 func (p *parser) End(packet.Direction, *protocol.Env) {}
 
-// Gap ends parsing in d unless the bytes belong to a message that is skipped:
+// Gap ends parsing unless the bytes belong to a message that is skipped:
 // the border of the next message is not known.
 func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Status {
 	if n <= uint64(p.skip[d]) {
 		p.skip[d] -= int(n)
 		return protocol.Status{}
 	}
-	p.held[d] = p.held[d][:0]
+	p.held[d], p.failed = p.held[d][:0], true
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
 // Parse takes the next bytes of the stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if p.failed {
+		return protocol.Status{Code: protocol.StatusFailed}
+	}
 	if n := min(p.skip[d], len(data)); n > 0 {
 		p.skip[d] -= n
 		data = data[n:]
@@ -106,9 +110,9 @@ func (p *parser) frames(d packet.Direction, msg []byte, size int, env *protocol.
 		protocol.Frame{Name: "data", Dir: d, Data: msg[size:]})
 }
 
-// malformed ends parsing in d with a transaction that carries the event.
+// malformed ends parsing with a transaction that carries the event.
 func (p *parser) malformed(d packet.Direction) protocol.Status {
-	p.held[d] = p.held[d][:0]
+	p.held[d], p.failed = p.held[d][:0], true
 	tx := p.begin(d)
 	tx.complete = true
 	tx.inspection.Events.Set(eventMalformed)

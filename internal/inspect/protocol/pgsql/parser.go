@@ -48,6 +48,7 @@ type parser struct {
 	current   *Tx
 	passwords bool
 	maxTx     int
+	over      bool // a fault or a gap in one direction ends both
 }
 
 // Reset forgets the connection.
@@ -78,11 +79,15 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		p.skip[d].left -= int(n)
 		return protocol.Status{}
 	}
+	p.over = true
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
 // Parse takes the next bytes of the stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if p.over {
+		return protocol.Status{Code: protocol.StatusFailed}
+	}
 	consumed := min(p.skip[d].left, len(data))
 	p.skip[d].left -= consumed
 	data = data[consumed:]
@@ -92,6 +97,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		n, ok := p.next(d, data)
 		if !ok {
 			p.held.Keep(d, nil)
+			p.over = true
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
 		if n == 0 || len(data) < n && n <= maxKept {
