@@ -189,11 +189,11 @@ func (g *generator) flow(at int64) ([]frame, error) {
 		case n < 65:
 			g.count++
 			return newWire(g.rng, g.ends(80, false), at).tcp(appliance(g.rng)), nil
-		case n < 75:
+		case n < 68:
 			return g.datagrams(at, 5004, (*wire).video), nil
-		case n < 83:
+		case n < 76:
 			return g.datagrams(at, 123, (*wire).clock), nil
-		case n < 91:
+		case n < 84:
 			return g.datagrams(at, 5683, (*wire).constrained), nil
 		}
 	default:

@@ -51,7 +51,7 @@ func TestTriggers(t *testing.T) {
 func capturedAs(t *testing.T, mix string) ([]byte, *report) {
 	t.Helper()
 	list, _ := triggersIn([]byte(rules))
-	p := plan{Mix: mix, Seed: 7, Size: 1 << 20, Trigger: 0.3, Rate: 100, triggers: list}
+	p := plan{Mix: mix, Seed: 7, Size: 2 << 20, Trigger: 0.3, Rate: 100, triggers: list}
 	var out bytes.Buffer
 	rep, err := p.write(&out)
 	if err != nil {
