@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/memory"
@@ -49,7 +48,6 @@ const (
 	_
 	doneApps // << direction
 	_
-	doneHandshake
 )
 
 // facts are what rules ask first of a packet.
@@ -186,7 +184,7 @@ func (in *Inspector) learn(c *Context) {
 	}
 	if c.Flow != nil {
 		f.needs |= needFlow
-		if in.established(c) {
+		if c.Outcome.Established {
 			f.needs |= needEstablished
 		} else {
 			f.needs |= needNotEstablished
@@ -197,24 +195,6 @@ func (in *Inspector) learn(c *Context) {
 	}
 	f.needs |= needDecoder | needUnverified
 	in.headers.begin(c)
-}
-
-// established is flow:established: TCP from the packet on that follows the
-// handshake, others once both sides have sent.
-func (in *Inspector) established(c *Context) bool {
-	f := c.Flow
-	if f.Proto != 6 {
-		return f.Packets[0] > 0 && f.Packets[1] > 0
-	}
-	done := in.onceOf(c)
-	if c.Outcome.New {
-		*done = 0
-	}
-	was := *done&doneHandshake != 0
-	if f.TCPState >= flow.TCPEstablished {
-		*done |= doneHandshake
-	}
-	return was
 }
 
 // may says whether a rule's cheap conditions hold.

@@ -74,6 +74,7 @@ func newWorld(t *testing.T, rules string) *world {
 // sids inspects and gives the numbers of the rules that fired.
 func (w *world) sids(c *Context) []uint32 {
 	w.now += 1e6
+	c.Outcome.Established = true
 	c.Packet, c.Flow, c.Now, c.App = &w.p, &w.f, w.now, w.f.App
 	w.p.Src, w.p.Dst, w.p.SrcPort, w.p.DstPort = w.f.Client, w.f.Server, w.f.ClientPort, w.f.ServerPort
 	if c.Dir == packet.ToClient {
@@ -114,7 +115,6 @@ alert tcp-pkt any any -> any any (content:"letmein"; sid:13;)
 `)
 	w.p.L4, w.p.L4Header = []byte{0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'a'}, 20
 	w.p.Payload = []byte("abcdef")
-	w.in.Inspect(&Context{Packet: &packet.Packet{}, Flow: &w.f})
 	w.want(&Context{}, 1, 2, 4, 7, 8, 9, 14, 10, 11)
 	w.want(&Context{Outcome: flow.Outcome{InStream: true}}, 2, 4, 7, 14, 11)
 	w.want(&Context{Outcome: flow.Outcome{InStream: true}, Raw: []byte("xxabc"), RawFresh: 1}, 1, 2, 4, 7, 8, 14, 10, 11)
