@@ -16,7 +16,6 @@ import (
 const (
 	optionPath = 11
 	maxPath    = 512
-	noEvent    = 127
 )
 
 // Tx is one message.
@@ -139,7 +138,7 @@ func Spec() protocol.Spec {
 	return protocol.Spec{
 		ID: protocol.CoAP, Transport: protocol.OverUDP, Ports: []uint16{5683}, Probe: probe,
 		Open: func(protocol.Settings) (func() protocol.Parser, error) {
-			return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: fill, Malformed: noEvent} }, nil
+			return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: fill, Malformed: single.NoEvent} }, nil
 		},
 		Record: "coap", Packetwise: true,
 	}

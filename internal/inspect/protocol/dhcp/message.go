@@ -32,7 +32,6 @@ const (
 
 	eventTruncated = 0
 	eventMalformed = 1
-	eventNone      = 127 // datagrams that are no DHCP raise nothing
 
 	typeAck = 5
 )

@@ -26,7 +26,7 @@ func open(s protocol.Settings) (func() protocol.Parser, error) {
 		t.extended = extended
 		return fill(t, b, env)
 	}
-	return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: parse, Malformed: eventNone} }, nil
+	return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: parse, Malformed: single.NoEvent} }, nil
 }
 
 // probe tells DHCP by its magic cookie.

@@ -45,6 +45,9 @@ type Transaction[T any] interface {
 	Head() *Message
 }
 
+// NoEvent is given where a fault raises no event.
+const NoEvent = 255
+
 // maxLive bounds the transactions that wait for the engine.
 const maxLive = 256
 
@@ -73,7 +76,7 @@ func (l *List[T, P]) Drop(tx P) {
 
 // Blame sets an event on the latest message, if there is one.
 func (l *List[T, P]) Blame(event uint8) {
-	if live := l.Live(); len(live) > 0 {
+	if live := l.Live(); len(live) > 0 && event != NoEvent {
 		live[len(live)-1].Head().Event(event)
 	}
 }
@@ -84,7 +87,7 @@ type Datagrams[T any, P Transaction[T]] struct {
 	// Fill parses a datagram into tx, which is in the list already. False means
 	// that it is no message: tx is dropped and the one before it is blamed.
 	Fill      func(tx P, data []byte, env *protocol.Env) bool
-	Malformed uint8  // the event of datagrams that are no message
+	Malformed uint8  // the event of datagrams that are no message, or NoEvent
 	Forget    func() // called by Reset, nil for nothing
 }
 

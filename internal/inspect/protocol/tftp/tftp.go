@@ -103,7 +103,7 @@ func Spec() protocol.Spec {
 	return protocol.Spec{
 		ID: protocol.TFTP, Transport: protocol.OverUDP, Ports: []uint16{69}, Probe: probe,
 		Open: func(protocol.Settings) (func() protocol.Parser, error) {
-			return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: fill, Malformed: 127} }, nil
+			return func() protocol.Parser { return &single.Datagrams[Tx, *Tx]{Fill: fill, Malformed: single.NoEvent} }, nil
 		},
 		Record: "tftp", Packetwise: true,
 	}
