@@ -53,6 +53,7 @@ type Reader struct {
 	nano   bool            // pcap
 	extra  int             // pcap: bytes of the record header beyond 16
 	link   packet.LinkType // pcap
+	minor  uint16          // pcap: of the version; before 2.3 the lengths of a record stood the other way round
 	ifaces []iface         // pcapng: of this section
 }
 
@@ -147,6 +148,7 @@ func (c *Reader) pcapHeader() error {
 	if major := c.order.Uint16(h[4:]); major != 2 {
 		return c.fault("pcap version %d.%d is not known", major, c.order.Uint16(h[6:]))
 	}
+	c.minor = c.order.Uint16(h[6:])
 	c.link = packet.LinkType(c.order.Uint32(h[20:]) & 0x03ffffff)
 	return c.take(24, "file header")
 }
@@ -161,7 +163,10 @@ func (c *Reader) nextRecord() (f Frame, err error) {
 	if err != nil {
 		return f, err
 	}
-	n := c.order.Uint32(h[8:])
+	n, wire := c.order.Uint32(h[8:]), c.order.Uint32(h[12:])
+	if c.minor < 3 || c.minor == 3 && n > wire {
+		n, wire = wire, n
+	}
 	if n > MaxFrame {
 		return f, c.fault("a record of %d bytes is longer than %d", n, MaxFrame)
 	}
@@ -175,7 +180,7 @@ func (c *Reader) nextRecord() (f Frame, err error) {
 	}
 	f = Frame{
 		Data: b[head:], Time: int64(c.order.Uint32(b))*1e9 + fraction,
-		Link: c.link, OrigLen: int(c.order.Uint32(b[12:])),
+		Link: c.link, OrigLen: int(wire),
 	}
 	return f, c.take(len(b), "record")
 }

@@ -108,6 +108,17 @@ func TestPcap(t *testing.T) {
 	}
 }
 
+// TestOldVersion reads a record of version 2.0, whose lengths are swapped.
+func TestOldVersion(t *testing.T) {
+	file := pcapFile(binary.LittleEndian, 0xa1b2c3d4, 1, "abc")
+	file[6] = 0
+	file[24+8], file[24+12] = 6, 3
+	got, err := readAll(t, file)
+	if err != io.EOF || len(got) != 1 || string(got[0].Data) != "abc" || got[0].OrigLen != 6 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestTruncated(t *testing.T) {
 	file := pcapFile(binary.LittleEndian, 0xa1b2c3d4, 1, "whole", "cut off")
 	for cut := 1; cut < 23; cut++ {
