@@ -12,6 +12,9 @@ const (
 	minLength     = 5  // what the length counts before user data
 	blockLen      = 16 // user data between checksums
 	maxFragment   = 1 << 16
+
+	linkConfirmed   = 3 // functions of the link layer that carry user data
+	linkUnconfirmed = 4
 )
 
 // frameLen is the length on the wire of a frame whose length field says n.
@@ -53,8 +56,8 @@ func (p *parser) frame(d packet.Direction, b []byte, env *protocol.Env) {
 	if env.WantFrames {
 		env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: b})
 	}
-	user := int(b[2]) - minLength
-	if user < 1 {
+	user, function := int(b[2])-minLength, b[3]&15
+	if user < 1 || function != linkConfirmed && function != linkUnconfirmed {
 		return // a frame of the link layer alone
 	}
 	a := &p.parts[d]
