@@ -38,7 +38,7 @@ func (c *certificate) read(der []byte) uint8 {
 	c.clear()
 	outer, _, ok := expect(der, tagSequence)
 	if !ok {
-		return eventCertDER
+		return eventCertificate
 	}
 	tbs, _, ok := expect(outer.body, tagSequence)
 	if !ok {

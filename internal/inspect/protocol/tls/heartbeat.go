@@ -37,7 +37,6 @@ func (p *parser) beat(d packet.Direction, data []byte) bool {
 
 func (p *parser) judgeBeat(d packet.Direction) bool {
 	s, h, t := &p.sides[d], &p.heartbeat, &p.tx
-	t.event(eventHeartbeat)
 	if h.waiting && h.from != d {
 		if h.length > 0 && s.length > h.length {
 			t.event(eventLeakHeartbeat)

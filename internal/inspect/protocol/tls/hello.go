@@ -31,11 +31,10 @@ type Problems uint8
 
 // The problems.
 const (
-	Short        Problems = 1 << iota // it ends too early or its lengths disagree
-	ManyNames                         // more than one server name extension
-	NameType                          // a server name of an unknown type
-	NameLength                        // lengths of the server name extension disagree
-	BadProtocols                      // lengths of the ALPN extension disagree
+	Short      Problems = 1 << iota // it ends too early or its lengths disagree
+	ManyNames                       // more than one server name extension
+	NameType                        // a server name of an unknown type
+	NameLength                      // lengths of the server name extension disagree
 )
 
 // Extension numbers (IANA registry "TLS ExtensionType Values").
@@ -169,9 +168,13 @@ func (h *Hello) extension(kind int, v []byte, client bool) {
 	case extQUICTransport, extQUICTransport0:
 		h.Transport = v
 	}
+	if c.bad {
+		h.Problems |= Short
+	}
 }
 
-// serverName reads RFC 6066 section 3. The first name counts.
+// serverName reads RFC 6066 section 3. The first name counts; the length of the
+// list is not looked at.
 func (h *Hello) serverName(v []byte) {
 	if h.HasServerName {
 		h.Problems |= ManyNames
@@ -182,38 +185,42 @@ func (h *Hello) serverName(v []byte) {
 		return
 	}
 	c := cursor{b: v}
-	list := c.u16()
+	c.u16()
 	kind := c.u8()
-	if kind != 0 && !c.bad {
+	n := c.u16()
+	if c.bad {
+		h.Problems |= Short
+		return
+	}
+	if kind != 0 {
 		h.Problems |= NameType
 		return
 	}
-	n := c.u16()
 	name := c.take(n)
-	if c.bad || list < n+3 || list > len(v)-2 {
+	if n == 0 || c.bad {
 		h.Problems |= NameLength
 		return
 	}
 	h.ServerName = name
 }
 
-// alpn reads RFC 7301 section 3.1 and keeps the list when it is whole.
+// alpn reads RFC 7301 section 3.1 and keeps the names before one that is broken.
 func (h *Hello) alpn(v []byte) {
 	c := cursor{b: v}
 	list := c.take(c.u16())
-	for l := (cursor{b: list}); len(l.b) > 0; {
-		if n := l.u8(); n == 0 || n > len(l.b) {
-			c.bad = true
-			break
-		} else {
-			l.take(n)
-		}
-	}
 	if c.bad {
-		h.Problems |= BadProtocols
+		h.Problems |= Short
 		return
 	}
-	h.Protocols = list
+	whole := 0
+	for whole < len(list) {
+		n := int(list[whole])
+		if n == 0 || whole+1+n > len(list) {
+			break
+		}
+		whole += 1 + n
+	}
+	h.Protocols = list[:whole]
 }
 
 // Protocol is the i-th name of the ALPN extension.

@@ -70,7 +70,6 @@ func (p *parser) collect(d packet.Direction, data []byte, env *protocol.Env) ([]
 	}
 	size := messageLen(s.message)
 	if size > maxMessage {
-		p.tx.event(eventHandshakeLength)
 		s.skip, s.message = size, s.message[:0]
 		return data, true
 	}
@@ -129,8 +128,7 @@ func (p *parser) clientHello(d packet.Direction, body []byte) bool {
 	t := &p.tx
 	e := &t.ends[d]
 	if d != packet.ToServer {
-		t.event(eventHandshakeMessage)
-		return false
+		return true
 	}
 	t.latest = sawClientHello
 	if e.has { // a second one, after a retry request: the first counts
@@ -156,8 +154,7 @@ func (p *parser) serverHello(d packet.Direction, body []byte) bool {
 	t := &p.tx
 	e := &t.ends[d]
 	if d != packet.ToClient {
-		t.event(eventHandshakeMessage)
-		return false
+		return true
 	}
 	t.latest = sawServerHello
 	if e.has {
@@ -200,7 +197,7 @@ var helloEvents = [...]struct {
 	problem Problems
 	event   uint8
 }{
-	{ManyNames, eventManyNames}, {NameType, eventNameType}, {NameLength, eventNameLength}, {BadProtocols, eventALPNLength},
+	{ManyNames, eventManyNames}, {NameType, eventNameType}, {NameLength, eventNameLength},
 }
 
 // certificates reads a chain (RFC 5246 section 7.4.2). The first chain counts.
@@ -211,15 +208,15 @@ func (p *parser) certificates(e *end, body []byte) {
 	c := cursor{b: body}
 	n := c.u8()<<16 | c.u16()
 	list := cursor{b: c.take(n)}
-	if c.bad {
-		p.tx.event(eventCertLength)
-		return
-	}
 	for len(list.b) > 0 {
 		n := list.u8()<<16 | list.u16()
 		der := list.take(n)
-		if list.bad || n == 0 {
+		if list.bad {
 			p.tx.event(eventCertificate)
+			return
+		}
+		if n == 0 {
+			p.tx.event(eventCertLength)
 			return
 		}
 		if e.chained == 0 {

@@ -98,7 +98,6 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	for len(data) > 0 {
 		rest, ok := p.record(d, data, env)
 		if !ok {
-			t.event(eventSSLRecord)
 			return p.fail()
 		}
 		data = rest
@@ -184,6 +183,9 @@ func (p *parser) header(d packet.Direction, data []byte) (rest []byte, whole, ok
 	s.kind, s.length = s.head[0], int(binary.BigEndian.Uint16(s.head[3:]))
 	s.left, s.v2 = s.length, false
 	version := binary.BigEndian.Uint16(s.head[1:])
+	if s.kind&0xc0 != 0 {
+		return data, false, false // not even the look of a record
+	}
 	if !validVersion(version) {
 		p.tx.event(eventRecordVersion)
 		return data, false, false
@@ -193,7 +195,6 @@ func (p *parser) header(d packet.Direction, data []byte) (rest []byte, whole, ok
 		return data, false, false
 	}
 	if s.length > maxRecord {
-		p.tx.event(eventRecordLength)
 		return data, false, false
 	}
 	if s.length == 0 {

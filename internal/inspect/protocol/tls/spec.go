@@ -18,7 +18,6 @@ const (
 	eventTLSHeader
 	eventRecordVersion
 	eventRecordType
-	eventRecordLength
 	eventHandshakeMessage
 	eventHandshakeLength
 	eventHeartbeat
@@ -29,7 +28,6 @@ const (
 	eventNameType
 	eventNameLength
 	eventManyRecords
-	eventALPNLength
 	eventCertificate
 	eventCertElement
 	eventCertUnknown
@@ -52,10 +50,10 @@ const (
 
 func eventNames() []string {
 	return []string{
-		"invalid_sslv2_header", "invalid_tls_header", "invalid_record_version", "invalid_record_type", "invalid_record_length",
+		"invalid_sslv2_header", "invalid_tls_header", "invalid_record_version", "invalid_record_type",
 		"invalid_handshake_message", "handshake_invalid_length",
 		"heartbeat_message", "invalid_heartbeat_message", "overflow_heartbeat_message", "dataleak_heartbeat_mismatch",
-		"multiple_sni_extensions", "invalid_sni_type", "invalid_sni_length", "too_many_records_in_packet", "invalid_alpn_length",
+		"multiple_sni_extensions", "invalid_sni_type", "invalid_sni_length", "too_many_records_in_packet",
 		"invalid_certificate", "certificate_missing_element", "certificate_unknown_element", "certificate_invalid_length",
 		"certificate_invalid_version", "certificate_invalid_serial", "certificate_invalid_algorithmidentifier", "certificate_invalid_x509name",
 		"certificate_invalid_date", "certificate_invalid_extensions", "certificate_invalid_der", "certificate_invalid_subject",

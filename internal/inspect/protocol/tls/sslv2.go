@@ -42,7 +42,7 @@ func (p *parser) beginV2(d packet.Direction) bool {
 	}
 	s.length = s.left
 	if s.left < 0 {
-		p.tx.event(eventSSLv2Header)
+		p.tx.event(eventSSLRecord)
 		s.left = 0
 		return false
 	}
