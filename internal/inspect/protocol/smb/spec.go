@@ -71,6 +71,10 @@ func Spec() protocol.Spec {
 			"request_started": protocol.StageStart, "request_complete": protocol.StageDone,
 			"response_started": protocol.StageStart, "response_complete": protocol.StageDone,
 		},
+		Reversed: func(d packet.Direction, data []byte, _ bool) bool {
+			response, ok := isResponse(data)
+			return ok && response == (d == packet.ToServer)
+		},
 		Record: "smb",
 		Files:  true,
 	}
@@ -129,4 +133,18 @@ func probe(_ packet.Direction, data []byte, _, dstPort uint16) protocol.Verdict 
 		return protocol.Yes
 	}
 	return protocol.No
+}
+
+// isResponse says whether a message is a response, ok false when it does not tell.
+func isResponse(data []byte) (response, ok bool) {
+	if len(data) < nbssSize+smb1HeaderSize || data[0] != nbssMessage || !isMagic(data[nbssSize:]) {
+		return false, false
+	}
+	switch r := record(data[nbssSize:]); r[0] {
+	case 0xff:
+		return r[9]&0x80 != 0, true
+	case 0xfe:
+		return r[16]&1 != 0, true
+	}
+	return false, false
 }
