@@ -52,9 +52,9 @@ type Options struct {
 }
 
 // DefaultOptions verifies nothing and follows the tunnels that Suricata's
-// stock configuration follows: VXLAN on 4789, Geneve on 6081, Teredo anywhere.
+// stock configuration follows: VXLAN on 4789, Geneve on 6081, Teredo on 3544.
 func DefaultOptions() Options {
-	return Options{VXLANPorts: []uint16{4789}, GenevePorts: []uint16{6081}, Teredo: true}
+	return Options{VXLANPorts: []uint16{4789}, GenevePorts: []uint16{6081}, Teredo: true, TeredoPorts: []uint16{3544}}
 }
 
 // Decoder decodes frames. It keeps no state between packets and may be shared
