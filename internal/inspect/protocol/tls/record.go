@@ -9,11 +9,10 @@ import (
 )
 
 // AppendEve appends the handshake's record, which stands under "tls". There is
-// one when a side has shown a certificate, when a session is resumed, and when
-// TLS 1.3, which hides certificates, was agreed on.
+// one when a hello or a certificate was seen.
 func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	c, s := &t.ends[packet.ToServer], &t.ends[packet.ToClient]
-	if !s.cert.known && !t.v13 && !c.cert.known && !t.resumed {
+	if !c.has && !s.has && !s.cert.known {
 		return dst
 	}
 	o := eve.Object{B: dst}
@@ -27,7 +26,11 @@ func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	if len(c.hello.ServerName) > 0 {
 		o.Text("sni", c.hello.ServerName)
 	}
-	o.Str("version", versionText(s.version))
+	version := uint16(0)
+	if s.has || s.cert.known {
+		version = s.version
+	}
+	o.Str("version", versionText(version))
 	if s.cert.known {
 		appendValidity(&o, &s.cert)
 	}
@@ -122,6 +125,9 @@ func versionText(v uint16) string {
 		return "TLS 1.3"
 	case 0:
 		return "UNDETERMINED"
+	}
+	if v>>8 == 0xfb {
+		return "TLS 1.3 draft-" + strconv.Itoa(int(v&0xff)) + "-fb"
 	}
 	if v>>8 == 0x7f {
 		return "TLS 1.3 draft-" + strconv.Itoa(int(v&0xff))
