@@ -184,7 +184,7 @@ func TestRulesOfCorpusAgainstNaive(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := newNaive(set)
-		for i := 0; i < len(data); i += 1 + len(data)*len(set)/200_000 {
+		for i := 0; i < len(data); i += 1 + len(data)*len(set)/4_000 {
 			compare(t, p, want, data[i], &s)
 		}
 		_ = name

@@ -17,6 +17,7 @@ struct bound {
 
 struct found {
 	const struct bound *bounds;
+	uint64_t base; // of the window
 	uint32_t *numbers;
 	uint32_t n, most;
 };
@@ -29,6 +30,7 @@ static int prefilter_found(unsigned int number, unsigned long long from, unsigne
 	const struct bound *b = &f->bounds[number];
 	if (f->n == f->most)
 		return 1;
+	to += f->base;
 	if (to < b->first || (b->last != 0 && to > b->last))
 		number |= PREFILTER_ELSEWHERE;
 	f->numbers[f->n++] = number;
@@ -37,8 +39,8 @@ static int prefilter_found(unsigned int number, unsigned long long from, unsigne
 
 // prefilter_scan writes the numbers of the patterns that occur. It returns how
 // many there are, or -1 when the scan failed or there are more than fit.
-static int prefilter_scan(const hs_database_t *db, const char *data, unsigned int n, hs_scratch_t *scratch, const struct bound *bounds, uint32_t *numbers, uint32_t most) {
-	struct found f = {bounds, numbers, 0, most};
+static int prefilter_scan(const hs_database_t *db, const char *data, unsigned int n, hs_scratch_t *scratch, const struct bound *bounds, uint64_t base, uint32_t *numbers, uint32_t most) {
+	struct found f = {bounds, base, numbers, 0, most};
 	if (hs_scan(db, data, n, 0, scratch, prefilter_found, &f) != HS_SUCCESS)
 		return -1;
 	return f.n;
@@ -172,12 +174,12 @@ type bounded struct {
 	from, to int32
 }
 
-func (x *bounded) find(data []byte) bool {
-	end := len(data)
+func (x *bounded) find(data []byte, base int) bool {
+	from, end := max(0, int(x.from)-base), len(data)
 	if x.to > 0 {
-		end = min(end, int(x.to))
+		end = min(end, int(x.to)-base)
 	}
-	return int(x.from) < end && x.needle.Index(data, int(x.from), end) >= 0
+	return from < end && x.needle.Index(data, from, end) >= 0
 }
 
 // flagsOf asks for one match: where it does not count, Scan looks for another.
@@ -206,22 +208,25 @@ func (h *hyper) Size() int {
 }
 
 // Scan implements Searcher.
-func (h *hyper) Scan(data []byte, s *Scratch) {
+func (h *hyper) Scan(data []byte, s *Scratch) { h.ScanWindow(data, 0, s) }
+
+// ScanWindow implements Searcher.
+func (h *hyper) ScanWindow(data []byte, base uint64, s *Scratch) {
 	if len(data) < h.long || !s.prepare(h) {
-		h.pure.Scan(data, s)
+		h.pure.ScanWindow(data, base, s)
 		return
 	}
 	k := s.box
-	n := C.prefilter_scan(h.db, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)), k.scratch, &h.bounds[0], &k.numbers[0], foundAtOnce)
+	n := C.prefilter_scan(h.db, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)), k.scratch, &h.bounds[0], C.uint64_t(min(base, farAway)), &k.numbers[0], foundAtOnce)
 	if n < 0 {
-		h.pure.Scan(data, s)
+		h.pure.ScanWindow(data, base, s)
 		return
 	}
-	s.begin(h.pure.maxID)
+	s.begin(h.pure.maxID, base)
 	for _, i := range k.numbers[:n] {
 		if i&C.PREFILTER_ELSEWHERE == 0 {
 			s.report(h.bounded[i].id)
-		} else if x := &h.bounded[i&^C.PREFILTER_ELSEWHERE]; x.find(data) {
+		} else if x := &h.bounded[i&^C.PREFILTER_ELSEWHERE]; x.find(data, s.base) {
 			s.report(x.id)
 		}
 	}

@@ -18,26 +18,33 @@ func newNaive(patterns []Pattern) *naive {
 
 func (n *naive) Size() int { return 0 }
 
-func (n *naive) Scan(data []byte, s *Scratch) {
-	s.begin(n.maxID)
+func (n *naive) Scan(data []byte, s *Scratch) { n.ScanWindow(data, 0, s) }
+
+func (n *naive) ScanWindow(data []byte, base uint64, s *Scratch) {
+	s.begin(n.maxID, base)
 	for i := range n.patterns {
-		if n.patterns[i].occurs(data) {
+		if n.patterns[i].occurs(data, int(base)) {
 			s.report(n.patterns[i].ID)
 		}
 	}
 	s.end()
 }
 
-func (p *Pattern) occurs(data []byte) bool {
-	if p.Depth > 0 && p.Depth < len(data) {
-		data = data[:p.Depth]
+func (p *Pattern) occurs(data []byte, base int) bool {
+	if p.Depth > 0 {
+		data = data[:min(len(data), max(0, p.Depth-base))]
 	}
-	for i := p.Offset; i+len(p.Bytes) <= len(data); i++ {
-		if !p.NoCase {
-			j := bytes.Index(data[i:], p.Bytes)
-			return j >= 0
+	first := lower(p.Bytes[0])
+	for i := max(0, p.Offset-base); i+len(p.Bytes) <= len(data); i++ {
+		if lower(data[i]) != first {
+			continue
 		}
-		if equalFold(data[i:i+len(p.Bytes)], p.Bytes) {
+		at, end := base+i, base+i+len(p.Bytes)
+		if at < p.Offset || p.Depth > 0 && end > p.Depth {
+			continue
+		}
+		got := data[i : i+len(p.Bytes)]
+		if bytes.Equal(got, p.Bytes) || p.NoCase && equalFold(got, p.Bytes) {
 			return true
 		}
 	}

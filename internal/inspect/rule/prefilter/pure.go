@@ -65,8 +65,11 @@ func (p *pure) Size() int {
 }
 
 // Scan implements Searcher.
-func (p *pure) Scan(data []byte, s *Scratch) {
-	s.begin(p.maxID)
+func (p *pure) Scan(data []byte, s *Scratch) { p.ScanWindow(data, 0, s) }
+
+// ScanWindow implements Searcher.
+func (p *pure) ScanWindow(data []byte, base uint64, s *Scratch) {
+	s.begin(p.maxID, base)
 	p.find(data, s)
 	s.end()
 }
@@ -79,8 +82,11 @@ func (p *pure) find(data []byte, s *Scratch) {
 	for i := range p.classes {
 		c := &p.classes[i]
 		d := data
-		if c.limit > 0 && c.limit < len(d) {
-			d = d[:c.limit]
+		if c.limit > 0 {
+			if c.limit <= s.base {
+				continue
+			}
+			d = d[:min(len(d), c.limit-s.base)]
 		}
 		switch {
 		case c.q == 2:
@@ -114,7 +120,7 @@ func (c *class) hit(p *pure, data []byte, at int, gram uint32, s *Scratch) {
 // verify reports the pattern when it lies at place at.
 func (p *pure) verify(x *pat, data []byte, at int, s *Scratch) {
 	end := at + int(x.n)
-	if at < int(x.from) || end > len(data) || (x.to > 0 && end > int(x.to)) {
+	if at < max(0, int(x.from)-s.base) || end > len(data) || (x.to > 0 && end+s.base > int(x.to)) {
 		return
 	}
 	if s.seen[x.id>>6]>>(x.id&63)&1 != 0 {
@@ -150,8 +156,8 @@ type char struct {
 
 func (c *char) scan(p *pure, data []byte, s *Scratch) {
 	x := &p.pats[c.pat]
-	if x.to > 0 && int(x.to) < len(data) {
-		data = data[:x.to]
+	if x.to > 0 {
+		data = data[:min(len(data), max(0, int(x.to)-s.base))]
 	}
 	c.scanFor(c.a, p, x, data, s)
 	if c.b != c.a {

@@ -65,6 +65,34 @@ func compare(t *testing.T, p, want Searcher, data []byte, s *Scratch) {
 	if exp := scanOf(want, data, s); !slices.Equal(got, exp) {
 		t.Fatalf("%q: found %v, want %v", data, got, exp)
 	}
+	for _, base := range []uint64{1, 9, 200} {
+		s.Hits = s.Hits[:0]
+		p.ScanWindow(data, base, s)
+		got := slices.Clone(s.Hits)
+		s.Hits = s.Hits[:0]
+		want.ScanWindow(data, base, s)
+		exp := slices.Clone(s.Hits)
+		slices.Sort(got)
+		if slices.Sort(exp); !slices.Equal(got, exp) {
+			t.Fatalf("%q at %d: found %v, want %v", data, base, got, exp)
+		}
+	}
+}
+
+// Buffers long enough for every backend.
+func TestLongBuffers(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	var s Scratch
+	for range 60 {
+		set := randomSet(r, 200+r.IntN(800))
+		p, err := Build(set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := make([]byte, 300+r.IntN(3000))
+		fill(r, data)
+		compare(t, p, newNaive(set), data, &s)
+	}
 }
 
 func TestScanKeepsHitsOfOtherScans(t *testing.T) {

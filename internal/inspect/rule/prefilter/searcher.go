@@ -20,6 +20,9 @@ type Pattern struct {
 // literals give a part of them, which is as selective.
 const MaxPattern = 255
 
+// farAway stands for every base beyond all bounds.
+const farAway = 1 << 40
+
 // MaxID is the highest pattern ID: ids index a bit set in Scratch.
 const MaxID = 1<<22 - 1
 
@@ -29,6 +32,9 @@ type Searcher interface {
 	// Scan appends to s.Hits the IDs of the patterns that occur in data, each
 	// once a scan, in no particular order. It keeps no reference to data.
 	Scan(data []byte, s *Scratch)
+	// ScanWindow is Scan for a part of a buffer that begins base bytes behind
+	// the buffer's own begin, from which Offset and Depth count.
+	ScanWindow(data []byte, base uint64, s *Scratch)
 	// Size is the memory of the Searcher in bytes, about.
 	Size() int
 }
@@ -42,6 +48,7 @@ type Scratch struct {
 
 	seen  []uint64 // ids reported in this scan; cleared through Hits at its end
 	start int      // where this scan's part of Hits begins
+	base  int      // of the window under scan
 	native
 }
 
@@ -91,8 +98,9 @@ func possible(patterns []Pattern) []Pattern {
 	return slices.DeleteFunc(slices.Clone(patterns), never)
 }
 
-// begin starts a scan whose ids are at most maxID.
-func (s *Scratch) begin(maxID uint32) {
+// begin starts a scan of the window at base whose ids are at most maxID.
+func (s *Scratch) begin(maxID uint32, base uint64) {
+	s.base = int(min(base, farAway))
 	if need := int(maxID>>6) + 1; len(s.seen) < need {
 		s.seen = make([]uint64, need)
 	}
