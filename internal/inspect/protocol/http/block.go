@@ -138,7 +138,7 @@ func (m *message) isTerminator(line, rest []byte) bool {
 		if line[0] == '\r' {
 			return true
 		}
-		return isLWS(line[0]) && line[1] == '\n' && m.dir == packet.ToClient && (len(rest) == 0 || rest[0] != '\n')
+		return isLWS(line[0]) && line[1] == '\n' && m.dir == packet.ToClient && len(rest) > 0 && rest[0] != '\n'
 	}
 	return false
 }

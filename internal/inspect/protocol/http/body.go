@@ -58,6 +58,8 @@ func (x *decoder) begin(m *message) {
 // encodingOf tells an encoding; known is false for odd spellings.
 func (x *decoder) encodingOf(word []byte) (e encoding, known bool) {
 	c := x.m.p.cfg
+	var b [16]byte
+	word = withoutNUL(b[:0], word)
 	switch {
 	case equalFold(word, "gzip"), equalFold(word, "x-gzip"):
 		return encodingGzip, true
@@ -78,6 +80,19 @@ func (x *decoder) encodingOf(word []byte) (e encoding, known bool) {
 		return encodingDeflate, false
 	}
 	return encodingNone, false
+}
+
+// withoutNUL is word without NUL bytes, in dst when there are any.
+func withoutNUL(dst, word []byte) []byte {
+	if bytes.IndexByte(word, 0) < 0 {
+		return word
+	}
+	for _, c := range word {
+		if c != 0 && len(dst) < cap(dst) {
+			dst = append(dst, c)
+		}
+	}
+	return dst
 }
 
 // push adds a layer, false when there are too many.

@@ -2,7 +2,9 @@ package http
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 
 	"github.com/andybalholm/brotli"
@@ -35,6 +37,9 @@ type layer struct {
 	head     []byte // input seen while nothing has come out, to begin again
 	trial    []byte // output of formatRaw, held back until it is surely right
 	gzip     gzipHeader
+	sum      uint32 // of what came out of a gzip member
+	size     uint32 // of what came out of a gzip member
+	checked  bool   // the trailer was looked at
 	inflate  *inflater
 	brotli   *brotliReader
 	lzma     *lzmaReader
@@ -131,6 +136,7 @@ func isZlib(b []byte) bool {
 
 func (l *layer) open(f format) {
 	l.format, l.trial = f, l.trial[:0]
+	l.sum, l.size, l.checked = 0, 0, false
 	switch f {
 	case formatBrotli:
 		if l.brotli == nil {
@@ -203,10 +209,27 @@ func (l *layer) decode(data []byte) error {
 		}
 	}
 	err := l.inflate.write(data, l.output)
-	if err == nil && l.inflate.state == inflateDone && len(l.trial) > 0 {
+	if err != nil || l.inflate.state != inflateDone {
+		return err
+	}
+	if len(l.trial) > 0 {
 		return l.commit()
 	}
-	return err
+	l.checkGzip()
+	return nil
+}
+
+// checkGzip raises the event once when the trailer or the flags of a gzip
+// member are wrong. What was decoded is handed on all the same, as browsers do.
+func (l *layer) checkGzip() {
+	if l.format != formatGzip || l.checked || l.inflate.trailed < len(l.inflate.trailer) {
+		return
+	}
+	l.checked = true
+	t := l.inflate.trailer[:]
+	if binary.LittleEndian.Uint32(t) != l.sum || binary.LittleEndian.Uint32(t[4:]) != l.size || l.gzip.flags&0xe0 != 0 || l.gzip.wrong {
+		l.failed(false)
+	}
 }
 
 // maxTrial is how much output shows that data without a frame are packed.
@@ -215,6 +238,10 @@ const maxTrial = 8 << 10
 // emit hands on what came out. Raw DEFLATE has no mark of its own and plain
 // text may pass for it for a while: its first output is held back.
 func (l *layer) emit(b []byte) error {
+	if l.format == formatGzip {
+		l.sum = crc32.Update(l.sum, crc32.IEEETable, b)
+		l.size += uint32(len(b))
+	}
 	if l.format != formatRaw || l.started {
 		l.started = true
 		return l.next(b)
@@ -235,7 +262,7 @@ func (l *layer) commit() error {
 }
 
 // gzipHeader reads the header of a gzip member (RFC 1952 section 2.3) piece by
-// piece. Checksums and reserved flags are ignored, as browsers do.
+// piece.
 type gzipHeader struct {
 	done  bool
 	state uint8
@@ -243,6 +270,9 @@ type gzipHeader struct {
 	skip  int // bytes to leave out
 	fixed int // bytes of the fixed part seen
 	extra int
+	sum   uint32 // of the header so far
+	want  uint32 // its checksum as sent
+	wrong bool   // they differ
 }
 
 // drop leaves out the first skip bytes.
@@ -283,10 +313,13 @@ func (g *gzipHeader) parse(data []byte) (int, error) {
 				g.next()
 			}
 		case 6, 7:
+			g.want |= uint32(c) << (8 * (g.state - 6))
 			if g.state++; g.state == 8 {
-				g.done = true
+				g.done, g.wrong = true, g.want != g.sum&0xffff
 			}
+			continue
 		}
+		g.sum = crc32.Update(g.sum, crc32.IEEETable, data[i:i+1])
 	}
 	return i, nil
 }

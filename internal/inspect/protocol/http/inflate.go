@@ -120,11 +120,12 @@ type inflater struct {
 	lit, dist          huffman
 	out                [inflateBuf]byte
 	from, to           int // out[from:to] is not yet handed on
-	total              uint64
+	trailer            [8]byte // what follows the last block
+	trailed            int
 }
 
 func (f *inflater) reset() {
-	f.state, f.last, f.bits, f.nbits, f.in, f.from, f.to, f.total = inflateBlock, false, 0, 0, nil, 0, 0, 0
+	f.state, f.last, f.bits, f.nbits, f.in, f.from, f.to, f.trailed = inflateBlock, false, 0, 0, nil, 0, 0, 0
 }
 
 // refill moves input into the bit buffer.
@@ -197,13 +198,29 @@ func (f *inflater) step() (more bool, err error) {
 	case inflateSymbols:
 		return f.decodeSymbols()
 	}
+	f.collectTrailer()
 	return false, nil
+}
+
+// collectTrailer keeps the bytes after the last block, as many as a gzip
+// trailer has.
+func (f *inflater) collectTrailer() {
+	for f.trailed < len(f.trailer) {
+		v, ok := f.take(8)
+		if !ok {
+			return
+		}
+		f.trailer[f.trailed] = byte(v)
+		f.trailed++
+	}
 }
 
 func (f *inflater) blockHeader() (bool, error) {
 	if f.last {
+		f.bits >>= f.nbits & 7
+		f.nbits &^= 7
 		f.state = inflateDone
-		return false, nil
+		return true, nil
 	}
 	v, ok := f.take(3)
 	if !ok {

@@ -15,7 +15,7 @@ const (
 // slash and zeros before the number are taken.
 func parseVersion(b []byte) int8 {
 	b = trimSpace(b)
-	if len(b) < 4 || !equalFold(b[:4], "http") {
+	if len(b) < 4 || string(b[:4]) != "HTTP" {
 		return versionInvalid
 	}
 	b = trimSpace(b[4:])

@@ -44,10 +44,7 @@ func (p *Parser) statusLine(s *side, rest []byte, final bool) {
 }
 
 func (p *Parser) parseStatus(m *message, t *transaction) {
-	b := chomp(m.line)
-	for len(b) > 0 && (isSpace(b[0]) || b[0] == 0) {
-		b = b[1:]
-	}
+	b := trimLeft(chomp(m.line))
 	n := wordEnd(b)
 	t.respProt = b[:n]
 	b = trimLeft(b[n:])
