@@ -134,7 +134,7 @@ func TestProbe(t *testing.T) {
 		want protocol.Verdict
 	}{
 		{string(connect5()), 80, protocol.Yes}, {"\x10", 80, protocol.More}, {"\x10\x2e\x00\x04MQ", 80, protocol.More},
-		{string(connack5()), 1883, protocol.Maybe}, {"GET / HTTP/1.1", 1883, protocol.No}, {"\x30\x02ab", 80, protocol.No},
+		{string(connack5()), 1883, protocol.Yes}, {"\x21\x02\x00\x00", 1883, protocol.Maybe}, {"GET / HTTP/1.1", 1883, protocol.No}, {"\x30\x02ab", 80, protocol.No},
 	} {
 		if got := Spec().Probe(up, []byte(c.data), 1024, c.port); got != c.want {
 			t.Errorf("%q: %v", c.data, got)

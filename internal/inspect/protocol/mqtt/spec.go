@@ -87,8 +87,8 @@ func memory(text string) (int, error) {
 	return int(n) * times, nil
 }
 
-// probe tells MQTT by the packet that begins a connection; on its port any
-// fixed header may be MQTT.
+// probe tells MQTT by the packet that begins a connection; on its port by any
+// fixed header that fits, and the others may be MQTT too.
 func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Verdict {
 	onPort := dstPort == 1883
 	if d == packet.ToClient {
@@ -108,10 +108,30 @@ func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Ve
 			return v
 		}
 	}
-	if onPort {
-		return protocol.Maybe
+	switch {
+	case !onPort:
+		return protocol.No
+	case fits(first, length):
+		return protocol.Yes
 	}
-	return protocol.No
+	return protocol.Maybe
+}
+
+// fits says whether flags and length are those that the type of packet has
+// (MQTT 5, 2.1.3 and chapter 3).
+func fits(first byte, length int) bool {
+	flags := first & 15
+	switch first >> 4 {
+	case typePublish:
+		return length >= 2
+	case typePubrel, typeSubscribe, typeUnsubscribe:
+		return flags == 2 && length >= 2
+	case typePingreq, typePingresp:
+		return flags == 0 && length == 0
+	case typeDisconnect, typeAuth:
+		return flags == 0 && length < 1024
+	}
+	return flags == 0 && length >= 2 && length < 1024
 }
 
 // plausible says whether a message may begin with this byte.
