@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/masugata/masugata/internal/inspect/flow"
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/detect"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// Config is what an Engine needs to start.
+type Config struct {
+	Specs    []protocol.Spec // the parsers: protocol/all
+	Rules    *rule.Set
+	Flow     flow.Config
+	Decoder  packet.Options
+	Inspect  rule.InspectorConfig
+	Settings Settings // for the parsers: app-layer.protocols.…
+	Sink     Sink     // nil: records are not made
+}
+
+// Sink takes what the engine finds. It is called on the engine's goroutine;
+// nothing it is given may be kept.
+type Sink interface {
+	// Alerts tells of the rules that fired on a packet.
+	Alerts(c *rule.Context, v *rule.Verdict)
+	// Transaction tells of a transaction that is complete in d (or, when the
+	// protocol has one record for both directions, in both).
+	Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, d packet.Direction, p *packet.Packet)
+	// File tells of a file that has ended.
+	File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, file *protocol.File, d packet.Direction, p *packet.Packet)
+	// Anomaly tells of a protocol event of a transaction, by name.
+	Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, event string, d packet.Direction, p *packet.Packet)
+	// FlowEnd tells of a flow that has left the table.
+	FlowEnd(f *flow.Flow, why flow.Reason, now int64)
+}
+
+// Action is what is to be done with a frame.
+type Action struct {
+	Drop, Reject bool
+	Rewrite      []byte     // inline: nil, or the TCP payload as it has to be sent on
+	Flow         *flow.Flow // of the outermost packet; nil for none; valid until the next call
+}
+
+// Stats are counters of the engine beside those of its flow table.
+type Stats struct {
+	Packets, Bytes uint64
+	Invalid        uint64 // frames with a broken header
+	Alerts         uint64
+	Discarded      uint64 // alerts over packet-alert-max
+	Transactions   [protocol.NumIDs]uint64
+	Flows          [protocol.NumIDs]uint64
+	Dropped        uint64
+	ParserFailed   uint64
+}
+
+// Engine inspects the frames of one goroutine.
+type Engine struct {
+	specs    []protocol.Spec
+	makers   []func() protocol.Parser
+	free     [][]protocol.Parser // by spec
+	detector *detect.Detector
+	decoder  *packet.Decoder
+	table    *flow.Table
+	rules    *rule.Set
+	inspect  *rule.Inspector
+	sink     Sink
+
+	apps    []app // by flow slot
+	env     protocol.Env
+	ctx     rule.Context
+	packets [maxNested]packet.Packet
+	now     int64
+	number  uint64
+	current *packet.Packet // under inspection, for records
+	expect  []expected
+	stats   Stats
+}
+
+// maxNested bounds packets inside packets and fragments put together.
+const maxNested = 8
+
+// New makes an engine. The error names the setting that is wrong.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{
+		specs: cfg.Specs, detector: detect.New(cfg.Specs), decoder: packet.NewDecoder(cfg.Decoder),
+		rules: cfg.Rules, inspect: rule.NewInspector(cfg.Rules, cfg.Inspect), sink: cfg.Sink,
+		makers: make([]func() protocol.Parser, len(cfg.Specs)), free: make([][]protocol.Parser, len(cfg.Specs)),
+	}
+	for i, s := range cfg.Specs {
+		name := s.ID.String()
+		maker, err := s.Open(cfg.Settings.Below("app-layer.protocols." + name))
+		if err != nil {
+			return nil, fmt.Errorf("app-layer.protocols.%s: %w", name, err)
+		}
+		e.makers[i] = maker
+	}
+	table, err := flow.New(cfg.Flow, e)
+	if err != nil {
+		return nil, err
+	}
+	e.table = table
+	e.env.Hashes = cfg.Rules.Hashes()
+	return e, nil
+}
+
+// Frame inspects one frame. now is its time in nanoseconds since 1970, number
+// its place in the capture (0 for live traffic). data is not kept.
+func (e *Engine) Frame(link packet.LinkType, data []byte, now int64, number uint64) Action {
+	e.now, e.number = now, number
+	e.stats.Packets++
+	e.stats.Bytes += uint64(len(data))
+	e.table.Advance(now)
+	p := &e.packets[0]
+	e.decoder.Decode(p, link, data, now, number)
+	if p.Invalid {
+		e.stats.Invalid++
+	}
+	return e.nested(p, 0)
+}
+
+// nested inspects what is inside of p, then p itself.
+func (e *Engine) nested(p *packet.Packet, depth int) Action {
+	var inside Action
+	if depth+1 < maxNested {
+		if q := &e.packets[depth+1]; p.Has&packet.HasTunnel != 0 && e.decoder.Next(p, q) {
+			inside = e.nested(q, depth+1)
+		}
+	}
+	a := e.one(p, depth)
+	a.Drop, a.Reject = a.Drop || inside.Drop, a.Reject || inside.Reject
+	if a.Flow == nil {
+		a.Flow = inside.Flow
+	}
+	return a
+}
+
+// one inspects a packet by itself.
+func (e *Engine) one(p *packet.Packet, depth int) Action {
+	if p.Has&packet.HasFragment != 0 {
+		return e.fragment(p, depth)
+	}
+	o := e.table.Packet(p)
+	if f := o.Flow; f != nil && p.Has&packet.HasUDP != 0 && len(p.Payload) > 0 && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
+		if e.datagram(f, o.Dir, p.Payload) {
+			o.Dir = o.Dir.Other()
+		}
+	}
+	return e.judge(p, o)
+}
+
+// fragment holds a fragment until its datagram is whole.
+func (e *Engine) fragment(p *packet.Packet, depth int) Action {
+	r := e.table.Defrag(p)
+	if r.Events != 0 {
+		for _, name := range r.Events.Names(p.IPVersion) {
+			if n, ok := packet.EventByName(name); ok {
+				p.Events.Set(n)
+			}
+		}
+	}
+	a := Action{Drop: r.Drop}
+	if r.Whole != nil && depth+1 < maxNested {
+		q := &e.packets[depth+1]
+		e.decoder.DecodeIP(q, r.Whole, packet.SourceDefrag, p)
+		a = e.nested(q, depth+1)
+	}
+	b := e.judge(p, flow.Outcome{})
+	a.Drop, a.Reject = a.Drop || b.Drop, a.Reject || b.Reject
+	return a
+}
+
+// judge runs the rules over a packet and does what they say.
+func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
+	act := Action{Drop: o.Drop, Reject: o.Reject, Rewrite: o.Rewrite, Flow: o.Flow}
+	f := o.Flow
+	if o.Pass || f != nil && f.Flags&(flow.FlagBypassed|flow.FlagNoInspect) != 0 {
+		if f != nil {
+			e.settle(f, o.Dir, p)
+		}
+		return act
+	}
+	if f != nil && f.Flags&flow.FlagDropped != 0 {
+		act.Drop = true
+		return act
+	}
+	v := e.rulesOn(p, o, false)
+	if v.Action == rule.ActionDrop || v.Action >= rule.ActionReject && v.Action <= rule.ActionRejectBoth {
+		act.Drop, act.Reject = true, act.Reject || v.Action != rule.ActionDrop
+		e.stats.Dropped++
+	}
+	return act
+}
+
+// Swap goes on with another rule set from the next frame on.
+func (e *Engine) Swap(set *rule.Set) {
+	e.rules = set
+	e.inspect.Adopt(set)
+	e.env.Hashes = set.Hashes()
+}
+
+// Advance finishes flows whose time has run out. Call it when no frame comes;
+// now is in nanoseconds since 1970.
+func (e *Engine) Advance(now int64) {
+	e.now, e.number = max(e.now, now), 0
+	e.table.Advance(e.now)
+}
+
+// Close finishes every flow, in the order in which they began.
+func (e *Engine) Close() {
+	e.number = 0
+	e.table.Close()
+}
+
+// Stats are the counters so far.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// FlowStats are the counters of the flow table.
+func (e *Engine) FlowStats() flow.Stats { return e.table.Stats() }
+
+// Inspector is the rule inspector, for what it remembers (data sets, flowbits).
+func (e *Engine) Inspector() *rule.Inspector { return e.inspect }

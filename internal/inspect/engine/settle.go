@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"github.com/masugata/masugata/internal/inspect/flow"
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+)
+
+// settle records what is complete after an inspection and frees it.
+func (e *Engine) settle(f *flow.Flow, d packet.Direction, p *packet.Packet) {
+	a := e.app(f)
+	if a.before != nil {
+		if e.records(f, a, a.before, int(a.beforeSpec), p, false) == 0 {
+			e.release(a.before, int(a.beforeSpec))
+			a.before = nil
+		}
+	}
+	if a.parser == nil {
+		return
+	}
+	left := e.records(f, a, a.parser, int(a.spec), p, false)
+	if a.done && left == 0 && a.before == nil && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
+		e.table.SetFlags(f, flow.FlagNoApp)
+		if e.rules.Settled(f) {
+			e.table.SetFlags(f, flow.FlagBypassed)
+		}
+	}
+}
+
+// records writes the records of complete transactions (of all with end), and
+// gives the number of those that are left.
+func (e *Engine) records(f *flow.Flow, a *app, parser protocol.Parser, spec int, p *packet.Packet, end bool) int {
+	txs := parser.Txs()
+	if len(txs) == 0 {
+		return 0
+	}
+	s := &e.specs[spec]
+	done := 0
+	for _, tx := range txs {
+		if e.record(f, a, s, tx, p, end) {
+			done++
+		}
+	}
+	if done > 0 {
+		parser.Sweep()
+	}
+	return len(txs) - done
+}
+
+// record writes what is new of one transaction and says whether it is done.
+func (e *Engine) record(f *flow.Flow, a *app, s *protocol.Spec, tx protocol.Tx, p *packet.Packet, end bool) bool {
+	in := tx.Inspection()
+	if in.Done {
+		return true
+	}
+	if in.Events != in.Reported {
+		e.anomalies(f, s, tx, in, p)
+	}
+	if s.Files {
+		e.files(f, s, tx, p, end)
+	}
+	up := end || tx.Stage(packet.ToServer) == protocol.StageDone
+	down := end || tx.Stage(packet.ToClient) == protocol.StageDone
+	e.log(f, a, s, tx, p, up, down)
+	skipped := f.Flags&(flow.FlagNoInspect|flow.FlagBypassed) != 0
+	seen := skipped || in.Inspected[0] == protocol.StageDone && in.Inspected[1] == protocol.StageDone
+	if end || up && down && seen {
+		in.Done = true
+		e.stats.Transactions[s.ID]++
+	}
+	return in.Done
+}
+
+func (e *Engine) log(f *flow.Flow, a *app, s *protocol.Spec, tx protocol.Tx, p *packet.Packet, up, down bool) {
+	in := tx.Inspection()
+	if e.sink == nil || a.unlogged || s.Record == "" {
+		return
+	}
+	if !s.RecordEach {
+		if up && down && !in.Logged[0] {
+			in.Logged[0] = true
+			e.sink.Transaction(f, s, tx, packet.ToServer, p)
+		}
+		return
+	}
+	for d, ready := range [2]bool{up, down} {
+		if ready && !in.Logged[d] {
+			in.Logged[d] = true
+			e.sink.Transaction(f, s, tx, packet.Direction(d), p)
+		}
+	}
+}
+
+func (e *Engine) anomalies(f *flow.Flow, s *protocol.Spec, tx protocol.Tx, in *protocol.Inspection, p *packet.Packet) {
+	if e.sink != nil {
+		for n, name := range s.Events {
+			if in.Events.Has(uint8(n)) && !in.Reported.Has(uint8(n)) {
+				e.sink.Anomaly(f, s, tx, name, packet.ToServer, p)
+			}
+		}
+	}
+	in.Reported = in.Events
+}
+
+func (e *Engine) files(f *flow.Flow, s *protocol.Spec, tx protocol.Tx, p *packet.Packet, end bool) {
+	for d := packet.ToServer; d <= packet.ToClient; d++ {
+		for _, file := range tx.Files(d) {
+			if file.Logged || file.State == protocol.FileOpen && !end {
+				continue
+			}
+			file.Logged = true
+			if e.sink != nil {
+				e.sink.File(f, s, tx, file, d, p)
+			}
+		}
+	}
+}
+
+// Finish implements flow.Consumer: the flow is inspected a last time in both
+// directions, its records are written and its memory is freed.
+func (e *Engine) Finish(f *flow.Flow, why flow.Reason) {
+	e.End(f, packet.ToServer)
+	e.End(f, packet.ToClient)
+	a := e.app(f)
+	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped) == 0 {
+		for d := packet.ToServer; d <= packet.ToClient; d++ {
+			if !e.due(f, a, d) {
+				continue
+			}
+			p := e.made(f, d)
+			e.rulesOn(&p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
+		}
+	}
+	p := e.made(f, packet.ToServer)
+	for _, old := range [2]struct {
+		parser protocol.Parser
+		spec   int16
+	}{{a.before, a.beforeSpec}, {a.parser, a.spec}} {
+		if old.parser != nil {
+			e.records(f, a, old.parser, int(old.spec), &p, true)
+			e.release(old.parser, int(old.spec))
+		}
+	}
+	if e.sink != nil && !a.unlogged {
+		e.sink.FlowEnd(f, why, e.now)
+	}
+	e.inspect.ForgetFlow(f.Slot)
+	*a = app{held: a.held[:0], pieces: a.pieces[:0]}
+}
+
+// due says whether something of the flow was not yet inspected in d.
+func (e *Engine) due(f *flow.Flow, a *app, d packet.Direction) bool {
+	if !a.events.Empty() || len(a.frames.list) > 0 {
+		return true
+	}
+	for _, parser := range [2]protocol.Parser{a.before, a.parser} {
+		if parser != nil && len(parser.Txs()) > 0 {
+			return true
+		}
+	}
+	data, _, fresh := e.table.Raw(f, d)
+	return len(data) > fresh
+}
