@@ -101,10 +101,20 @@ func (s *Inspection) OneSided(d packet.Direction) {
 	s.Inspected[d.Other()], s.Skip[d.Other()] = StageDone, true
 }
 
-// Again asks for one more inspection in d although the stage has not grown: a
-// Multi field has got another value. Parsers call it.
-func (s *Inspection) Again(d packet.Direction) {
-	s.Inspected[d] = min(s.Inspected[d], StageStart)
+// Again asks for one more inspection in d although the stage has not grown:
+// there is another value of a Multi field, or more of a buffer. Parsers call it.
+func (s *Inspection) Again(d packet.Direction) { s.Inspected[d] = StageNone }
+
+// Raise adds event n after the transaction may have been inspected, and asks
+// for one more inspection in both directions.
+func (s *Inspection) Raise(n uint8) {
+	if s.Events.Has(n) {
+		return
+	}
+	s.Events.Set(n)
+	for d := range s.Inspected {
+		s.Inspected[d] = StageNone
+	}
 }
 
 // FileState says how a file ended.

@@ -23,6 +23,7 @@ type Call struct {
 	resolved bool        // bound is valid
 	asked    []Interface // a bind's interfaces, with their answers
 	lost     bool        // bytes of it are missing
+	heads    bool        // the stub is shown with the object before it, or the head of a response, as rules over TCP expect
 }
 
 // Reset makes the call ready for another and keeps its memory.
@@ -63,7 +64,7 @@ func (c *Call) Take(d packet.Direction, h Header, pdu []byte, b *Bindings) {
 	case Response:
 		if len(pdu) >= 24 {
 			c.Context = h.u16(pdu[20:])
-			c.add(d, pdu[24:])
+			c.add(d, pdu[c.responseHead():])
 		}
 	}
 	if h.Type == Request || h.Type == Response {
@@ -80,10 +81,18 @@ func (c *Call) request(d packet.Direction, h Header, pdu []byte) {
 	}
 	c.Context, c.Opnum = h.u16(pdu[20:]), h.u16(pdu[22:])
 	stub := pdu[24:]
-	if h.Flags&hasObject != 0 {
+	if h.Flags&hasObject != 0 && !c.heads {
 		stub = stub[min(16, len(stub)):]
 	}
 	c.add(d, stub)
+}
+
+// responseHead is where the stub of a response begins.
+func (c *Call) responseHead() int {
+	if c.heads {
+		return HeaderSize
+	}
+	return 24
 }
 
 func (c *Call) add(d packet.Direction, stub []byte) {

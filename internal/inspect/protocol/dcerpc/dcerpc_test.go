@@ -84,7 +84,7 @@ func TestCallInAnyPieces(t *testing.T) {
 		if got, want := f.Eve(0, up), `{"request":"BIND","interfaces":[{"uuid":"367abb81-9844-35f1-ad32-98f038001003","version":"2.0","ack_result":0}],"response":"BINDACK","call_id":1,"rpc_version":"5.0"}`; got != want {
 			t.Errorf("record %s", got)
 		}
-		if got, want := f.Eve(1, up), `{"request":"REQUEST","req":{"opnum":15,"frag_cnt":2,"stub_data_size":6},"response":"RESPONSE","res":{"frag_cnt":1,"stub_data_size":6},"call_id":2,"rpc_version":"5.0"}`; got != want {
+		if got, want := f.Eve(1, up), `{"request":"REQUEST","req":{"opnum":15,"frag_cnt":2,"stub_data_size":6},"response":"RESPONSE","res":{"frag_cnt":1,"stub_data_size":14},"call_id":2,"rpc_version":"5.0"}`; got != want {
 			t.Errorf("record %s", got)
 		}
 		const uuid = "367abb81-9844-35f1-ad32-98f038001003"

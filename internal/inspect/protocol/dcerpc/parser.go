@@ -111,7 +111,7 @@ func (p *parser) unit(d packet.Direction, h Header, pdu []byte, env *protocol.En
 		return
 	}
 	t := p.find(d, h)
-	t.minor = h.Minor
+	t.minor, t.call.heads = h.Minor, true
 	t.call.Take(d, h, pdu, &p.binds)
 	t.inspection.Again(d)
 	if t.call.Done[d] {

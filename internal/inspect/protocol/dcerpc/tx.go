@@ -72,7 +72,9 @@ func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	if c.seen[up] && c.types[up] == Request {
 		c.writeSide(&o, "req", up, true)
 	}
-	c.writeAsked(&o, false)
+	if c.seen[up] && c.types[up] == Bind {
+		c.writeAsked(&o, false)
+	}
 	c.writeType(&o, "response", down)
 	c.writeSide(&o, "res", down, false)
 	if t.udp {

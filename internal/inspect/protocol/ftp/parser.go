@@ -81,7 +81,7 @@ func (p *parser) command(text []byte, env *protocol.Env) {
 	t.raise(packet.ToClient, protocol.StageStart)
 	if p.cut {
 		t.truncated = true
-		t.inspection.Events.Set(eventRequestTooLong)
+		t.inspection.Raise(eventRequestTooLong)
 	}
 	switch t.verb {
 	case verbPort:
@@ -157,7 +157,7 @@ func (p *parser) reply(text []byte) bool {
 	t.inspection.Again(packet.ToClient)
 	if p.replyCut {
 		t.replyTruncated = true
-		t.inspection.Events.Set(eventResponseTooLong)
+		t.inspection.Raise(eventResponseTooLong)
 	}
 	if p.unfinished(text) {
 		return false

@@ -200,7 +200,7 @@ func (p *parser) begin(c *call) *Tx {
 		t.uid, t.gid = r.u32(), r.u32()
 	}
 	if over {
-		t.inspection.Events.Set(eventTransactions)
+		t.inspection.Raise(eventTransactions)
 	}
 	t.raise(packet.ToServer, protocol.StageStart)
 	t.raise(packet.ToClient, protocol.StageStart)
@@ -292,13 +292,13 @@ func (p *parser) outcome(w *pending, r *reader) {
 
 func (p *parser) event(e uint8) {
 	if live := p.txs.Live(); len(live) > 0 {
-		live[len(live)-1].inspection.Events.Set(e)
+		live[len(live)-1].inspection.Raise(e)
 		return
 	}
 	t := p.begin(&call{})
 	t.raise(packet.ToServer, protocol.StageDone)
 	t.raise(packet.ToClient, protocol.StageDone)
-	t.inspection.Events.Set(e)
+	t.inspection.Raise(e)
 }
 
 // Gap says that bytes are missing: within a message they cost that message,

@@ -1,8 +1,6 @@
 package smb
 
 import (
-	"bytes"
-
 	"github.com/masugata/masugata/internal/inspect/protocol/dcerpc"
 )
 
@@ -173,9 +171,4 @@ func (b *book) forget(gone func(*Tx) bool) {
 			}
 		}
 	}
-}
-
-// isIPC says whether a share's name is that of named pipes.
-func isIPC(name []byte) bool {
-	return len(name) >= 4 && bytes.EqualFold(name[len(name)-4:], []byte("IPC$"))
 }

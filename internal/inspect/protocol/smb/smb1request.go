@@ -99,7 +99,6 @@ func (p *parser) smb1Connect(h head, b block) {
 	t.connect.share = share
 	service, _ := cutString(b.data, false)
 	t.connect.request = append(t.connect.request, service...)
-	t.connect.pipe = isIPC(share) || bytes.Equal(service, []byte("IPC"))
 }
 
 func (p *parser) smb1Create(h head, b block) {

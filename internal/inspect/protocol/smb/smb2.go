@@ -112,7 +112,6 @@ func (p *parser) smb2Request(h head, r record, total int) {
 	case smb2TreeConnect:
 		t := p.transaction(kindTree, h)
 		t.connect.share = appendUTF16(t.connect.share, r.slice(int(r.u16(body+4)), int(r.u16(body+6))))
-		t.connect.pipe = isIPC(t.connect.share)
 	case smb2TreeDisconnect:
 		p.transaction(kindOther, h)
 	case smb2Create:

@@ -149,4 +149,4 @@ func (t *Tx) raise(d packet.Direction, s protocol.Stage) {
 	}
 }
 
-func (t *Tx) event(e uint8) { t.inspection.Events.Set(e) }
+func (t *Tx) event(e uint8) { t.inspection.Raise(e) }

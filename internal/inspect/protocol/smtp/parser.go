@@ -185,7 +185,7 @@ func (p *parser) mailLine(text []byte, end line.Ending) {
 func (p *parser) mailEvents(t *Tx) {
 	for e := range uint8(mime.NumEvents) {
 		if t.mail.Events&(1<<e) != 0 {
-			t.inspection.Events.Set(eventMIME + e)
+			t.inspection.Raise(eventMIME + e)
 		}
 	}
 }
@@ -269,6 +269,6 @@ func (p *parser) End(d packet.Direction, env *protocol.Env) {
 
 func (p *parser) event(e uint8) {
 	if p.cur != nil {
-		p.cur.inspection.Events.Set(e)
+		p.cur.inspection.Raise(e)
 	}
 }
