@@ -161,7 +161,7 @@ func (m *message) headerLine(off, n int) {
 		for line.n > 0 && isFolding(h.raw[line.off]) {
 			line.off, line.n = line.off+1, line.n-1
 		}
-		b.field, b.pending = line, true
+		b.field, b.pending = line, line.n > 0
 		return
 	}
 	text := h.raw[off : off+n]

@@ -119,7 +119,7 @@ type inflater struct {
 	lengths            [320]uint8
 	lit, dist          huffman
 	out                [inflateBuf]byte
-	from, to           int // out[from:to] is not yet handed on
+	from, to           int     // out[from:to] is not yet handed on
 	trailer            [8]byte // what follows the last block
 	trailed            int
 }
