@@ -158,11 +158,11 @@ func parseSize(v string) (int, error) {
 			break
 		}
 	}
-	n, err := strconv.ParseUint(v, 10, 31)
+	n, err := strconv.ParseUint(v, 10, 40)
 	if err != nil {
 		return 0, err
 	}
-	return int(min(n<<shift, 1<<40)), nil
+	return int(min(n<<shift, 1<<50)), nil
 }
 
 func (r *reader) bodies(c *config) {
@@ -227,7 +227,7 @@ func (r *reader) personality(u *uriConfig) {
 	case "ids":
 	case "minimal", "generic":
 		*u = uriConfig{compress: strings.EqualFold(v, "generic"), backslash: strings.EqualFold(v, "generic")}
-	case "apache", "apache_2", "apache_2_2":
+	case "apache", "apache_2", "apache_2_2", "tomcat_6_0":
 		*u = uriConfig{compress: true}
 	case "iis_4_0", "iis_5_0", "iis_5_1", "iis_6_0", "iis_7_0", "iis_7_5":
 		*u = uriConfig{backslash: true, compress: true, decodeSeparators: true, bestFit: true,
