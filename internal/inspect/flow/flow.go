@@ -53,6 +53,7 @@ type Flow struct {
 	State                  State
 	App                    protocol.ID    // agreed protocol
 	AppDir                 [2]protocol.ID // as detected by direction
+	AppOriginal            protocol.ID    // agreed protocol before a switch (STARTTLS, upgrade); Unknown when there was none
 	Flags                  Flags
 	TCPState               TCPState
 	TCPSeen                [2]uint8 // all TCP flags seen, by direction

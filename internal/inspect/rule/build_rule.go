@@ -110,7 +110,7 @@ func (b *builder) proto(t syntax.Token) error {
 func (b *builder) packetHook(t syntax.Token) error {
 	switch t.Text {
 	case "flow_start":
-		b.rule.needs |= needTCPStart | needFlow
+		b.rule.needs |= needFlowStart | needFlow
 		b.needsPkt = true
 	case "pre_flow", "pre_stream", "all":
 		b.needsPkt = true

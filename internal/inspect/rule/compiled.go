@@ -77,7 +77,7 @@ const (
 	needNoFragment
 	needRealPacket // not one that the engine made for a flow's end
 	needDecoder    // decode-event: the packet need not be valid
-	needTCPStart   // hook tcp:flow_start
+	needFlowStart  // hook tcp:flow_start: the first packet in its direction
 	needUnverified // keyword looks at broken packets as well
 )
 

@@ -27,23 +27,24 @@ func (in *Inspector) add(rules []uint32) {
 	}
 }
 
-// search adds the rules whose pattern occurs in data.
-func (in *Inspector) search(g *group, data []byte) {
+// search adds the rules whose pattern occurs in data, which begins base bytes
+// behind the begin of its buffer.
+func (in *Inspector) search(g *group, data []byte, base uint64) {
 	if g == nil || len(data) == 0 {
 		return
 	}
 	in.scratch.Hits = in.scratch.Hits[:0]
-	g.searcher.Scan(data, &in.scratch)
+	g.searcher.ScanWindow(data, base, &in.scratch)
 	for _, h := range in.scratch.Hits {
 		in.add(g.of(h))
 	}
 }
 
-func (in *Inspector) searchPorts(p *portGroups, c *Context, data []byte) {
-	in.search(p.any, data)
+func (in *Inspector) searchPorts(p *portGroups, c *Context, data []byte, base uint64) {
+	in.search(p.any, data, base)
 	if in.facts.ports {
-		in.search(p.dst.of(c.Packet.DstPort), data)
-		in.search(p.src.of(c.Packet.SrcPort), data)
+		in.search(p.dst.of(c.Packet.DstPort), data, base)
+		in.search(p.src.of(c.Packet.SrcPort), data, base)
 	}
 }
 
@@ -57,7 +58,7 @@ func (in *Inspector) packetRules(c *Context) {
 		in.onceRules(c)
 		in.addAlways(c)
 		if f.real && len(c.Packet.Payload) > 0 {
-			in.searchPorts(&s.packets[f.group][c.Dir], c, c.Packet.Payload)
+			in.searchPorts(&s.packets[f.group][c.Dir], c, c.Packet.Payload, 0)
 		}
 		in.streamCandidates(c)
 	}
@@ -80,11 +81,12 @@ func (in *Inspector) streamCandidates(c *Context) {
 	}
 	if c.RawFresh < len(c.Raw) {
 		in.add(s.alwaysS[c.Dir])
-		in.searchPorts(&s.streams[c.Dir], c, c.Raw[max(0, c.RawFresh-maxPattern):])
+		from := max(0, c.RawFresh-maxPattern)
+		in.searchPorts(&s.streams[c.Dir], c, c.Raw[from:], c.RawOffset+uint64(from))
 	}
 	if in.payloadAlone(c) {
 		in.add(s.alwaysS[c.Dir])
-		in.searchPorts(&s.streams[c.Dir], c, c.Packet.Payload)
+		in.searchPorts(&s.streams[c.Dir], c, c.Packet.Payload, 0)
 	}
 }
 
@@ -96,16 +98,22 @@ func (in *Inspector) payloadAlone(c *Context) bool {
 	return in.facts.real && !c.Outcome.InStream && len(c.Packet.Payload) > 0
 }
 
-// onceOf is what was done once for the flow of the packet.
-func (in *Inspector) onceOf(c *Context) *uint8 {
+// onceOf is what was looked at once for the flow of the packet.
+func (in *Inspector) onceOf(c *Context) *once {
 	slot := int(max(c.Flow.Slot, 0))
 	for slot >= len(in.once) {
-		in.once = append(in.once, 0)
+		in.once = append(in.once, once{})
 	}
-	return &in.once[slot]
+	o := &in.once[slot]
+	if o.flow != c.Flow.ID {
+		*o = once{flow: c.Flow.ID}
+	}
+	return o
 }
 
-// onceRules adds the rules that are looked at once for each direction.
+// onceRules adds the rules that are looked at once for each direction: those
+// about addresses with its first packet, those about the flow's protocol when
+// it is known, and again when it has changed.
 func (in *Inspector) onceRules(c *Context) {
 	s := in.set
 	if s.ipOnly.size()+len(s.apps) == 0 {
@@ -116,13 +124,12 @@ func (in *Inspector) onceRules(c *Context) {
 		return
 	}
 	done := in.onceOf(c)
-	if bit := doneIPOnly << c.Dir; *done&bit == 0 && in.facts.real {
-		*done |= bit
+	if !done.ipOnly[c.Dir] && in.facts.real {
+		done.ipOnly[c.Dir] = true
 		in.addList(&s.ipOnly, c.Packet)
 	}
-	known := c.Flow.AppDir[c.Dir] != protocol.Unknown
-	if bit := doneApps << c.Dir; *done&bit == 0 && known {
-		*done |= bit
+	if app := c.Flow.AppDir[c.Dir]; app != protocol.Unknown && app != done.apps[c.Dir] {
+		done.apps[c.Dir] = app
 		in.add(s.apps)
 	}
 }

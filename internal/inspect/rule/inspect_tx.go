@@ -3,6 +3,7 @@ package rule
 import (
 	"slices"
 
+	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
@@ -98,7 +99,7 @@ func (in *Inspector) scanField(s *fieldScan, tx protocol.Tx, d packet.Direction,
 			if !ok {
 				return
 			}
-			in.search(s.group, in.changed(s.field, s.chain, d, i, v))
+			in.search(s.group, in.changed(s.field, s.chain, d, i, v), 0)
 			if !s.multi {
 				return
 			}
@@ -115,7 +116,7 @@ func (in *Inspector) scanFiles(s *fieldScan, tx protocol.Tx, d packet.Direction)
 			continue
 		}
 		p.Upto, p.Final = uint64(len(v)), final
-		in.search(s.group, in.changed(s.field, s.chain, d, i, v))
+		in.search(s.group, in.changed(s.field, s.chain, d, i, v), 0)
 	}
 }
 
@@ -134,13 +135,14 @@ func (in *Inspector) scanStream(s *fieldScan, tx protocol.Tx, d packet.Direction
 		p := progress(tx.Inspection(), s.field|progressOf(s.chain), d, i)
 		end := w.Offset + uint64(len(w.Data))
 		if end > p.Upto || (w.Final || last) && !p.Final {
-			data := w.Data
+			data, base := w.Data, w.Offset
 			if s.chain != 0 {
 				data = in.changed(s.field, s.chain, d, i, data)
 			} else if from := p.Upto; from > w.Offset+maxPattern {
-				data = data[min(uint64(len(data)), from-w.Offset-maxPattern):]
+				base = min(end, from-maxPattern)
+				data = data[base-w.Offset:]
 			}
-			in.search(s.group, data)
+			in.search(s.group, data, base)
 			p.Upto, p.Final = end, w.Final || last
 		}
 		if !s.multi {
@@ -223,8 +225,36 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 			return
 		}
 	}
-	ins.Alerted[c.Dir] = append(ins.Alerted[c.Dir], id)
+	in.settle(r, ins, c.Dir, tx.Stage(c.Dir), id)
 	in.hit(id, r, tx, false)
+}
+
+// hookStep is a rule that names nothing but a hook: it fires when the
+// transaction comes to it, and again while it is there whenever the other side
+// has acknowledged more.
+func hookStep(c *Context, tx protocol.Tx, s *step, d packet.Direction, undecided answer) answer {
+	depth := [2]flow.Flags{flow.FlagDepth0, flow.FlagDepth1}
+	p := progress(tx.Inspection(), hookProgress|protocol.Field(s.stage), d, 0)
+	if p.Upto != 0 && (p.Upto == c.Flow.Packets[d.Other()]+1 || c.Flow.Flags&depth[d] != 0) {
+		return undecided
+	}
+	p.Upto = c.Flow.Packets[d.Other()] + 1
+	return yes
+}
+
+// hookProgress is beyond every field.
+const hookProgress protocol.Field = 0xff00
+
+// settle notes that a rule has fired. Rules that name nothing but a hook go on.
+func (in *Inspector) settle(r *rule, ins *protocol.Inspection, d packet.Direction, stage protocol.Stage, id uint32) {
+	first := &r.steps[0]
+	if first.kind == stepStage && len(r.steps) == 1 && stage != protocol.StageDone {
+		if stage == first.stage {
+			ins.Pending[d] = append(ins.Pending[d], id<<stepBits)
+		}
+		return
+	}
+	ins.Alerted[d] = append(ins.Alerted[d], id)
 }
 
 // step tries one step of a rule.
@@ -270,6 +300,10 @@ func (in *Inspector) step(c *Context, tx protocol.Tx, r *rule, s *step) answer {
 		return verdictOf(ok, undecided)
 	case stepFile:
 		return filesStep(tx, s, d, undecided)
+	case stepStage:
+		if len(r.steps) == 1 && len(r.late) == 0 {
+			return hookStep(c, tx, s, d, undecided)
+		}
 	}
 	return yes
 }

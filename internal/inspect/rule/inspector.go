@@ -22,7 +22,7 @@ type Inspector struct {
 	tags       *memory.Tags
 	datasets   []*memory.DatasetState
 	epoch      uint32
-	once       []uint8 // by flow slot: what was done once, as done… bits
+	once       []once // by flow slot
 
 	scratch   prefilter.Scratch
 	state     payload.State
@@ -42,13 +42,12 @@ type Inspector struct {
 	facts facts
 }
 
-// What is done once for each direction of a flow, as bits.
-const (
-	doneIPOnly uint8 = 1 << iota // << direction
-	_
-	doneApps // << direction
-	_
-)
+// once is what was looked at once for each direction of a flow.
+type once struct {
+	flow   uint64
+	ipOnly [2]bool
+	apps   [2]protocol.ID // the protocol for which rules about protocols were looked at
+}
 
 // facts are what rules ask first of a packet.
 type facts struct {
@@ -103,7 +102,7 @@ func (in *Inspector) use(set *Set) {
 func (in *Inspector) ForgetFlow(slot int32) {
 	in.flows.Forget(slot)
 	if slot >= 0 && int(slot) < len(in.once) {
-		in.once[slot] = 0
+		in.once[slot] = once{}
 	}
 }
 
@@ -189,8 +188,8 @@ func (in *Inspector) learn(c *Context) {
 		} else {
 			f.needs |= needNotEstablished
 		}
-		if c.Outcome.New {
-			f.needs |= needTCPStart
+		if c.Flow.Packets[c.Dir] == 1 {
+			f.needs |= needFlowStart
 		}
 	}
 	f.needs |= needDecoder | needUnverified

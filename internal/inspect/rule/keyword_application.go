@@ -1,12 +1,12 @@
 package rule
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
-	"github.com/masugata/masugata/internal/inspect/rule/payload"
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
 )
 
@@ -69,33 +69,36 @@ func (b *builder) uriLen(name, value syntax.Token) error {
 	return nil
 }
 
-// ftpBounce reads the address of a PORT command in the packet (RFC 959) and
-// compares it with the sender's.
+// ftpBounce compares the address of a PORT command (RFC 959) with that of the
+// client who sends it.
 type ftpBounce struct{}
 
-func (ftpBounce) Test(buf []byte, st *payload.State) bool {
-	in, ok := st.Caller.(*Inspector)
-	if !ok || in.c == nil || in.c.Packet.IPVersion != 4 {
+func (ftpBounce) holds(in *Inspector, c *Context) bool {
+	if in.tx == nil || c.Packet.IPVersion != 4 {
 		return false
 	}
-	if len(buf) < 5 || !strings.EqualFold(string(buf[:5]), "PORT ") {
+	command, ok := in.tx.Bytes(protocol.FTPCommand, packet.ToServer, 0)
+	if !ok || len(command) != 4 || !bytes.EqualFold(command, []byte("PORT")) {
+		return false
+	}
+	arg, ok := in.tx.Bytes(protocol.FTPCommandData, packet.ToServer, 0)
+	if !ok {
 		return false
 	}
 	var ip uint32
 	n, digits, dots := uint32(0), 0, 0
-	for _, c := range buf[5:] {
+	for _, c2 := range arg {
 		switch {
-		case c >= '0' && c <= '9':
-			if n, digits = n*10+uint32(c-'0'), digits+1; n > 255 {
+		case c2 >= '0' && c2 <= '9':
+			if n, digits = n*10+uint32(c2-'0'), digits+1; n > 255 {
 				return false
 			}
-		case c == ',' && digits > 0:
+		case c2 == ',' && digits > 0:
 			ip, n, digits = ip<<8|n, 0, 0
 			if dots++; dots == 4 {
-				return ip != binary.BigEndian.Uint32(in.c.Packet.Src[12:])
+				return ip != binary.BigEndian.Uint32(c.Packet.Src[12:])
 			}
-		case c == ' ' && digits == 0:
-		default:
+		case c2 != ' ' || digits > 0:
 			return false
 		}
 	}
@@ -103,8 +106,8 @@ func (ftpBounce) Test(buf []byte, st *payload.State) bool {
 }
 
 func (b *builder) ftpBounce(name, _ syntax.Token) error {
-	b.add(payload.Op{Kind: payload.HookOp, Hook: ftpBounce{}})
-	return b.limitApps(name, appsOf([]protocol.ID{protocol.FTP}))
+	b.rule.late = append(b.rule.late, ftpBounce{})
+	return b.addStep(name, step{kind: stepStage, stage: protocol.StageStart, dirs: protocol.ToServerOnly}, []protocol.ID{protocol.FTP})
 }
 
 // rpcCall compares the program, version and procedure of a call (RFC 5531).

@@ -46,7 +46,10 @@ func (n packetBuffer) bytes(p *packet.Packet) ([]byte, bool) {
 	case bufferUDP:
 		return header(packet.HasUDP)
 	case bufferICMPv4:
-		return header(packet.HasICMPv4)
+		if p.Has&packet.HasICMPv4 == 0 {
+			return nil, false
+		}
+		return p.L4[:min(icmpv4Header(p.L4), len(p.L4))], true
 	case bufferICMPv6:
 		return header(packet.HasICMPv6)
 	case bufferEther:
@@ -62,6 +65,23 @@ func (n packetBuffer) bytes(p *packet.Packet) ([]byte, bool) {
 		return addressBytes(&p.Dst, p.IPVersion)
 	}
 	return nil, false
+}
+
+// icmpv4Header is the length of an ICMPv4 header with the fields of its type
+// (RFC 792, RFC 950, RFC 1256).
+func icmpv4Header(b []byte) int {
+	if len(b) < 8 {
+		return len(b)
+	}
+	switch b[0] {
+	case 9: // router advertisement: number and size in words of its entries
+		return 8 + int(b[4])*int(b[5])*4
+	case 13, 14: // timestamps
+		return 20
+	case 17, 18: // address mask
+		return 12
+	}
+	return 8
 }
 
 func addressBytes(a *packet.Addr, version uint8) ([]byte, bool) {

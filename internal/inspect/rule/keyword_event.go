@@ -146,8 +146,10 @@ func (k *appProtocol) holds(_ *Inspector, c *Context) bool {
 	client, knownClient := has(f.AppDir[packet.ToClient])
 	var match, known bool
 	switch k.mode {
-	case appFinal, appOriginal:
+	case appFinal:
 		match, known = has(f.App)
+	case appOriginal:
+		match, known = has(f.AppOriginal)
 	case appEither:
 		match, known = server || client, knownServer || knownClient
 		if k.not {
