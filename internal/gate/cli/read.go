@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/masugata/masugata/internal/gate/offline"
+)
+
+// readFlags are Suricata's flags that `read` takes.
+type readFlags struct {
+	capture, rules, out, config string
+	checksums, runmode          string
+	sets                        []string
+	ips                         bool
+	verbose                     int
+}
+
+func readCommand() *cobra.Command {
+	var f readFlags
+	c := &cobra.Command{
+		Use:   "read [flags] [CAPTURE]",
+		Short: "Inspect a capture file with the engine that guards live traffic",
+		Long: "Inspect a capture file (pcap, pcapng) with the engine that guards live traffic.\n\n" +
+			"With -l it writes FOLDER/eve.json with Suricata's field names. The flags are those of\n" +
+			"Suricata, so that existing tests and habits carry over.",
+		RunE: func(c *cobra.Command, args []string) error { return read(c, f, args) },
+	}
+	fl := c.Flags()
+	fl.StringVarP(&f.capture, "read", "r", "", "capture file (may also be given without a flag)")
+	fl.StringVarP(&f.rules, "rules", "S", "", "rule file, used alone; several comma-separated")
+	fl.StringVarP(&f.out, "out", "l", "", "folder for eve.json")
+	fl.StringVarP(&f.config, "config", "c", "", "configuration in Suricata's YAML")
+	fl.StringVarP(&f.checksums, "checksums", "k", "all", "all: packets with wrong checksums are left out; none: they are inspected")
+	fl.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE setting by Suricata's dotted name (repeatable)")
+	fl.BoolVar(&f.ips, "simulate-ips", false, "treat drop rules and streams as if inline")
+	fl.StringVar(&f.runmode, "runmode", "single", "taken for Suricata's sake; there is one mode")
+	fl.CountVarP(&f.verbose, "verbose", "v", "taken for Suricata's sake")
+	return c
+}
+
+func read(c *cobra.Command, f readFlags, args []string) error {
+	if f.capture == "" && len(args) > 0 {
+		f.capture, args = args[0], args[1:]
+	}
+	if f.capture == "" {
+		return errUsage{fmt.Errorf("%s: give a capture file", c.CommandPath())}
+	}
+	q := offline.Request{
+		Capture: f.capture, Out: f.out, Config: f.config, Set: f.sets, NoChecksums: f.checksums == "none", IPS: f.ips,
+		Filter: strings.Join(args, " "),
+		Warn:   func(format string, a ...any) { fmt.Fprintf(c.ErrOrStderr(), "masugata-gate: "+format+"\n", a...) },
+	}
+	if f.rules != "" {
+		q.Rules = strings.Split(f.rules, ",")
+	}
+	_, err := offline.Run(c.Context(), q)
+	return err
+}

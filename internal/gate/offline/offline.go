@@ -1,0 +1,253 @@
+// Package offline runs the inspection engine over capture files: it opens the
+// files, reads Suricata's configuration, flags and rule files, and writes
+// eve.json. It knows nothing of live traffic. The command line of the gate
+// calls it.
+package offline
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/packet/capture"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/all"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// Request is what `masugata-gate read` was asked to do.
+type Request struct {
+	Capture     string
+	Rules       []string // files
+	Out         string   // folder for eve.json, "" for none
+	Config      string   // Suricata's YAML, "" for none
+	Set         []string // KEY=VALUE
+	Filter      string   // a small part of pcap-filter: "port 22"
+	NoChecksums bool
+	IPS         bool // drop rules count as dropping, streams are handled inline
+	Warn        func(format string, args ...any)
+	Progress    func(read, size int64) // called now and then
+	Sink        engine.Sink            // beside eve.json; nil for none
+}
+
+// Result is what a run found.
+type Result struct {
+	Stats    engine.Stats
+	Rules    int
+	Refusals []rule.Refusal
+}
+
+// Run inspects the capture. It stops early when ctx ends.
+func Run(ctx context.Context, q Request) (*Result, error) {
+	settings, err := Settings(q.Config, q.Set)
+	if err != nil {
+		return nil, err
+	}
+	set, refusals, err := CompileRules(q.Rules, settings)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Rules: len(set.Rules()), Refusals: refusals}
+	for _, r := range refusals {
+		q.Warn("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Problem)
+	}
+	out, err := openRecords(q.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer out.close()
+	cfg, err := engineConfig(settings, q)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Rules = set
+	late := &lateBits{}
+	cfg.Sink = sinks(q, settings, out, late)
+	e, err := engine.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	late.e = e
+	if err := feed(ctx, e, q); err != nil {
+		return nil, err
+	}
+	res.Stats = e.Stats()
+	saveDatasets(e, settings, q.Warn)
+	return res, out.close()
+}
+
+// lateBits lets records ask an engine that is made after them.
+type lateBits struct{ e *engine.Engine }
+
+func (l *lateBits) flowbits(slot int32, yield func(string, bool, uint32)) {
+	l.e.Inspector().Flowbits(slot, yield)
+}
+
+func sinks(q Request, s engine.Settings, out *records, late *lateBits) engine.Sink {
+	if out.w == nil {
+		return q.Sink
+	}
+	opt := recordOptions(s, q.IPS)
+	opt.Flowbits = late.flowbits
+	r := engine.NewRecords(out.w, opt)
+	if q.Sink == nil {
+		return r
+	}
+	return engine.Both{r, q.Sink}
+}
+
+func engineConfig(s engine.Settings, q Request) (engine.Config, error) {
+	checksums := !q.NoChecksums && s.Bool("stream.checksum-validation", true)
+	if v, ok := s["pcap-file.checksum-checks"]; ok && v != "auto" {
+		checksums = checksums && engine.IsTrue(v)
+	}
+	f, err := engine.FlowConfig(s, q.IPS)
+	if err != nil {
+		return engine.Config{}, err
+	}
+	return engine.Config{
+		Specs: Specs(s), Flow: f, Decoder: engine.DecoderOptions(s, checksums), Settings: s,
+		Inspect: rule.InspectorConfig{
+			PacketAlertMax: int(s.Size("packet-alert-max", 15)),
+			RecursionLimit: int(s.Size("detect.inspection-recursion-limit", 3000)),
+			IPS:            q.IPS,
+		},
+	}, nil
+}
+
+// Specs are the parsers that the settings leave on.
+func Specs(s engine.Settings) []protocol.Spec {
+	var on []protocol.Spec
+	for _, spec := range all.Specs() {
+		v, ok := s["app-layer.protocols."+spec.ID.String()+".enabled"]
+		if ok && !engine.IsTrue(v) && v != "detection-only" {
+			continue
+		}
+		on = append(on, spec)
+	}
+	return on
+}
+
+// feed reads the capture to its end. A file that ends within a record is
+// inspected as far as it goes, with a warning.
+func feed(ctx context.Context, e *engine.Engine, q Request) error {
+	f, err := os.Open(q.Capture)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var size int64
+	if st, err := f.Stat(); err == nil {
+		size = st.Size()
+	}
+	r, err := capture.NewReader(bufio.NewReaderSize(f, 1<<20))
+	if err != nil {
+		return fmt.Errorf("%s: %w", q.Capture, err)
+	}
+	for n := uint64(1); ; n++ {
+		frame, err := r.Next()
+		var broken *capture.Error
+		switch {
+		case errors.Is(err, io.EOF):
+			e.Close()
+			return nil
+		case errors.As(err, &broken):
+			q.Warn("%s: %v", q.Capture, err)
+			e.Close()
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", q.Capture, err)
+		}
+		if n&0xfff == 0 {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if q.Progress != nil {
+				q.Progress(r.Offset(), size)
+			}
+		}
+		e.Frame(frame.Link, frame.Data, frame.Time, n)
+	}
+}
+
+// records is the open eve.json.
+type records struct {
+	f *os.File
+	w *bufio.Writer
+}
+
+func openRecords(folder string) (*records, error) {
+	if folder == "" {
+		return &records{}, nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(filepath.Join(folder, "eve.json"))
+	if err != nil {
+		return nil, err
+	}
+	return &records{f, bufio.NewWriterSize(f, 1<<18)}, nil
+}
+
+func (r *records) close() error {
+	if r.f == nil {
+		return nil
+	}
+	err := errors.Join(r.w.Flush(), r.f.Close())
+	r.f = nil
+	return err
+}
+
+func recordOptions(s engine.Settings, ips bool) engine.RecordOptions {
+	o := engine.RecordOptions{IPS: ips}
+	for _, i := range s.Children("outputs") {
+		base := "outputs." + i + ".eve-log"
+		if !s.Bool(base+".enabled", false) {
+			continue
+		}
+		o.Types = map[string]bool{}
+		for _, n := range s.Children(base + ".types") {
+			at := base + ".types." + n
+			if name, ok := s[at]; ok {
+				o.Types[kind(name)] = true
+			}
+			for _, name := range s.Children(at) {
+				if _, err := strconv.Atoi(name); err == nil {
+					continue
+				}
+				o.Types[kind(name)] = true
+				o.Payload = o.Payload || s.Bool(at+"."+name+".payload", false)
+				o.Printable = o.Printable || s.Bool(at+"."+name+".payload-printable", false)
+				o.Packet = o.Packet || s.Bool(at+"."+name+".packet", false)
+			}
+		}
+		if o.Types["alert"] {
+			o.Types["packet"] = true
+		}
+	}
+	return o
+}
+
+// kind is the event type that an output's type writes.
+func kind(name string) string {
+	if name == "files" {
+		return "fileinfo"
+	}
+	return strings.TrimSpace(name)
+}
+
+func saveDatasets(e *engine.Engine, s engine.Settings, warn func(string, ...any)) {
+	e.Inspector().Datasets(func(file string, text []byte) {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			warn("data set: %v", err)
+		}
+	})
+}

@@ -1,0 +1,215 @@
+package offline
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// maxIncludes bounds files that include each other.
+const maxIncludes = 16
+
+// Settings reads a Suricata configuration file ("" for none) with what it
+// includes, and then KEY=VALUE settings, into dotted names.
+func Settings(file string, sets []string) (engine.Settings, error) {
+	s := engine.Settings{}
+	if file != "" {
+		if err := readConfig(s, file, 0); err != nil {
+			return nil, err
+		}
+	}
+	for _, kv := range sets {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set %q: write KEY=VALUE", kv)
+		}
+		s[strings.TrimSpace(k)] = strings.TrimSpace(v)
+	}
+	return s, nil
+}
+
+func readConfig(s engine.Settings, file string, depth int) error {
+	if depth > maxIncludes {
+		return fmt.Errorf("%s: more than %d files include each other", file, maxIncludes)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	own := engine.Settings{}
+	flatten(own, "", &root)
+	for _, key := range []string{"include"} {
+		list, _ := own.Lookup(key)
+		for inc := range strings.SplitSeq(list, ",") {
+			if inc = strings.TrimSpace(inc); inc == "" {
+				continue
+			}
+			if !filepath.IsAbs(inc) {
+				inc = filepath.Join(filepath.Dir(file), inc)
+			}
+			if err := readConfig(s, inc, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	for _, list := range []string{"outputs"} { // a list replaces one of an included file
+		if len(own.Children(list)) > 0 {
+			maps.DeleteFunc(s, func(k, _ string) bool { return strings.HasPrefix(k, list+".") })
+		}
+	}
+	maps.Copy(s, own)
+	return nil
+}
+
+// flatten writes the values of a tree under dotted names.
+func flatten(s engine.Settings, prefix string, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		for _, c := range n.Content {
+			flatten(s, prefix, c)
+		}
+	case yaml.AliasNode:
+		flatten(s, prefix, n.Alias)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			flatten(s, join(prefix, n.Content[i].Value), n.Content[i+1])
+		}
+	case yaml.SequenceNode:
+		for i, c := range n.Content {
+			flatten(s, join(prefix, strconv.Itoa(i)), c)
+		}
+	case yaml.ScalarNode:
+		if prefix != "" && n.Tag != "!!null" {
+			s[prefix] = n.Value
+		}
+	}
+}
+
+func join(prefix, key string) string {
+	if prefix == "" {
+		return key
+	}
+	return prefix + "." + key
+}
+
+// stockVars are the address and port groups of Suricata's stock configuration.
+func stockVars() (addresses, ports map[string]string) {
+	addresses = map[string]string{"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET", "AIM_SERVERS": "$EXTERNAL_NET"}
+	for _, n := range []string{"HTTP_SERVERS", "SMTP_SERVERS", "SQL_SERVERS", "DNS_SERVERS", "TELNET_SERVERS", "DC_SERVERS", "DNP3_SERVER",
+		"DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT", "ENIP_SERVER"} {
+		addresses[n] = "$HOME_NET"
+	}
+	ports = map[string]string{"HTTP_PORTS": "80", "SHELLCODE_PORTS": "!80", "ORACLE_PORTS": "1521", "SSH_PORTS": "22", "DNP3_PORTS": "20000",
+		"MODBUS_PORTS": "502", "FILE_DATA_PORTS": "[$HTTP_PORTS,110,143]", "FTP_PORTS": "21", "GENEVE_PORTS": "6081", "VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544", "SIP_PORTS": "[5060, 5061]"}
+	return addresses, ports
+}
+
+// CompileRules reads and compiles rule files with the settings' variables.
+func CompileRules(files []string, s engine.Settings) (*rule.Set, []rule.Refusal, error) {
+	o, err := ruleOptions(s, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	var sources []rule.Source
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, rule.Source{Name: file, Text: text})
+	}
+	return rule.Compile(sources, o)
+}
+
+func ruleOptions(s engine.Settings, files []string) (rule.Options, error) {
+	addresses, ports := stockVars()
+	for group, vars := range map[string]map[string]string{"vars.address-groups": addresses, "vars.port-groups": ports} {
+		for _, name := range s.Children(group) {
+			v, _ := s.Lookup(group + "." + name)
+			vars[name] = v
+		}
+	}
+	folders := []string{"."}
+	for _, f := range files {
+		folders = append(folders, filepath.Dir(f))
+	}
+	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders)}
+	var err error
+	if o.Threshold, err = optional(s["threshold-file"]); err != nil {
+		return o, err
+	}
+	if o.Classification, err = nearby(s["classification-file"], "classification.config", folders); err != nil {
+		return o, err
+	}
+	if o.Reference, err = nearby(s["reference-config-file"], "reference.config", folders); err != nil {
+		return o, err
+	}
+	o.Datasets = datasets(s)
+	return o, nil
+}
+
+// optional reads a file that a setting names; nothing is set for "".
+func optional(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return os.ReadFile(file)
+}
+
+// nearby reads the named file, or the usual one beside the rules.
+func nearby(file, usual string, folders []string) ([]byte, error) {
+	if file != "" {
+		if text, err := os.ReadFile(file); err == nil {
+			return text, nil
+		}
+	}
+	for _, f := range folders[1:] {
+		if text, err := os.ReadFile(filepath.Join(f, usual)); err == nil {
+			return text, nil
+		}
+	}
+	return nil, nil
+}
+
+// loader reads files that rules name: as they are, or beside the rules.
+func loader(folders []string) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if filepath.IsAbs(name) {
+			return os.ReadFile(name)
+		}
+		var last error
+		for i := len(folders) - 1; i >= 0; i-- {
+			text, err := os.ReadFile(filepath.Join(folders[i], name))
+			if err == nil {
+				return text, nil
+			}
+			last = err
+		}
+		return nil, last
+	}
+}
+
+func datasets(s engine.Settings) map[string]rule.DatasetSetting {
+	out := map[string]rule.DatasetSetting{}
+	for _, name := range s.Children("datasets") {
+		base := "datasets." + name + "."
+		if s[base+"type"] == "" {
+			continue
+		}
+		out[name] = rule.DatasetSetting{Type: s[base+"type"], State: s[base+"state"], Load: s[base+"load"],
+			MemCap: s.Size(base+"memcap", 0), HashSize: s.Size(base+"hashsize", 0)}
+	}
+	return out
+}

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"github.com/masugata/masugata/internal/inspect/flow"
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// Both is a Sink that tells two others, in order.
+type Both [2]Sink
+
+// Alerts implements Sink.
+func (b Both) Alerts(c *rule.Context, v *rule.Verdict) {
+	for _, s := range b {
+		s.Alerts(c, v)
+	}
+}
+
+// Transaction implements Sink.
+func (b Both) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, d packet.Direction, p *packet.Packet) {
+	for _, s := range b {
+		s.Transaction(f, spec, tx, d, p)
+	}
+}
+
+// File implements Sink.
+func (b Both) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, file *protocol.File, d packet.Direction, p *packet.Packet) {
+	for _, s := range b {
+		s.File(f, spec, tx, file, d, p)
+	}
+}
+
+// Anomaly implements Sink.
+func (b Both) Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, event string, d packet.Direction, p *packet.Packet) {
+	for _, s := range b {
+		s.Anomaly(f, spec, tx, event, d, p)
+	}
+}
+
+// FlowEnd implements Sink.
+func (b Both) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
+	for _, s := range b {
+		s.FlowEnd(f, why, now)
+	}
+}

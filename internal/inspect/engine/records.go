@@ -1,0 +1,331 @@
+package engine
+
+import (
+	"io"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/masugata/masugata/internal/inspect/eve"
+	"github.com/masugata/masugata/internal/inspect/flow"
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// Records is a Sink that writes eve.json: one JSON object a line, with
+// Suricata's field names. One goroutine uses it.
+type Records struct {
+	w     io.Writer
+	types map[string]bool
+	o     eve.Object
+	opt   RecordOptions
+	bits  func(slot int32, yield func(name string, number bool, value uint32))
+	err   error
+}
+
+// RecordOptions says what is written.
+type RecordOptions struct {
+	Types       map[string]bool // event types to write; nil for all
+	IPS         bool            // drop rules do drop: "blocked"
+	Payload     bool            // alerts carry the payload in base64 …
+	Printable   bool            // … and printable
+	Packet      bool            // alerts carry the packet
+	Flowbits    func(slot int32, yield func(name string, number bool, value uint32))
+	PayloadSize int // most payload bytes of an alert, 0 for 4096
+}
+
+// NewRecords writes to w, which should be buffered.
+func NewRecords(w io.Writer, opt RecordOptions) *Records {
+	if opt.PayloadSize <= 0 {
+		opt.PayloadSize = 4096
+	}
+	return &Records{w: w, types: opt.Types, opt: opt, bits: opt.Flowbits}
+}
+
+// Err is the first error of the writer.
+func (r *Records) Err() error { return r.err }
+
+func (r *Records) wants(kind string) bool { return r.types == nil || r.types[kind] }
+
+// begin writes what every record has: time, flow, addresses.
+func (r *Records) begin(kind string, f *flow.Flow, p *packet.Packet) *eve.Object {
+	o := &r.o
+	*o = eve.Object{B: o.B[:0]}
+	o.Begin()
+	r.time("timestamp", p.Time)
+	if f != nil {
+		o.Uint("flow_id", f.ID)
+	}
+	if p.Number != 0 {
+		o.Uint("pcap_cnt", p.Number)
+	}
+	o.Str("event_type", kind)
+	if p.VLANs > 0 {
+		o.BeginArray("vlan")
+		for _, v := range p.VLAN[:p.VLANs] {
+			o.ItemUint(uint64(v))
+		}
+		o.EndArray()
+	}
+	return o
+}
+
+// addresses writes the ends as the packet has them.
+func (r *Records) addresses(p *packet.Packet) {
+	if p.IPVersion == 0 {
+		return
+	}
+	o := &r.o
+	ports := p.Proto == 6 || p.Proto == 17 || p.Proto == 132
+	r.addr("src_ip", p.Src)
+	if ports {
+		o.Uint("src_port", uint64(p.SrcPort))
+	}
+	r.addr("dest_ip", p.Dst)
+	if ports {
+		o.Uint("dest_port", uint64(p.DstPort))
+	}
+	r.proto(p.Proto)
+	if p.Has&(packet.HasICMPv4|packet.HasICMPv6) != 0 {
+		o.Uint("icmp_type", uint64(p.ICMPType))
+		o.Uint("icmp_code", uint64(p.ICMPCode))
+	}
+	o.Uint("ip_v", uint64(p.IPVersion))
+	o.Str("pkt_src", source(p))
+}
+
+func source(p *packet.Packet) string {
+	switch p.Source {
+	case packet.SourceTunnel:
+		return "tunnel"
+	case packet.SourceDefrag:
+		return "defrag"
+	case packet.SourceFlowEnd:
+		return "stream (flow timeout)"
+	case packet.SourceStreamDone:
+		return "stream (detect/log)"
+	}
+	return "wire/pcap"
+}
+
+func (r *Records) addr(key string, a packet.Addr) {
+	var b [64]byte
+	r.o.Text(key, netip.AddrFrom16(a).Unmap().AppendTo(b[:0]))
+}
+
+func (r *Records) proto(n uint8) {
+	switch n {
+	case 1:
+		r.o.Str("proto", "ICMP")
+	case 6:
+		r.o.Str("proto", "TCP")
+	case 17:
+		r.o.Str("proto", "UDP")
+	case 47:
+		r.o.Str("proto", "GRE")
+	case 50:
+		r.o.Str("proto", "ESP")
+	case 58:
+		r.o.Str("proto", "IPv6-ICMP")
+	case 132:
+		r.o.Str("proto", "SCTP")
+	default:
+		var b [4]byte
+		r.o.Text("proto", append(append(b[:0], ""...), strconv.Itoa(int(n))...))
+	}
+}
+
+func (r *Records) time(key string, ns int64) {
+	var b [40]byte
+	r.o.Text(key, time.Unix(0, ns).UTC().AppendFormat(b[:0], "2006-01-02T15:04:05.000000-0700"))
+}
+
+// finish ends the record and writes it.
+func (r *Records) finish() {
+	r.o.End()
+	r.o.B = append(r.o.B, '\n')
+	if _, err := r.w.Write(r.o.B); err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+// Alerts implements Sink.
+func (r *Records) Alerts(c *rule.Context, v *rule.Verdict) {
+	p := r.reported(c)
+	if r.wants("alert") {
+		for i := range v.Alerts {
+			if a := &v.Alerts[i]; !a.Quiet {
+				r.alert(c, p, a)
+			}
+		}
+	}
+	if v.Tagged && r.wants("packet") {
+		o := r.begin("packet", c.Flow, p)
+		r.addresses(p)
+		o.Base64("packet", p.Data)
+		o.BeginObject("packet_info")
+		o.Uint("linktype", uint64(p.Link))
+		o.End()
+		r.finish()
+	}
+	if r.opt.IPS && (v.Action == rule.ActionDrop || v.Action >= rule.ActionReject && v.Action <= rule.ActionRejectBoth) && r.wants("drop") {
+		r.drop(c, p, v)
+	}
+}
+
+// reported is the packet as records show it.
+func (r *Records) reported(c *rule.Context) *packet.Packet { return c.Packet }
+
+func (r *Records) alert(c *rule.Context, p *packet.Packet, a *rule.Alert) {
+	o := r.begin("alert", c.Flow, p)
+	r.addresses(p)
+	if a.Tx != nil {
+		o.Uint("tx_id", a.TxID)
+	}
+	r.signature(a, c)
+	f := c.Flow
+	if f != nil {
+		if f.App != protocol.Unknown {
+			o.Str("app_proto", f.App.String())
+		}
+		o.Str("direction", c.Dir.String())
+		if rec, ok := a.Tx.(protocol.Recorder); ok && a.Tx != nil {
+			r.attach(c, rec)
+		}
+		r.flowOfAlert(f)
+		r.metadataOfFlow(f)
+	}
+	if r.opt.Payload && len(p.Payload) > 0 {
+		o.Base64("payload", p.Payload[:min(len(p.Payload), r.opt.PayloadSize)])
+	}
+	if r.opt.Printable && len(p.Payload) > 0 {
+		o.Text("payload_printable", p.Payload[:min(len(p.Payload), r.opt.PayloadSize)])
+	}
+	if r.opt.Packet && len(p.Data) > 0 {
+		o.Base64("packet", p.Data)
+		o.BeginObject("packet_info")
+		o.Uint("linktype", uint64(p.Link))
+		o.End()
+	}
+	r.finish()
+}
+
+// attach writes the transaction's own record beside the alert.
+func (r *Records) attach(c *rule.Context, rec protocol.Recorder) {
+	name := c.App.String()
+	mark := len(r.o.B)
+	r.o.Raw(name, nil)
+	at := len(r.o.B)
+	r.o.B = rec.AppendEve(r.o.B, c.Dir)
+	if len(r.o.B) == at {
+		r.o.B = r.o.B[:mark]
+	}
+}
+
+func (r *Records) signature(a *rule.Alert, c *rule.Context) {
+	o, m := &r.o, a.Rule
+	o.BeginObject("alert")
+	action := "allowed"
+	if a.Drop && r.opt.IPS {
+		action = "blocked"
+	}
+	o.Str("action", action)
+	o.Uint("gid", uint64(m.GID))
+	o.Uint("signature_id", uint64(m.SID))
+	o.Uint("rev", uint64(m.Rev))
+	o.Str("signature", m.Message)
+	o.Str("category", m.Classification)
+	o.Uint("severity", uint64(m.Priority))
+	if len(m.References) > 0 {
+		o.BeginArray("references")
+		for _, s := range m.References {
+			o.ItemStr(s)
+		}
+		o.EndArray()
+	}
+	r.target(m, c)
+	r.metadata(m)
+	o.End()
+}
+
+func (r *Records) target(m *rule.Meta, c *rule.Context) {
+	if m.Target == rule.TargetNone || c.Packet.IPVersion == 0 {
+		return
+	}
+	src, dst := "source", "target"
+	if m.Target == rule.TargetSource {
+		src, dst = dst, src
+	}
+	for _, side := range [2]struct {
+		key  string
+		addr packet.Addr
+		port uint16
+	}{{src, c.Packet.Src, c.Packet.SrcPort}, {dst, c.Packet.Dst, c.Packet.DstPort}} {
+		r.o.BeginObject(side.key)
+		r.addr("ip", side.addr)
+		if side.port != 0 {
+			r.o.Uint("port", uint64(side.port))
+		}
+		r.o.End()
+	}
+}
+
+// metadata writes {"key":["value",…],…} with the keys in the rule's order.
+func (r *Records) metadata(m *rule.Meta) {
+	if len(m.Metadata) == 0 {
+		return
+	}
+	o := &r.o
+	o.BeginObject("metadata")
+	for i, kv := range m.Metadata {
+		first := true
+		for _, before := range m.Metadata[:i] {
+			first = first && before[0] != kv[0]
+		}
+		if !first {
+			continue
+		}
+		o.BeginArray(kv[0])
+		for _, other := range m.Metadata[i:] {
+			if other[0] == kv[0] {
+				o.ItemStr(other[1])
+			}
+		}
+		o.EndArray()
+	}
+	o.End()
+}
+
+func (r *Records) drop(c *rule.Context, p *packet.Packet, v *rule.Verdict) {
+	o := r.begin("drop", c.Flow, p)
+	r.addresses(p)
+	o.BeginObject("drop")
+	o.Uint("len", uint64(len(p.L3)))
+	o.Uint("tos", uint64(p.TOS))
+	o.Uint("ttl", uint64(p.TTL))
+	o.Uint("ipid", uint64(p.IPID))
+	switch {
+	case p.Has&packet.HasTCP != 0:
+		o.Uint("tcpseq", uint64(p.Seq))
+		o.Uint("tcpack", uint64(p.Ack))
+		o.Uint("tcpwin", uint64(p.Window))
+		o.Bool("syn", p.TCPFlags&packet.SYN != 0)
+		o.Bool("ack", p.TCPFlags&packet.ACK != 0)
+		o.Bool("psh", p.TCPFlags&packet.PSH != 0)
+		o.Bool("rst", p.TCPFlags&packet.RST != 0)
+		o.Bool("urg", p.TCPFlags&packet.URG != 0)
+		o.Bool("fin", p.TCPFlags&packet.FIN != 0)
+	case p.Has&packet.HasUDP != 0:
+		o.Uint("udplen", uint64(len(p.L4)))
+	}
+	o.Str("reason", "rules")
+	o.End()
+	for i := range v.Alerts {
+		if a := &v.Alerts[i]; a.Drop {
+			r.signature(a, c)
+			break
+		}
+	}
+	r.finish()
+}
