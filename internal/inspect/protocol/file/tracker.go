@@ -134,6 +134,23 @@ func (t *Tracker) Reset() {
 	}
 }
 
+// Lend gives the tracker memory for the window of the file that was just
+// opened.
+func (t *Tracker) Lend(b []byte) {
+	if len(t.buf) == 0 && cap(b) > cap(t.buf) {
+		t.buf = b[:0]
+	}
+}
+
+// Reclaim takes the window's memory away, nil when there is none worth it; the
+// file must not be used any more.
+func (t *Tracker) Reclaim() []byte {
+	t.Reset()
+	b := t.buf
+	t.buf = nil
+	return b
+}
+
 // Scanned frees what lies more than Limits.Back bytes before offset upto.
 // Trim is the same with what the engine noted for file.data.
 func (t *Tracker) Scanned(upto uint64) {

@@ -114,7 +114,7 @@ func (x *decoder) push(e encoding) bool {
 // newLayer makes the i-th layer. The last encoding named was applied last, so
 // layer i hands on to layer i-1, and layer 0 to the message.
 func (x *decoder) newLayer(i int) *layer {
-	l := &layer{memory: x.m.p.cfg.lzmaMemory}
+	l := &layer{memory: x.m.p.cfg.lzmaMemory, pool: x.m.p.pool}
 	l.output = l.emit
 	l.next = x.deliver
 	if i > 0 {
@@ -175,6 +175,7 @@ func (x *decoder) finish() {
 		}
 	}
 	x.used = 0
+	x.release()
 }
 
 // deliver takes bytes of the decoded body.
@@ -212,6 +213,7 @@ func (m *message) openBody() {
 	}
 	c := m.p.cfg
 	f := m.body.Open(name, id, hashes, file.Limits{Inspect: c.bodyInspect[m.dir], Back: c.bodyWindow[m.dir], Depth: c.bodyLimit[m.dir]})
+	m.body.Lend(m.p.pool.window())
 	if asFile {
 		m.asFile = true
 		m.files = append(m.files[:0], f)

@@ -41,6 +41,7 @@ type layer struct {
 	size     uint32 // of what came out of a gzip member
 	checked  bool   // the trailer was looked at
 	inflate  *inflater
+	pool     *pool // where the inflater comes from, nil for nowhere
 	brotli   *brotliReader
 	lzma     *lzmaReader
 	memory   int   // what lzma may use
@@ -150,7 +151,7 @@ func (l *layer) open(f format) {
 		l.lzma.reset()
 	default:
 		if l.inflate == nil {
-			l.inflate = new(inflater)
+			l.inflate = l.pool.inflater()
 		}
 		l.inflate.reset()
 		l.gzip = gzipHeader{}

@@ -40,6 +40,7 @@ type side struct {
 // Parser follows one HTTP/1 connection. It is a protocol.Parser.
 type Parser struct {
 	cfg     *config
+	pool    *pool
 	side    [2]side
 	txs     txlist.List[transaction, *transaction]
 	env     *protocol.Env
@@ -53,7 +54,7 @@ type Parser struct {
 // answered.
 const maxEarly = 16 << 10
 
-func newParser(cfg *config) *Parser { return &Parser{cfg: cfg} }
+func newParser(cfg *config, pool *pool) *Parser { return &Parser{cfg: cfg, pool: pool} }
 
 // Reset forgets everything and keeps memory for the next flow.
 func (p *Parser) Reset() {
@@ -61,6 +62,10 @@ func (p *Parser) Reset() {
 		s := &p.side[d]
 		*s = side{pending: s.pending[:0], decoder: s.decoder, frame: s.frame[:0]}
 		s.decoder.m, s.decoder.used = nil, 0
+		s.decoder.release()
+	}
+	for _, t := range p.txs.Live() {
+		t.release(p.pool)
 	}
 	p.txs.Reset()
 	p.fileID, p.status, p.early, p.waiting = 0, protocol.Status{}, p.early[:0], false
@@ -75,11 +80,14 @@ const manyTxs = 4
 
 // Sweep frees transactions that the engine is done with.
 func (p *Parser) Sweep() {
-	if live := p.txs.Live(); len(live) > manyTxs {
-		for _, t := range live {
-			if t.insp.Done {
-				t.msg = [2]message{}
-			}
+	live := p.txs.Live()
+	for _, t := range live {
+		if !t.insp.Done {
+			continue
+		}
+		t.release(p.pool)
+		if len(live) > manyTxs {
+			t.msg = [2]message{}
 		}
 	}
 	p.txs.Sweep()

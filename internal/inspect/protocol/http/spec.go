@@ -13,8 +13,8 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol"
 )
 
-// Spec describes the parser. Parsers made by one call of Open's result may be
-// used by different goroutines, each by one at a time.
+// Spec describes the parser. All parsers made by what one call of Open returns
+// belong to one goroutine: they share memory for bodies.
 func Spec() protocol.Spec {
 	return protocol.Spec{
 		ID:        protocol.HTTP1,
@@ -27,7 +27,8 @@ func Spec() protocol.Spec {
 			if err != nil {
 				return nil, err
 			}
-			return func() protocol.Parser { return newParser(c) }, nil
+			pool := new(pool)
+			return func() protocol.Parser { return newParser(c, pool) }, nil
 		},
 		Events: eventNames[:],
 		Hooks: map[string]protocol.Stage{
