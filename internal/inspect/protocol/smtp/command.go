@@ -83,9 +83,9 @@ func (p *parser) command(text []byte, env *protocol.Env) {
 }
 
 // transaction is the one a command belongs to; a new one begins with the first
-// command behind a finished mail, save RSET and QUIT.
+// command behind a finished mail, save RSET.
 func (p *parser) transaction(v verb) *Tx {
-	if p.cur != nil && (p.cur.stage[packet.ToServer] != protocol.StageDone || v == verbRset || v == verbQuit) {
+	if p.cur != nil && (p.cur.stage[packet.ToServer] != protocol.StageDone || v == verbRset) {
 		return p.cur
 	}
 	p.giveUp()
@@ -94,6 +94,7 @@ func (p *parser) transaction(v verb) *Tx {
 	t.raise(packet.ToServer, protocol.StageStart)
 	t.raise(packet.ToClient, protocol.StageStart)
 	p.cur = t
+	t.inspection.Events, p.early = p.early, protocol.Events{}
 	return t
 }
 

@@ -42,7 +42,8 @@ type parser struct {
 	pending        []verb
 	greeted        bool
 	multiline      bool
-	pipelining     bool // the server offers it
+	pipelining     bool            // the server offers it
+	early          protocol.Events // what was wrong before the first command
 	attachment     attachment
 }
 
@@ -270,5 +271,7 @@ func (p *parser) End(d packet.Direction, env *protocol.Env) {
 func (p *parser) event(e uint8) {
 	if p.cur != nil {
 		p.cur.inspection.Raise(e)
+		return
 	}
+	p.early.Set(e)
 }

@@ -70,6 +70,14 @@ func (p *parser) reply(text []byte) bool {
 
 // answer matches a whole reply with the command that waits longest.
 func (p *parser) answer(code int) bool {
+	if code == 354 { // it can only answer DATA, whatever replies are missing before
+		for i, v := range p.pending {
+			if v == verbData {
+				p.pending = append(p.pending[:0], p.pending[i:]...)
+				break
+			}
+		}
+	}
 	v := p.pending[0]
 	p.pending = append(p.pending[:0], p.pending[1:]...)
 	if len(p.pending) == 0 {

@@ -64,7 +64,7 @@ func TestSessionInAnyPieces(t *testing.T) {
 		env := &protocol.Env{}
 		play(p, n, env, session()...)
 		txs := p.txs.Live()
-		if len(txs) != 1 {
+		if len(txs) != 2 { // the second is QUIT
 			t.Fatalf("pieces of %d: %d transactions", n, len(txs))
 		}
 		tx := txs[0]
@@ -77,7 +77,7 @@ func TestSessionInAnyPieces(t *testing.T) {
 			}
 		}
 		files := tx.Files(packet.ToServer)
-		if len(files) != 2 || string(files[0].Data.Data) != "hello world" || string(files[0].Name) != "x.bin" || string(files[1].Data.Data) != "line 1\r\n.line 2" || string(files[1].Name) != "long.txt" {
+		if len(files) != 2 || string(files[0].Data.Data) != "hello world" || string(files[0].Name) != "x.bin" || string(files[1].Data.Data) != "line 1\r\n.line 2\r\n" || string(files[1].Name) != "long.txt" {
 			t.Fatalf("pieces of %d: %d files: %+v", n, len(files), files)
 		}
 		if !tx.inspection.Events.Empty() || tx.Stage(packet.ToServer) != protocol.StageDone || tx.Stage(packet.ToClient) != protocol.StageDone {
@@ -157,7 +157,7 @@ func TestEvents(t *testing.T) {
 func TestTwoMails(t *testing.T) {
 	p := newTest(t, settings{})
 	one := "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n\r\nx\r\n.\r\n"
-	play(p, 1000, &protocol.Env{}, s("220 x\r\n"), c("EHLO a\r\n"+one+one+"QUIT\r\n"))
+	play(p, 1000, &protocol.Env{}, s("220 x\r\n"), c("EHLO a\r\n"+one+one))
 	if n := len(p.txs.Live()); n != 2 {
 		t.Errorf("%d transactions, want 2", n)
 	}

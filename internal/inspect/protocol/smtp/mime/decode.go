@@ -1,6 +1,10 @@
 package mime
 
-import "github.com/masugata/masugata/internal/inspect/protocol/line"
+import (
+	"bytes"
+
+	"github.com/masugata/masugata/internal/inspect/protocol/line"
+)
 
 // sextets gives a base64 digit's value plus one, 0 for bytes that are none.
 var sextets = func() (t [256]byte) {
@@ -65,13 +69,12 @@ func (m *Reader) flushBase64() {
 }
 
 // decodeQuoted decodes a line of quoted-printable (RFC 2045 section 6.7).
-func (m *Reader) decodeQuoted(text []byte, end line.Ending, continued bool) []byte {
-	p := &m.part
+func (m *Reader) decodeQuoted(text []byte, end line.Ending) []byte {
 	out := m.out[:0]
-	if !continued && p.pending != line.Cut && !p.soft {
-		out = append(out, '\r', '\n')
+	if end != line.Cut {
+		text = bytes.TrimRight(text, " \t")
 	}
-	p.soft, p.pending = false, end
+	hard := end != line.Cut
 	for i := 0; i < len(text); i++ {
 		if text[i] != '=' {
 			out = append(out, text[i])
@@ -82,22 +85,16 @@ func (m *Reader) decodeQuoted(text []byte, end line.Ending, continued bool) []by
 			i += 2
 			continue
 		}
-		if blank(text[i+1:]) {
-			p.soft = true
+		if i+1 == len(text) && end != line.Cut {
+			hard = false // a soft line break
 			break
 		}
 		m.event(InvalidQP)
 		out = append(out, '=')
 	}
+	if hard {
+		out = append(out, endings[:]...)
+	}
 	m.out = out
 	return out
-}
-
-func blank(b []byte) bool {
-	for _, c := range b {
-		if c != ' ' && c != '\t' {
-			return false
-		}
-	}
-	return true
 }

@@ -166,7 +166,7 @@ func (m *Reader) Line(text []byte, end line.Ending) {
 		return
 	}
 	if m.phase == inBody {
-		m.body(text, end, continued)
+		m.body(text, end)
 	}
 }
 
@@ -205,6 +205,8 @@ func (m *Reader) bodyMD5(text []byte, continued bool) {
 // Status is eve.json's word for how far the message was read.
 func (m *Reader) Status() string {
 	switch {
+	case m.Events&(1<<ParseFailed) != 0:
+		return "PARSE_ERROR"
 	case m.ended:
 		return "PARSE_DONE"
 	case m.phase == inHeaders && m.depth == 0:

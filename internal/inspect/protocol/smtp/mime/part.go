@@ -24,12 +24,10 @@ type part struct {
 	bound      boundary
 	attachment bool
 	name       []byte
-	open       bool        // its file is open at the sink
-	pending    line.Ending // plain: the ending of the last line, which belongs to the delimiter when that is next
-	quad       [4]byte     // base64: sextets that wait for more
+	open       bool    // its file is open at the sink
+	quad       [4]byte // base64: sextets that wait for more
 	quads      int
 	padded     bool
-	soft       bool // quoted-printable: the last line ended with =
 }
 
 func (p *part) reset() {
@@ -80,7 +78,7 @@ func (p *part) boundary(m *Reader, text []byte) {
 	}
 	if len(text) == 0 || len(text) > maxName || len(m.stack) >= maxDepth {
 		p.multipart = false
-		m.event(MalformedMsg)
+		m.event(ParseFailed)
 		return
 	}
 	p.bound.from = m.stackEnd()
@@ -179,7 +177,7 @@ func (m *Reader) endPart(whole bool) {
 }
 
 // body takes a line of a part's body.
-func (m *Reader) body(text []byte, end line.Ending, continued bool) {
+func (m *Reader) body(text []byte, end line.Ending) {
 	p := &m.part
 	switch p.encoding {
 	case base64:
@@ -191,21 +189,15 @@ func (m *Reader) body(text []byte, end line.Ending, continued bool) {
 		if len(text) > maxEncLine {
 			m.event(LongEncLine)
 		}
-		m.emit(m.decodeQuoted(text, end, continued))
+		m.emit(m.decodeQuoted(text, end))
 	default:
-		switch {
-		case continued:
-		case p.pending == line.CRLF:
-			m.emit(crlf[:])
-		case p.pending == line.LF:
-			m.emit(crlf[1:])
-		}
-		p.pending = end
 		m.emit(text)
+		m.emit(endings[2-end.Len():])
 	}
 }
 
-var crlf = [2]byte{'\r', '\n'}
+// endings is CR LF, LF from its second byte on.
+var endings = [2]byte{'\r', '\n'}
 
 // emit gives decoded bytes to the file and to the search for URLs.
 func (m *Reader) emit(data []byte) {
