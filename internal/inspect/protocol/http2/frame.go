@@ -105,10 +105,14 @@ func (p *parser) applySettings(t *Tx, d packet.Direction, b []byte) {
 func (p *parser) headers(d packet.Direction, b []byte, env *protocol.Env) {
 	r := &p.flows[d]
 	f := r.frame
+	known := p.find(f.stream)
 	t := p.streamTx(f.stream)
 	p.mark(t, d, f.kind)
-	if f.kind == frameHeaders && t.sides[d].ended && f.stream != 0 {
+	if f.kind == frameHeaders && f.stream != 0 && (known == nil && f.stream <= p.highest || known != nil && known.sides[0].ended && known.sides[1].ended) {
 		t.event(eventStreamReuse)
+	}
+	if d == packet.ToServer {
+		p.highest = max(p.highest, f.stream)
 	}
 	b, ok := p.fragment(t, d, b)
 	if !ok {

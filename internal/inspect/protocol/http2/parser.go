@@ -56,9 +56,7 @@ type parser struct {
 	flows   [2]reader
 	last    *Tx // the transaction of the newest frame, for events
 	files   uint32
-	upgrade bool // the connection began as HTTP/1
-	highest uint32
-	frames  int
+	highest uint32 // stream that the client has opened
 }
 
 // reader is how far one direction is read.

@@ -22,6 +22,7 @@ func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	appendHeaders(&o, "response_headers", &r.headers)
 	appendUsual(&o, &q.headers, "http_method", ":method")
 	appendUsual(&o, &q.headers, "url", ":path")
+	appendUsual(&o, &q.headers, "hostname", "host")
 	appendUsual(&o, &q.headers, "http_user_agent", "user-agent")
 	appendNumber(&o, "status", &r.headers, ":status")
 	appendNumber(&o, "length", &r.headers, "content-length")

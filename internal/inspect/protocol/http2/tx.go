@@ -132,7 +132,7 @@ func note[T any](list []T, v T) []T {
 	return append(list, v)
 }
 
-func (t *Tx) event(n uint8) { t.inspection.Events.Set(n) }
+func (t *Tx) event(n uint8) { t.inspection.Raise(n) }
 
 func (t *Tx) reach(d packet.Direction, s protocol.Stage) {
 	t.sides[d].stage = max(t.sides[d].stage, s)

@@ -37,7 +37,7 @@ func (t *Tx) clear() {
 	}
 }
 
-func (t *Tx) event(n uint8) { t.inspection.Events.Set(n) }
+func (t *Tx) event(n uint8) { t.inspection.Raise(n) }
 
 func (t *Tx) reach(d packet.Direction, s protocol.Stage) { t.stage[d] = max(t.stage[d], s) }
 

@@ -177,7 +177,7 @@ func (t *Tx) fingerprint(f protocol.Field) []byte {
 
 func (t *Tx) event(n uint8) {
 	if n != eventNone {
-		t.inspection.Events.Set(n)
+		t.inspection.Raise(n)
 	}
 }
 
