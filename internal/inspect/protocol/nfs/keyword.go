@@ -11,7 +11,7 @@ import (
 
 func keywords() []protocol.Keyword {
 	return []protocol.Keyword{{
-		Name: "nfs_procedure", Aliases: []string{"nfs.procedure"}, Dirs: protocol.BothWays, On: []protocol.ID{protocol.NFS}, Stage: protocol.StageStart,
+		Name: "nfs_procedure", Aliases: []string{"nfs.procedure"}, Dirs: protocol.ToServerOnly, On: []protocol.ID{protocol.NFS}, Stage: protocol.StageStart,
 		Doc: "procedure of NFS: a number, >5, <5, 3<>8 (both ends included) or a name (getattr)", Compile: compileProcedure,
 	}}
 }
