@@ -62,13 +62,13 @@ func (t *transaction) appendStatus(o *eve.Object, h *headers) {
 	} else {
 		o.Uint("status", n)
 	}
-	if t.code > 300 && t.code < 303 {
+	if t.code > 300 && t.code < 400 {
 		text(o, "redirect", h, knownLocation)
 	}
 }
 
 func text(o *eve.Object, key string, h *headers, k known) {
-	if v, ok := h.get(k); ok {
+	if v, ok := h.get(k); ok && len(v) > 0 {
 		o.Text(key, v)
 	}
 }
