@@ -45,7 +45,10 @@ type Spec struct {
 	Record     string           // event_type of its eve.json record ("http"), "" for none
 	RecordEach bool             // one record a direction (dns) instead of one at the end
 	Files      bool             // transactions may carry files
-	Packetwise bool             // datagrams: rules see each transaction with the packet that carried it
+	// StreamDepth, nil for the settings' own, is how many bytes of a stream of
+	// this protocol are followed (0: all), by its own stream-depth setting.
+	StreamDepth func(s Settings) uint64
+	Packetwise  bool // datagrams: rules see each transaction with the packet that carried it
 }
 
 // Settings gives configured values by Suricata's dotted names below

@@ -71,7 +71,7 @@ func (t *Tx) raise(d packet.Direction, s protocol.Stage) {
 // AppendEve appends what NFS shows; nothing for NULL and GETATTR, of which
 // there are too many to be worth a record.
 func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
-	if t.version < 4 && t.procedure <= 1 {
+	if !t.recorded() {
 		return dst
 	}
 	o := eve.Object{B: dst}
@@ -104,6 +104,9 @@ func (t *Tx) AppendEve(dst []byte, _ packet.Direction) []byte {
 	return o.B
 }
 
+// recorded says whether the transaction has a record.
+func (t *Tx) recorded() bool { return t.version >= 4 || t.procedure > 1 }
+
 func (t *Tx) writeChunks(o *eve.Object) {
 	key := "read"
 	if t.files[packet.ToServer].Last() != nil {
@@ -121,6 +124,9 @@ func (t *Tx) writeChunks(o *eve.Object) {
 
 // AppendBeside appends what RPC shows, which stands beside "nfs" as "rpc".
 func (t *Tx) AppendBeside(dst []byte, _ packet.Direction) []byte {
+	if !t.recorded() {
+		return dst
+	}
 	o := eve.Object{B: dst}
 	o.BeginObject("rpc")
 	o.Uint("xid", uint64(t.xid))

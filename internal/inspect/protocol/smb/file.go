@@ -17,7 +17,7 @@ func (p *parser) fileTx(h *handle, d packet.Direction, version uint8, command ui
 	t.create.name = append(t.create.name, h.name...)
 	t.create.share = append(t.create.share, p.book.share(h.tree)...)
 	t.create.id, t.create.hasID = h.id, true
-	t.files[d].Open(h.name, uint32(t.inspection.Number)+1, p.env.Hashes, file.Limits{Depth: p.cfg.depth})
+	t.files[d].Open(h.name, uint32(t.inspection.Number)+1, p.env.Hashes, file.Limits{})
 	t.raise(d, protocol.StageBody)
 	h.txs[d] = t
 	return t

@@ -55,7 +55,6 @@ type config struct {
 	readQueue, writeQueue uint64
 	readCount, writeCount uint64
 	maxTx                 uint64
-	depth                 uint64
 }
 
 // Spec describes the parser.
@@ -75,6 +74,13 @@ func Spec() protocol.Spec {
 			response, ok := isResponse(data)
 			return ok && response == (d == packet.ToServer)
 		},
+		StreamDepth: func(s protocol.Settings) uint64 {
+			depth := uint64(0)
+			if size(s, "stream-depth", &depth) != nil {
+				return 0
+			}
+			return depth
+		},
 		Record: "smb",
 		Files:  true,
 	}
@@ -84,7 +90,7 @@ func open(s protocol.Settings) (func() protocol.Parser, error) {
 	cfg := &config{maxRead: 16 << 20, maxWrite: 16 << 20, readQueue: 64 << 20, writeQueue: 64 << 20, readCount: 64, writeCount: 64, maxTx: 1024}
 	for name, v := range map[string]*uint64{
 		"max-read-size": &cfg.maxRead, "max-write-size": &cfg.maxWrite, "max-read-queue-size": &cfg.readQueue, "max-write-queue-size": &cfg.writeQueue,
-		"max-read-queue-cnt": &cfg.readCount, "max-write-queue-cnt": &cfg.writeCount, "max-tx": &cfg.maxTx, "stream-depth": &cfg.depth,
+		"max-read-queue-cnt": &cfg.readCount, "max-write-queue-cnt": &cfg.writeCount, "max-tx": &cfg.maxTx,
 	} {
 		if err := size(s, name, v); err != nil {
 			return nil, err
