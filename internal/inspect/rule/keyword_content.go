@@ -205,8 +205,22 @@ func (b *builder) isDataAt(_, value syntax.Token) error {
 	if op.Offset, err = b.value(p[0], -1<<31, 1<<31); err != nil {
 		return err
 	}
+	if not && op.Relative && op.Offset == payload.Number(1) && b.endsWith() {
+		return nil
+	}
 	b.add(op)
 	return nil
+}
+
+// endsWith turns "isdataat:!1,relative" right behind a content into its
+// endswith, as Suricata does: it matters for negated contents.
+func (b *builder) endsWith() bool {
+	u := b.lastUse
+	if u == nil || u != b.lastAny || b.lastOp != len(u.ops)-1 || b.wanted != nil {
+		return false
+	}
+	u.ops[b.lastOp].EndsWith = true
+	return true
 }
 
 func (b *builder) bsize(_, value syntax.Token) error {

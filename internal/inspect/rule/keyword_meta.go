@@ -108,7 +108,7 @@ func (b *builder) target(_, value syntax.Token) error {
 }
 
 // features of Suricata that `requires: feature` may ask for and that we have.
-var features = []string{"true", "file_store", "output::file-store"}
+var features = []string{"true", "ja3", "ja4", "file_store", "output::file-store"}
 
 // requires understands "feature a, version >= 7.0.3 < 8 | >= 9, keyword x".
 func (b *builder) requires(_, value syntax.Token) error {
