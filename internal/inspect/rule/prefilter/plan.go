@@ -6,7 +6,7 @@ import "math"
 // set, of an IndexByte call a byte and a hit of it.
 const (
 	costProbe   = 1.0
-	costHit     = 10.0
+	costHit     = 20.0
 	costIndex   = 0.05
 	costStopped = 12.0
 )
