@@ -79,6 +79,10 @@ type Engine struct {
 	stats   Stats
 }
 
+// bodyInline has bodies shown to rules as they come, however short: inline, a
+// packet once sent on cannot be taken back.
+const bodyInline = "libhtp.default-config.http-body-inline"
+
 // maxNested bounds packets inside packets and fragments put together.
 const maxNested = 8
 
@@ -91,7 +95,11 @@ func New(cfg Config) (*Engine, error) {
 	}
 	for i, s := range cfg.Specs {
 		name := s.ID.String()
-		maker, err := s.Open(cfg.Settings.Below("app-layer.protocols." + name))
+		settings := cfg.Settings.Below("app-layer.protocols." + name)
+		if _, set := settings[bodyInline]; !set && cfg.Flow.Stream.Inline {
+			settings[bodyInline] = "yes"
+		}
+		maker, err := s.Open(settings)
 		if err != nil {
 			return nil, fmt.Errorf("app-layer.protocols.%s: %w", name, err)
 		}
