@@ -103,6 +103,9 @@ func (t *Table) Raw(f *Flow, d packet.Direction) (data []byte, offset uint64, fr
 // rawInline gives the packet's own bytes with those around them, one chunk long.
 func (t *Table) rawInline(e *entry, h *half) ([]byte, uint64, int) {
 	end := h.rawTarget
+	if end == 0 {
+		return nil, 0, 0 // done with this packet
+	}
 	if end > h.next {
 		for i := h.segOOO; i >= 0; i = t.segments.at(i).next {
 			if g := t.segments.at(i); g.off < end && end <= g.end() {
@@ -133,7 +136,7 @@ func (t *Table) RawDone(f *Flow, d packet.Direction) {
 	}
 	h := &t.sessions.at(e.sess).half[d]
 	if t.cfg.Stream.Inline {
-		h.raw = max(h.raw, h.next)
+		h.raw, h.rawTarget = max(h.raw, h.next), 0
 	} else {
 		h.raw = max(h.raw, min(h.rawTarget, h.next))
 		if h.gapLen > 0 && h.raw == h.gapAt {
