@@ -215,12 +215,16 @@ func (t *Table) closed(e *entry, s *session, p *packet.Packet) bool {
 		return true
 	}
 	t.event(EvSuspectedRstInject)
-	prev := s.prev
-	ok := t.dispatch(e, s, p, prev)
-	if ok && s.state == TCPClosed {
-		s.half[d].flags &^= halfReset
-		s.flags &^= sessReset
-		t.setState(s, prev)
+	t.setState(s, s.prev)
+	s.flags &^= sessReset
+	for i := range s.half {
+		s.half[i].flags &^= halfReset | halfEnded
 	}
-	return ok
+	if !t.dispatch(e, s, p, s.state) {
+		s.half[d].flags |= halfReset
+		s.flags |= sessReset
+		t.setState(s, TCPClosed)
+		return false
+	}
+	return true
 }

@@ -105,7 +105,9 @@ type Consumer interface {
 	Bytes(f *Flow, d packet.Direction, data []byte)
 	// Gap says that n bytes are missing and will not come.
 	Gap(f *Flow, d packet.Direction, n uint64)
-	// End says that no more bytes will come in d (FIN or RST taken, or depth reached).
+	// End says that no more bytes will come in d: the session is closed, or the
+	// depth reached. Only when a reset proves forged (suspected_rst_inject), more
+	// may follow, and another End.
 	End(f *Flow, d packet.Direction)
 	// Finish is the last word on a flow; bytes still unacknowledged have been
 	// handed on before. Its slot is reused afterwards.

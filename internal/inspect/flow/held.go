@@ -68,6 +68,7 @@ func (t *Table) dropHeld(h *half) {
 	h.buf, h.bufAt, h.bufLen = block{}, 0, 0
 	h.segOOO, h.segCount, h.segBytes = -1, 0, 0
 	h.bufOff, h.gapLen = h.next, 0
+	h.raw = max(h.raw, h.bufOff)
 }
 
 // forgetStream begins the stream anew at the byte after the SYN.
@@ -146,6 +147,7 @@ func (t *Table) cut(h *half, off uint64) {
 		h.bufOff = max(off, h.gapAt+h.gapLen)
 		h.gapLen = 0
 	}
+	h.raw = max(h.raw, h.bufOff)
 	if h.bufLen == 0 {
 		t.arena.give(h.buf)
 		h.buf, h.bufAt = block{}, 0

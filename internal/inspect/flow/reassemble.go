@@ -122,8 +122,8 @@ func (t *Table) endIfDue(e *entry, s *session, h *half, d packet.Direction) {
 	if h.flags&halfEnded != 0 {
 		return
 	}
-	over := h.flags&halfClosing != 0 || s.state == TCPClosed && h.app == h.next ||
-		h.flags&halfDepth != 0 && h.app == h.next
+	over := h.flags&halfClosing != 0 ||
+		(s.state == TCPClosed || h.flags&halfDepth != 0) && h.app == h.next && h.segOOO < 0
 	if !over {
 		return
 	}
@@ -239,19 +239,20 @@ func (t *Table) absorb(h *half) {
 		if g.off != h.next {
 			return
 		}
-		data := t.arena.bytes(g.blk)[:g.len]
-		if !t.store(h, data) {
-			t.stats.StreamMemcap++
-			t.event(EvInsertMemcap)
-			return
-		}
-		h.next += uint64(g.len)
-		h.baseSeq += g.len
+		kept := t.store(h, t.arena.bytes(g.blk)[:g.len])
 		h.segCount--
 		h.segBytes -= g.len
 		t.arena.give(g.blk)
 		g.blk = block{}
 		h.segOOO = g.next
+		if !kept { // it is lost: a gap when it is acknowledged
+			t.stats.StreamMemcap++
+			t.event(EvInsertMemcap)
+			t.unlink(h, i)
+			return
+		}
+		h.next += uint64(g.len)
+		h.baseSeq += g.len
 		if t.cfg.Stream.Inline {
 			t.unlink(h, i)
 		}
