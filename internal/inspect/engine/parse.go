@@ -68,6 +68,7 @@ func (e *Engine) change(f *flow.Flow, a *app, d packet.Direction, data []byte, n
 		e.release(a.before, int(a.beforeSpec))
 	}
 	a.before, a.beforeSpec = a.parser, a.spec
+	f.AppOriginal = f.App
 	a.parser, a.known = nil, false
 	a.over, a.none, a.probed, a.done = [2]bool{}, [2]bool{}, [2]bool{}, false
 	a.question = detect.Question{}

@@ -45,7 +45,7 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 func (e *Engine) earlier(c *rule.Context, a *app) {
 	made := e.made(c.Flow, c.Dir)
 	b := rule.Context{Packet: &made, Flow: c.Flow, Dir: c.Dir, Outcome: c.Outcome, Now: c.Now, Last: true,
-		App: e.specs[a.beforeSpec].ID, Txs: a.before.Txs()}
+		App: e.specs[a.beforeSpec].ID, Txs: a.before.Txs(), TxOnly: true}
 	e.report(&b)
 	e.current = c.Packet
 }

@@ -98,7 +98,7 @@ func (u *use) same(v *use) bool {
 	if u.kind != v.kind || u.spec != v.spec || u.buffer != v.buffer || u.frame != v.frame || u.parent != v.parent || u.dirs != v.dirs {
 		return false
 	}
-	if u.spec != nil && u.spec.Multi && u.spec.Kind == protocol.KindBytes || u.kind == useFrame {
+	if u.spec != nil && u.spec.Multi || u.kind == useFrame {
 		return false
 	}
 	return len(u.chain) == len(v.chain) && u.chain.Key() == v.chain.Key()

@@ -84,6 +84,7 @@ type Context struct {
 	App    protocol.ID   // the flow's protocol
 	Txs    []protocol.Tx // transactions of the flow to be inspected in Dir
 	Frames []protocol.Frame
+	TxOnly bool // nothing but the transactions is to be inspected: the packet was inspected already
 	Last   bool // the flow's last inspection in this direction: growing buffers are final
 
 	AppEvents protocol.Events // events of the flow's protocol detection (applayer.*), by index in AppLayerEvents

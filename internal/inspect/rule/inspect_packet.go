@@ -130,7 +130,9 @@ func (in *Inspector) onceRules(c *Context) {
 	}
 	if app := c.Flow.AppDir[c.Dir]; app != protocol.Unknown && app != done.apps[c.Dir] {
 		done.apps[c.Dir] = app
-		in.add(s.apps)
+		if c.Flow.AppOriginal == protocol.Unknown || done.apps[c.Dir.Other()] != app {
+			in.add(s.apps) // after a switch once for both directions
+		}
 	}
 }
 

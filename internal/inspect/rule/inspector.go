@@ -152,7 +152,9 @@ func (in *Inspector) Inspect(c *Context) *Verdict {
 	in.c, in.tx, in.hits = c, nil, in.hits[:0]
 	in.who = whoOf(c.Packet, c)
 	in.learn(c)
-	in.packetRules(c)
+	if !c.TxOnly {
+		in.packetRules(c)
+	}
 	if len(c.Txs) > 0 {
 		in.txRules(c)
 	}
