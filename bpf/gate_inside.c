@@ -6,6 +6,7 @@
 #include "devices.h"
 #include "fail.h"
 #include "flows.h"
+#include "inspect.h"
 #include "rules.h"
 
 static __always_inline bool is_spoofed(const struct config *c, const struct packet *p, bool *drop)
@@ -122,6 +123,11 @@ int gate_inside(struct xdp_md *ctx)
 		++*why;
 		d->dropped++;
 		return XDP_DROP;
+	}
+	if (unlikely(c->features & FEATURE_INSPECT)) {
+		int action = inspect_copy(ctx, &p, device, true, now);
+		if (action != GO_ON)
+			return action;
 	}
 	t->forwarded.packets++;
 	t->forwarded.bytes += p.len;

@@ -6,8 +6,7 @@
 #include "devices.h"
 #include "fail.h"
 #include "flows.h"
-
-#define GROUP_BIT 1 // of a MAC address' first byte: broadcast and multicast
+#include "inspect.h"
 
 // Counts the frame for the device it goes to, if that was ever heard.
 static __always_inline void count_inward(const struct packet *p, __u32 cpu, __u32 device, __u64 now)
@@ -55,6 +54,11 @@ int gate_outside(struct xdp_md *ctx)
 	}
 	if (device != NO_DEVICE)
 		count_inward(&p, cpu, device, now);
+	if (c->features & FEATURE_INSPECT) {
+		int action = inspect_copy(ctx, &p, device, false, now);
+		if (action != GO_ON)
+			return action;
+	}
 	t->forwarded.packets++;
 	t->forwarded.bytes += p.len;
 	return bpf_redirect_map(&ports, PORT_INSIDE, 0);

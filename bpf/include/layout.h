@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 
 /* A device: its MAC address (first six bytes) and VLAN (last two, host
  * order) as one word in memory order. 0 is a free place, ~0 one that was
@@ -140,10 +140,14 @@ struct totals {
 	__u64 malformed;
 	__u64 flow_full;
 	__u64 device_full;
-	__u64 unused[6];
+	__u64 inspected;	/* handed to a socket of the inspection */
+	__u64 settled;		/* forwarded because the inspection is done with the flow */
+	__u64 dropped_verdict;	/* dropped because the inspection said so of the flow */
+	__u64 uninspected;	/* forwarded because nobody was there to inspect them */
+	__u64 unused[2];
 };
 
-enum verdict {
+enum rule_verdict {
 	VERDICT_COUNT,
 	VERDICT_DROP,
 	VERDICT_LIMIT,
@@ -225,6 +229,33 @@ struct bucket_key {
 	__u32 device;
 };
 
+/* A flow as the inspection names it, the same in both directions: the inside
+ * end first. Ports are in host order. */
+struct verdict_key {
+	__u64 device;
+	struct addr inside;
+	struct addr outside;
+	__u16 inside_port;
+	__u16 outside_port;
+	__u8 proto;
+	__u8 family;
+	__u16 unused;
+};
+
+enum fate {
+	FATE_INSPECT,
+	FATE_FORWARD,
+	FATE_DROP,
+};
+
+/* Holds while its generation is that of the configuration and the flow is not
+ * quiet for long. */
+struct verdict {
+	__u64 last; /* ktime by ticks, ns */
+	__u32 generation;
+	__u32 fate;
+};
+
 struct lpm4 {
 	__u32 bits;
 	__u8 addr[4];
@@ -254,6 +285,7 @@ struct inside {
 #define FEATURE_INSIDE 16
 #define FEATURE_FAIL_CLOSED 32	  /* fail mode: nothing passes */
 #define FEATURE_FAIL_UNTRUSTED 64 /* fail mode: only trusted devices pass */
+#define FEATURE_INSPECT 128	  /* what passes is inspected by user space */
 
 #define HEARTBEAT_TIMEOUT 2000000000ULL
 
@@ -266,9 +298,9 @@ struct config {
 	__u32 inside_generation;
 	__u32 block6_levels; /* which of the bitmaps in block6 are in use */
 	__u32 clear_generation; /* changes after every change of rules and blocklist; 1 to 65535 */
-	__u32 unused0;
+	__u32 verdict_generation;
 	__u64 attached;	     /* ktime */
-	__u64 unused1;
+	__u64 inspecting; /* ktime, ns: heartbeat of the inspection */
 	__u64 ceiling[NUM_CLASSES]; /* ns a packet of the common ceilings, 0 for none */
 	__u64 devices_used; /* indexes given */
 	__u64 unused2[7];

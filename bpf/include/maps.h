@@ -92,8 +92,28 @@ struct {
 	__type(value, __u64);
 } device_buckets SEC(".maps");
 
+/* What the inspection said of flows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct verdict_key);
+	__type(value, struct verdict);
+} verdicts SEC(".maps");
+
+/* Forward to. */
 #define PORT_OUTSIDE 0
 #define PORT_INSIDE 1
+
+/* The inspection's sockets, one a receive queue: those of the inside port
+ * first, then those of the outside port. */
+#define MAX_QUEUES 64
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 2 * MAX_QUEUES);
+	__type(key, __u32);
+	__type(value, __u32);
+} sockets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);

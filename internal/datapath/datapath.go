@@ -149,7 +149,42 @@ type Totals struct {
 	Malformed                                                                  uint64 // frames too short or broken for their headers
 	FlowTableFull                                                              uint64 // flows that lost their entry to another while still in use
 	DeviceTableFull                                                            uint64 // packets of devices that the table had no entry for
+
+	Inspected      uint64 // handed to the inspection; what that forwards is not in Forwarded
+	Settled        uint64 // forwarded because the inspection was done with their flow
+	DroppedVerdict uint64 // dropped because the inspection said so of their flow
+	Uninspected    uint64 // forwarded because nobody was there to inspect them
 }
+
+// FlowID names one flow for the inspection's verdicts, in both directions the
+// same.
+type FlowID struct {
+	Device                  DeviceKey // of the inside end
+	Inside, Outside         netip.Addr
+	InsidePort, OutsidePort uint16
+	Proto                   uint8 // TCP or UDP
+}
+
+// Fate is what the data path does with the packets of a flow once the
+// inspection has spoken.
+type Fate uint8
+
+// The fates. A flow that begins anew, or was quiet for a minute, is inspected
+// again whatever was said of it.
+const (
+	FateInspect Fate = iota // hand them to the inspection
+	FateForward             // nothing more can be found: forward them
+	FateDrop
+)
+
+// Side is one of the two ports.
+type Side uint8
+
+// The sides.
+const (
+	Inside Side = iota
+	Outside
+)
 
 // Datapath carries packets between the inside and the outside port.
 //

@@ -34,8 +34,10 @@ const (
 	insideMapRuleIndex     = "rule_index"
 	insideMapRules         = "rules"
 	insideMapScratch       = "scratch"
+	insideMapSockets       = "sockets"
 	insideMapTotals        = "totals"
 	insideMapTuples        = "tuples"
+	insideMapVerdicts      = "verdicts"
 	insideProgGateInside   = "gate_inside"
 	insideVarDevicePlaces  = "device_places"
 	insideVarFlowSets      = "flow_sets"
@@ -114,8 +116,10 @@ type insideMapSpecs struct {
 	RuleIndex     *ebpf.MapSpec `ebpf:"rule_index"`
 	Rules         *ebpf.MapSpec `ebpf:"rules"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
+	Sockets       *ebpf.MapSpec `ebpf:"sockets"`
 	Totals        *ebpf.MapSpec `ebpf:"totals"`
 	Tuples        *ebpf.MapSpec `ebpf:"tuples"`
+	Verdicts      *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
 // insideVariableSpecs contains global variables before they are loaded into the kernel.
@@ -170,8 +174,10 @@ type insideMaps struct {
 	RuleIndex     *ebpf.Map `ebpf:"rule_index"`
 	Rules         *ebpf.Map `ebpf:"rules"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
+	Sockets       *ebpf.Map `ebpf:"sockets"`
 	Totals        *ebpf.Map `ebpf:"totals"`
 	Tuples        *ebpf.Map `ebpf:"tuples"`
+	Verdicts      *ebpf.Map `ebpf:"verdicts"`
 }
 
 func (m *insideMaps) Close() error {
@@ -194,8 +200,10 @@ func (m *insideMaps) Close() error {
 		m.RuleIndex,
 		m.Rules,
 		m.Scratch,
+		m.Sockets,
 		m.Totals,
 		m.Tuples,
+		m.Verdicts,
 	)
 }
 

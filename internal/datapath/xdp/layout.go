@@ -124,7 +124,11 @@ type totals struct {
 	Malformed        uint64
 	FlowFull         uint64
 	DeviceFull       uint64
-	Unused           [6]uint64
+	Inspected        uint64
+	Settled          uint64
+	DroppedVerdict   uint64
+	Uninspected      uint64
+	Unused           [2]uint64
 }
 
 type rule struct {
@@ -203,6 +207,25 @@ type bucketKey struct {
 	Device uint32
 }
 
+type verdictKey struct {
+	_           structs.HostLayout
+	Device      uint64
+	Inside      addr
+	Outside     addr
+	InsidePort  uint16
+	OutsidePort uint16
+	Proto       uint8
+	Family      uint8
+	Unused      uint16
+}
+
+type verdict struct {
+	_          structs.HostLayout
+	Last       uint64
+	Generation uint32
+	Fate       uint32
+}
+
 type lpm4 struct {
 	_    structs.HostLayout
 	Bits uint32
@@ -232,24 +255,25 @@ const (
 	featureInside
 	featureFailClosed
 	featureFailUntrusted
+	featureInspect
 )
 
 type config struct {
-	_                structs.HostLayout
-	Layout           uint64
-	Seed             uint64
-	Heartbeat        uint64
-	Features         uint32
-	RulesGeneration  uint32
-	InsideGeneration uint32
-	Block6Levels     uint32
-	ClearGeneration  uint32
-	Unused0          uint32
-	Attached         uint64
-	Unused1          uint64
-	Ceiling          [datapath.NumClasses]uint64
-	DevicesUsed      uint64
-	Unused2          [7]uint64
+	_                 structs.HostLayout
+	Layout            uint64
+	Seed              uint64
+	Heartbeat         uint64
+	Features          uint32
+	RulesGeneration   uint32
+	InsideGeneration  uint32
+	Block6Levels      uint32
+	ClearGeneration   uint32
+	VerdictGeneration uint32
+	Attached          uint64
+	Inspecting        uint64
+	Ceiling           [datapath.NumClasses]uint64
+	DevicesUsed       uint64
+	Unused2           [7]uint64
 }
 
 // keyWord is the device key as the programs write it.

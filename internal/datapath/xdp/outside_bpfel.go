@@ -33,8 +33,10 @@ const (
 	outsideMapRuleHits      = "rule_hits"
 	outsideMapRuleIndex     = "rule_index"
 	outsideMapRules         = "rules"
+	outsideMapSockets       = "sockets"
 	outsideMapTotals        = "totals"
 	outsideMapTuples        = "tuples"
+	outsideMapVerdicts      = "verdicts"
 	outsideProgGateOutside  = "gate_outside"
 	outsideVarDevicePlaces  = "device_places"
 	outsideVarFlowSets      = "flow_sets"
@@ -112,8 +114,10 @@ type outsideMapSpecs struct {
 	RuleHits      *ebpf.MapSpec `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.MapSpec `ebpf:"rule_index"`
 	Rules         *ebpf.MapSpec `ebpf:"rules"`
+	Sockets       *ebpf.MapSpec `ebpf:"sockets"`
 	Totals        *ebpf.MapSpec `ebpf:"totals"`
 	Tuples        *ebpf.MapSpec `ebpf:"tuples"`
+	Verdicts      *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
 // outsideVariableSpecs contains global variables before they are loaded into the kernel.
@@ -167,8 +171,10 @@ type outsideMaps struct {
 	RuleHits      *ebpf.Map `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.Map `ebpf:"rule_index"`
 	Rules         *ebpf.Map `ebpf:"rules"`
+	Sockets       *ebpf.Map `ebpf:"sockets"`
 	Totals        *ebpf.Map `ebpf:"totals"`
 	Tuples        *ebpf.Map `ebpf:"tuples"`
+	Verdicts      *ebpf.Map `ebpf:"verdicts"`
 }
 
 func (m *outsideMaps) Close() error {
@@ -190,8 +196,10 @@ func (m *outsideMaps) Close() error {
 		m.RuleHits,
 		m.RuleIndex,
 		m.Rules,
+		m.Sockets,
 		m.Totals,
 		m.Tuples,
+		m.Verdicts,
 	)
 }
 

@@ -237,6 +237,10 @@ func (d *Datapath) Totals() (datapath.Totals, error) {
 		sum.Malformed += t.Malformed
 		sum.FlowTableFull += t.FlowFull
 		sum.DeviceTableFull += t.DeviceFull
+		sum.Inspected += t.Inspected
+		sum.Settled += t.Settled
+		sum.DroppedVerdict += t.DroppedVerdict
+		sum.Uninspected += t.Uninspected
 	}
 	return sum, nil
 }
