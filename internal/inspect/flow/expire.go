@@ -150,6 +150,7 @@ func (t *Table) finish(slot int32, why Reason) {
 		if e.flow.Flags&FlagBypassed == 0 {
 			t.drain(e, s, packet.ToServer)
 			t.drain(e, s, packet.ToClient)
+			t.drain(e, s, packet.ToServer) // again: directions may have been swapped
 		}
 	}
 	t.sink.Finish(&e.flow, why)
