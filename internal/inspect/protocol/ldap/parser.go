@@ -203,16 +203,26 @@ func probe(d packet.Direction, data []byte, srcPort, dstPort uint16) protocol.Ve
 		return protocol.More
 	}
 	tag := head[id.Size]
-	if tag&0xc0 != 0x40 || !known(tag&0x1f) && tag&0x1f != opExtended || isResponse(tag&0x1f) != (d == packet.ToClient) {
+	if tag&0xc0 != 0x40 || !known(tag&0x1f) && tag&0x1f != opExtended {
+		return protocol.No
+	}
+	fromServer := d == packet.ToClient || srcPort == 389 || srcPort == 3268
+	if response := isResponse(tag & 0x1f); response && !fromServer || !response && d == packet.ToClient {
 		return protocol.No
 	}
 	return protocol.Yes
 }
 
+// reversed says that a server's response came in the client's place: the flow
+// was first seen in its middle.
+func reversed(d packet.Direction, data []byte, _ bool) bool {
+	return d == packet.ToServer && probe(packet.ToServer, data, 0, 0) == protocol.No
+}
+
 // Spec describes LDAP. The setting max-tx (256) bounds the live exchanges.
 func Spec() protocol.Spec {
 	return protocol.Spec{
-		ID: protocol.LDAP, Transport: protocol.OverTCP | protocol.OverUDP, Ports: []uint16{389, 3268}, Probe: probe, Open: open,
+		ID: protocol.LDAP, Transport: protocol.OverTCP | protocol.OverUDP, Ports: []uint16{389, 3268}, Probe: probe, Reversed: reversed, Open: open,
 		Keywords: []protocol.Keyword{
 			number.Keyword(protocol.LDAP, protocol.LDAPResponsesOperation, "ldap.responses.operation", 8, protocol.LDAPOperations(), protocol.ToClientOnly, "operation of a response"),
 			number.Keyword(protocol.LDAP, protocol.LDAPResponsesResultCode, "ldap.responses.result_code", 32, resultCodes(), protocol.ToClientOnly, "result code of a response"),
