@@ -16,7 +16,9 @@ import (
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/packet/capture"
+	"github.com/masugata/masugata/internal/inspect/packet/filter"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/all"
 	"github.com/masugata/masugata/internal/inspect/rule"
@@ -138,6 +140,10 @@ func Specs(s engine.Settings) []protocol.Spec {
 // feed reads the capture to its end. A file that ends within a record is
 // inspected as far as it goes, with a warning.
 func feed(ctx context.Context, e *engine.Engine, q Request) error {
+	wanted, err := newSieve(q.Filter)
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(q.Capture)
 	if err != nil {
 		return err
@@ -151,7 +157,8 @@ func feed(ctx context.Context, e *engine.Engine, q Request) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", q.Capture, err)
 	}
-	for n := uint64(1); ; n++ {
+	n := uint64(0) // of the frames that the filter took
+	for read := 1; ; read++ {
 		frame, err := r.Next()
 		var broken *capture.Error
 		switch {
@@ -165,7 +172,7 @@ func feed(ctx context.Context, e *engine.Engine, q Request) error {
 		case err != nil:
 			return fmt.Errorf("%s: %w", q.Capture, err)
 		}
-		if n&0xfff == 0 {
+		if read&0xfff == 0 {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -173,8 +180,34 @@ func feed(ctx context.Context, e *engine.Engine, q Request) error {
 				q.Progress(r.Offset(), size)
 			}
 		}
-		e.Frame(frame.Link, frame.Data, frame.Time, n)
+		if wanted.takes(frame) {
+			n++
+			e.Frame(frame.Link, frame.Data, frame.Time, n)
+		}
 	}
+}
+
+// sieve leaves out the frames that the request's filter does not take.
+type sieve struct {
+	filter  *filter.Filter // nil: all are taken
+	decoder *packet.Decoder
+	p       packet.Packet
+}
+
+func newSieve(text string) (*sieve, error) {
+	if text == "" {
+		return &sieve{}, nil
+	}
+	f, err := filter.Parse(text)
+	return &sieve{filter: f, decoder: packet.NewDecoder(packet.DefaultOptions())}, err
+}
+
+func (s *sieve) takes(f capture.Frame) bool {
+	if s.filter == nil {
+		return true
+	}
+	s.decoder.Decode(&s.p, f.Link, f.Data, f.Time, 0)
+	return s.filter.Match(&s.p)
 }
 
 // records is the open eve.json.
