@@ -80,6 +80,9 @@ func (t *Table) Raw(f *Flow, d packet.Direction) (data []byte, offset uint64, fr
 	if t.cfg.Stream.Inline {
 		return t.rawInline(e, h)
 	}
+	if h.flags&halfClosing != 0 && h.raw >= h.next && h.segOOO >= 0 {
+		t.skipHole(h)
+	}
 	to := t.rawEdge(s, h)
 	from := h.raw
 	if h.gapLen > 0 && from >= h.gapAt {
@@ -98,6 +101,18 @@ func (t *Table) Raw(f *Flow, d packet.Direction) (data []byte, offset uint64, fr
 	}
 	h.rawTarget = to
 	return t.window(h, begin, to), begin, int(from - begin)
+}
+
+// skipHole goes on behind bytes that never came, at the end of the flow: what
+// lies there is no part of the stream for the protocol, because nobody has
+// acknowledged it, but is inspected raw.
+func (t *Table) skipHole(h *half) {
+	t.cut(h, h.next)
+	first := t.segments.at(h.segOOO).off
+	h.baseSeq += uint32(first - h.next)
+	h.next, h.app, h.raw, h.bufOff, h.gapLen = first, first, first, first, 0
+	t.absorb(h)
+	h.app = h.next
 }
 
 // rawInline gives the packet's own bytes with those around them, one chunk long.

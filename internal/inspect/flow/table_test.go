@@ -270,3 +270,34 @@ func TestSwapWithinBytes(t *testing.T) {
 }
 
 func allV4() netip.Prefix { return netip.MustParsePrefix("0.0.0.0/0") }
+
+func TestRawBehindAHoleAtTheEnd(t *testing.T) {
+	w := newWire(t, nil)
+	w.handshake()
+	w.tcp("s", "A", 5001, 1001, "first")
+	w.tcp("s", "A", 5010, 1001, "Me")
+	w.tcp("s", "A", 5012, 1001, " In")
+	w.tcp("s", "A", 5020, 1001, "last")
+	raw := &rawAtEnd{notes: w.notes, table: w.table}
+	w.table.sink = raw
+	w.table.Close()
+	w.want(w.notes.take(), `to_server end; to_client "first"; to_client end; raw 0 "first"; raw 9 "Me In"; raw 19 "last"; finish shutdown`)
+}
+
+// rawAtEnd reads the raw stream to the client when a flow ends.
+type rawAtEnd struct {
+	*notes
+	table *Table
+}
+
+func (r *rawAtEnd) Finish(f *Flow, why Reason) {
+	for {
+		data, at, fresh := r.table.Raw(f, packet.ToClient)
+		if len(data) <= fresh {
+			break
+		}
+		r.lines = append(r.lines, fmt.Sprintf("raw %d %q", at, data))
+		r.table.RawDone(f, packet.ToClient)
+	}
+	r.notes.Finish(f, why)
+}
