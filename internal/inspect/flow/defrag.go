@@ -111,7 +111,7 @@ type fragment struct {
 // Defrag takes a fragment (Packet.Has has HasFragment).
 func (t *Table) Defrag(p *packet.Packet) Defragmented {
 	var r Defragmented
-	t.now = max(t.now, p.Time)
+	t.tick(p.Time)
 	t.expireFragments()
 	t.stats.Fragments++
 	f, ok := readFragment(p)

@@ -75,11 +75,23 @@ func (t *Table) due(e *entry) int64 {
 	return d
 }
 
+// backwards is from where on a time before the last one means that another
+// capture begins rather than that packets overtook each other.
+const backwards = 60e9
+
+// tick takes the time of a packet. It goes back only where captures of
+// different times stand one behind the other.
+func (t *Table) tick(now int64) {
+	if now > t.now || t.now-now > backwards {
+		t.now = now
+	}
+}
+
 // Advance finishes flows and forgets fragments whose time has run out, at most
 // Config.MaxExpired flows a call, list by list and the longest silent first.
-// now is in nanoseconds since 1970; time never goes back.
+// now is in nanoseconds since 1970.
 func (t *Table) Advance(now int64) {
-	t.now = max(t.now, now)
+	t.tick(now)
 	t.expireFragments()
 	left := t.cfg.MaxExpired
 	for n := range t.lists {

@@ -76,7 +76,7 @@ func New(cfg Config, c Consumer) (*Table, error) {
 func (t *Table) Packet(p *packet.Packet) Outcome {
 	t.outcome = Outcome{}
 	out := &t.outcome
-	t.now = max(t.now, p.Time)
+	t.tick(p.Time)
 	t.stats.Packets++
 	var k key
 	if !t.keyOf(p, &k) {
