@@ -158,7 +158,9 @@ func (in *Inspector) fillShort(s *shortList, l *ruleList, c *Context) {
 	added := in.candidates[begin:]
 	in.candidates = in.candidates[:begin]
 	for _, id := range added {
-		in.seen[id] = in.generation - 1
+		in.seen[id] = in.generation - 1 // all of them: with too many, addList adds them again
+	}
+	for _, id := range added {
 		if h := in.set.rules[id].header; h != 0 && !in.header(h, c) {
 			continue
 		}

@@ -147,7 +147,11 @@ func (k *appProtocol) holds(_ *Inspector, c *Context) bool {
 	var match, known bool
 	switch k.mode {
 	case appFinal:
-		match, known = has(f.App)
+		final := f.App
+		if f.AppOriginal != protocol.Unknown && f.AppDir[c.Dir] == f.AppOriginal {
+			final = f.AppOriginal // this direction has not seen the switch yet
+		}
+		match, known = has(final)
 	case appOriginal:
 		match, known = has(f.AppOriginal)
 	case appEither:
