@@ -224,6 +224,9 @@ func (e *Engine) settleOn(f *flow.Flow, a *app, spec int, d packet.Direction) {
 	if x, ok := a.parser.(protocol.Expected); ok && a.expected != 0 {
 		x.Expect(a.name, a.download)
 	}
+	if depth := e.depths[spec]; depth >= 0 && f.Proto == 6 {
+		e.table.SetDepth(f, uint64(depth))
+	}
 	e.needs(f)
 }
 

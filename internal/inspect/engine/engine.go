@@ -60,6 +60,7 @@ type Stats struct {
 type Engine struct {
 	specs    []protocol.Spec
 	makers   []func() protocol.Parser
+	depths   []int64             // by spec: bytes of a stream that are followed, -1 for the general setting
 	free     [][]protocol.Parser // by spec
 	detector *detect.Detector
 	decoder  *packet.Decoder
@@ -91,7 +92,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		specs: cfg.Specs, detector: detect.New(cfg.Specs), decoder: packet.NewDecoder(cfg.Decoder),
 		rules: cfg.Rules, inspect: rule.NewInspector(cfg.Rules, cfg.Inspect), sink: cfg.Sink,
-		makers: make([]func() protocol.Parser, len(cfg.Specs)), free: make([][]protocol.Parser, len(cfg.Specs)),
+		makers: make([]func() protocol.Parser, len(cfg.Specs)), free: make([][]protocol.Parser, len(cfg.Specs)), depths: make([]int64, len(cfg.Specs)),
 	}
 	for i, s := range cfg.Specs {
 		name := s.ID.String()
@@ -104,6 +105,11 @@ func New(cfg Config) (*Engine, error) {
 			return nil, fmt.Errorf("app-layer.protocols.%s: %w", name, err)
 		}
 		e.makers[i] = maker
+		if s.StreamDepth != nil {
+			e.depths[i] = int64(s.StreamDepth(settings))
+		} else {
+			e.depths[i] = -1
+		}
 	}
 	table, err := flow.New(cfg.Flow, e)
 	if err != nil {
