@@ -14,6 +14,7 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -28,10 +29,11 @@ type Config struct {
 	Control ControlConfig `yaml:"control"`
 	// FailMode says what crosses while this process is not alive: open,
 	// closed or closed_untrusted.
-	FailMode string        `yaml:"fail_mode"`
-	Flood    FloodConfig   `yaml:"flood"`
-	Metrics  MetricsConfig `yaml:"metrics"`
-	Log      LogConfig     `yaml:"log"`
+	FailMode   string           `yaml:"fail_mode"`
+	Flood      FloodConfig      `yaml:"flood"`
+	Inspection InspectionConfig `yaml:"inspection"`
+	Metrics    MetricsConfig    `yaml:"metrics"`
+	Log        LogConfig        `yaml:"log"`
 }
 
 // PortsConfig names the two network interfaces that the gate joins.
@@ -114,6 +116,10 @@ func Default() Config {
 			RetireAfter: 10 * time.Second,
 			BlockTTL:    time.Hour,
 		},
+		Inspection: InspectionConfig{
+			Mode: inline.Observe, Flows: 65536, Memory: 128 << 20,
+			Eve: EveConfig{MaxBytes: 64 << 20, Keep: 3},
+		},
 		Log: LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -152,6 +158,7 @@ func (c *Config) check(f *configfile.File) {
 	_, ok := failModes[c.FailMode]
 	f.Check(ok, "fail_mode", "%q: want open, closed or closed_untrusted", c.FailMode)
 	c.checkFlood(f)
+	c.checkInspection(f)
 	f.Check(c.Metrics.Listen == "" || loopback(c.Metrics.Listen), "metrics.listen",
 		"%q: want a loopback address and port, such as 127.0.0.1:9469", c.Metrics.Listen)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q: want text or json", c.Log.Format)

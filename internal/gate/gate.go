@@ -15,6 +15,7 @@ import (
 	"github.com/masugata/masugata/internal/datapath/xdp"
 	"github.com/masugata/masugata/internal/detect/flood"
 	"github.com/masugata/masugata/internal/gate/block"
+	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/link/spool"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -52,6 +53,10 @@ type Gate struct {
 	ceilinged map[flood.Device]bool
 	counts    flood.Counts
 
+	inspection *inline.Inspection // nil when traffic is not inspected
+	inspectErr string             // why it is not though it should be
+	told       time.Time          // when alerts were last told
+
 	faults      uint64 // of the data path since the last that was logged
 	faultLogged time.Time
 }
@@ -87,6 +92,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, opt Options) error {
 		return err
 	}
 	defer g.closeLink()
+	g.openInspection()
 	if err := g.openDatapath(blocks); err != nil {
 		return err
 	}
@@ -149,6 +155,9 @@ func (g *Gate) openDatapath(blocks []block.Block) error {
 		}
 		g.desk.Restore(blocks, rules, now)
 	}
+	if err := g.attachInspection(dp); err != nil {
+		return errors.Join(err, dp.Close())
+	}
 	for _, s := range g.desk.Targets() {
 		g.det.Adopt(s.Dst, now)
 	}
@@ -181,6 +190,9 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 	if g.link != nil {
 		beside("link", g.link.Run)
 	}
+	if g.inspection != nil {
+		beside("inspection", g.inspect)
+	}
 	if reload != nil {
 		beside("reload", func(ctx context.Context) error { return g.takeReloads(ctx, reload) })
 	}
@@ -206,6 +218,7 @@ func (g *Gate) takeReloads(ctx context.Context, reload <-chan Config) error {
 			return nil
 		case cfg := <-reload:
 			g.reload(cfg)
+			g.reloadInspection()
 		}
 	}
 }
@@ -219,6 +232,9 @@ func (g *Gate) reload(cfg Config) {
 	if cfg.Ports != old.Ports || cfg.State != old.State || cfg.Control != old.Control || cfg.Metrics != old.Metrics {
 		g.log.Warn("ports, state, control and metrics change only with a restart")
 		cfg.Ports, cfg.State, cfg.Control, cfg.Metrics = old.Ports, old.State, old.Control, old.Metrics
+	}
+	if cfg.Inspection.keepInspection(&old.Inspection) {
+		g.log.Warn("inspection.enabled, flows, memory and eve change only with a restart")
 	}
 	g.cfg = cfg
 	if !g.signed {

@@ -55,6 +55,10 @@ func (g *Gate) scan(now time.Time) {
 		g.report(&verdicts[i])
 	}
 	g.reportFates(fates)
+	if now.Sub(g.told) >= time.Second {
+		g.told = now
+		g.reportAlerts()
+	}
 	g.devices.tick(now)
 	g.reconfigure(now)
 	g.loop.Scans++

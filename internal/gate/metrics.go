@@ -18,6 +18,7 @@ type collector struct {
 	g                                     *Gate
 	packets, devices, flows, blocks, scan *prometheus.Desc
 	floods, late, blocked, uncounted      *prometheus.Desc
+	inspected, alerts, rules              *prometheus.Desc
 }
 
 func newCollector(g *Gate) *collector {
@@ -33,6 +34,9 @@ func newCollector(g *Gate) *collector {
 		blocks:    desc("blocks", "Rules in force."),
 		blocked:   desc("blocked_packets", "Packets that the rules in force have stopped."),
 		floods:    desc("floods", "Floods that go on."),
+		inspected: desc("inspection_packets_total", "Packets handed to the inspection, by what became of them.", "fate"),
+		alerts:    desc("inspection_alerts_total", "Rules of the inspection that fired."),
+		rules:     desc("inspection_rules", "Rules of the inspection in force."),
 		scan:      desc("scan_seconds", "How long the last scan took."),
 		late:      desc("late_scans_total", "Scans left out because the one before took too long."),
 	}
@@ -60,6 +64,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.packets, t.Malformed, "malformed")
 	count(c.uncounted, t.DeviceTableFull, "devices")
 	count(c.uncounted, t.FlowTableFull, "flows")
+	count(c.packets, t.Settled, "settled")
+	count(c.packets, t.DroppedVerdict, "dropped_verdict")
+	count(c.packets, t.Uninspected, "uninspected")
+	if i := s.Inspection; i != nil {
+		count(c.inspected, i.Forwarded, "forwarded")
+		count(c.inspected, i.Dropped, "dropped")
+		count(c.inspected, i.RingFull, "ring_full")
+		count(c.alerts, i.Alerts)
+		gauge(c.rules, float64(i.Rules.Rules))
+	}
 	stopped, held := uint64(0), 0
 	for i := range s.Blocks {
 		b := &s.Blocks[i]

@@ -177,8 +177,12 @@ func (g *Gate) coverage() []model.Coverage {
 		}
 		native += d
 	}
-	return []model.Coverage{
+	c := []model.Coverage{
 		say("flood.outbound", ""), say("flood.block", block), say("spoof.source", spoof),
 		say("datapath.native", native), say("device.count", count), say("configuration", g.confErr),
 	}
+	if g.cfg.Inspection.Enabled {
+		c = append(c, say("inspection", g.inspectionMissing()))
+	}
+	return c
 }

@@ -12,34 +12,36 @@ import (
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/gate/block"
+	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/link/client"
 	"github.com/masugata/masugata/internal/model"
 )
 
 // Status is how a running gate stands; `masugata-gate status` shows it.
 type Status struct {
-	Version   string           `json:"version"`
-	Part      model.PartID     `json:"part,omitempty"` // empty when the gate never enrolled
-	PID       int              `json:"pid"`
-	Started   time.Time        `json:"started"`
-	Inside    string           `json:"inside"`
-	Outside   string           `json:"outside"`
-	Attach    string           `json:"attach"`  // native or generic
-	Adopted   bool             `json:"adopted"` // the data path of a former process was taken over
-	FailMode  string           `json:"fail_mode"`
-	FloodMode model.Mode       `json:"flood_mode"`
-	Policy    uint64           `json:"policy"` // version of the signed policy, 0 for the configuration's own
-	Link      *client.Status   `json:"link,omitempty"`
-	Floods    int              `json:"floods"` // that go on
-	Blocks    []block.Block    `json:"blocks"`
-	Devices   int              `json:"devices"`
-	Flows     int              `json:"flows"`
-	Totals    datapath.Totals  `json:"totals"`
-	Coverage  []model.Coverage `json:"coverage"`
-	Scans     uint64           `json:"scans"`
-	Late      uint64           `json:"late_scans"`
-	LastScan  time.Duration    `json:"last_scan_ns"`
-	WorstScan time.Duration    `json:"worst_scan_ns"`
+	Version    string           `json:"version"`
+	Part       model.PartID     `json:"part,omitempty"` // empty when the gate never enrolled
+	PID        int              `json:"pid"`
+	Started    time.Time        `json:"started"`
+	Inside     string           `json:"inside"`
+	Outside    string           `json:"outside"`
+	Attach     string           `json:"attach"`  // native or generic
+	Adopted    bool             `json:"adopted"` // the data path of a former process was taken over
+	FailMode   string           `json:"fail_mode"`
+	FloodMode  model.Mode       `json:"flood_mode"`
+	Policy     uint64           `json:"policy"` // version of the signed policy, 0 for the configuration's own
+	Link       *client.Status   `json:"link,omitempty"`
+	Floods     int              `json:"floods"` // that go on
+	Blocks     []block.Block    `json:"blocks"`
+	Devices    int              `json:"devices"`
+	Flows      int              `json:"flows"`
+	Totals     datapath.Totals  `json:"totals"`
+	Coverage   []model.Coverage `json:"coverage"`
+	Inspection *inline.Status   `json:"inspection,omitempty"`
+	Scans      uint64           `json:"scans"`
+	Late       uint64           `json:"late_scans"`
+	LastScan   time.Duration    `json:"last_scan_ns"`
+	WorstScan  time.Duration    `json:"worst_scan_ns"`
 }
 
 func (g *Gate) status() Status {
@@ -52,6 +54,10 @@ func (g *Gate) status() Status {
 		Floods: g.det.Live(), Blocks: g.desk.Blocks(), Devices: g.loop.Devices, Flows: g.loop.Flows,
 		Totals: g.totals, Coverage: g.coverage(), Scans: g.loop.Scans, Late: g.loop.Late,
 		LastScan: g.loop.LastScan, WorstScan: g.loop.WorstFor,
+	}
+	if g.inspection != nil {
+		i := g.inspection.Status()
+		s.Inspection = &i
 	}
 	if g.link != nil {
 		l := g.link.Status()

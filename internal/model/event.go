@@ -40,21 +40,23 @@ type Kind string
 
 // The kinds of this version. A reader passes kinds it does not know through.
 const (
-	KindFloodOutbound Kind = "flood.outbound" // a device sends a flood (gate: from counters; agent: from its own sockets)
-	KindFloodEnded    Kind = "flood.ended"    // that flood is over
-	KindSpoofedSource Kind = "spoof.source"   // a device sends from addresses that are not its own
-	KindProcessStart  Kind = "process.start"  // a program was executed
-	KindProcessKilled Kind = "process.killed" // the agent ended a process because an action said so
-	KindFileChanged   Kind = "file.changed"   // a watched file was written, made, removed or its mode changed
-	KindDeviceSeen    Kind = "device.seen"    // a device appeared for the first time
-	KindPartStarted   Kind = "part.started"   // an agent or gate started
-	KindPartDegraded  Kind = "part.degraded"  // a protection is missing, Explanation says which and why
-	KindSpoolDropped  Kind = "spool.dropped"  // events were dropped from a full spool, Count says how many
-	KindActionApplied Kind = "action.applied" // a part enforces an action
-	KindActionFailed  Kind = "action.failed"  // a part could not apply an action
-	KindLoginFailed   Kind = "login.failed"   // control layer: a sign-in was refused
-	KindEnrollRefused Kind = "enroll.refused" // control layer: an enrolment was refused
-	KindLinkRefused   Kind = "link.refused"   // control layer: a call with a bad or revoked certificate
+	KindFloodOutbound Kind = "flood.outbound"     // a device sends a flood (gate: from counters; agent: from its own sockets)
+	KindFloodEnded    Kind = "flood.ended"        // that flood is over
+	KindSpoofedSource Kind = "spoof.source"       // a device sends from addresses that are not its own
+	KindIntrusion     Kind = "intrusion.detected" // an inspection rule fired on a device's traffic
+	KindBlocked       Kind = "intrusion.blocked"  // the same, and the packet was stopped
+	KindProcessStart  Kind = "process.start"      // a program was executed
+	KindProcessKilled Kind = "process.killed"     // the agent ended a process because an action said so
+	KindFileChanged   Kind = "file.changed"       // a watched file was written, made, removed or its mode changed
+	KindDeviceSeen    Kind = "device.seen"        // a device appeared for the first time
+	KindPartStarted   Kind = "part.started"       // an agent or gate started
+	KindPartDegraded  Kind = "part.degraded"      // a protection is missing, Explanation says which and why
+	KindSpoolDropped  Kind = "spool.dropped"      // events were dropped from a full spool, Count says how many
+	KindActionApplied Kind = "action.applied"     // a part enforces an action
+	KindActionFailed  Kind = "action.failed"      // a part could not apply an action
+	KindLoginFailed   Kind = "login.failed"       // control layer: a sign-in was refused
+	KindEnrollRefused Kind = "enroll.refused"     // control layer: an enrolment was refused
+	KindLinkRefused   Kind = "link.refused"       // control layer: a call with a bad or revoked certificate
 )
 
 // Layer is one of the four layers that Masugata protects. It is not a uint8,

@@ -64,6 +64,10 @@ func (d *Datapath) Verdicts() (*Verdicts, error) {
 // Alive says that the inspection is alive; call it at least once a second.
 func (v *Verdicts) Alive() { atomic.StoreUint64(&v.config.Inspecting, ktime()) }
 
+// Gone says that the inspection ends: from now on the fail mode holds for what
+// it would look at.
+func (v *Verdicts) Gone() { atomic.StoreUint64(&v.config.Inspecting, 0) }
+
 // Set says what becomes of a flow from its next packet on.
 func (v *Verdicts) Set(id *datapath.FlowID, fate datapath.Fate) error {
 	key := verdictKey{

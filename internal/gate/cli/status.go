@@ -107,6 +107,14 @@ func writeTable(w io.Writer, s *gate.Status) error {
 	if tr.DeviceTableFull+tr.FlowTableFull > 0 {
 		row("not counted", "%d packets of devices and %d of flows that found the table full", tr.DeviceTableFull, tr.FlowTableFull)
 	}
+	if i := s.Inspection; i != nil {
+		row("inspection", "mode %s, %d rules (%d refused), %d packets inspected, %d passed, %d dropped (%d rejected), %d lost to full rings, %d alerts",
+			i.Mode, i.Rules.Rules, i.Rules.Refused, i.Inspected, i.Forwarded, i.Dropped, i.Rejected, i.RingFull, i.Alerts)
+	}
+	if s.Inspection != nil || tr.Uninspected > 0 {
+		row("in the kernel", "%d packets forwarded and %d dropped as inspection said of their flow, %d passed uninspected",
+			tr.Settled, tr.DroppedVerdict, tr.Uninspected)
+	}
 	row("seen", "%d devices, %d flows, %d floods going on", s.Devices, s.Flows, s.Floods)
 	row("scans", "%d, the last in %v, the longest in %v, %d left out", s.Scans, s.LastScan, s.WorstScan, s.Late)
 	for _, c := range s.Coverage {

@@ -1,0 +1,78 @@
+package gate
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/masugata/masugata/internal/configfile"
+	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/gate/inline"
+)
+
+// InspectionConfig says what is looked for in the traffic that passes, and
+// what happens then.
+type InspectionConfig struct {
+	Enabled bool `yaml:"enabled"`
+	// Rules are files in Suricata's rule language, or patterns of files.
+	Rules []string `yaml:"rules"`
+	// Mode is observe (alerts only) or enforce (drop and reject rules stop
+	// packets); Devices, by MAC address or device id, have their own, or off.
+	Mode    inline.Mode            `yaml:"mode"`
+	Devices map[string]inline.Mode `yaml:"devices"`
+	// HomeNet is HOME_NET of the rules; empty: home.prefixes, and without those
+	// the private IPv4 networks.
+	HomeNet   []netip.Prefix    `yaml:"home_net"`
+	Variables map[string]string `yaml:"variables"` // other groups that rules name
+	Settings  map[string]string `yaml:"settings"`  // of the engine, by Suricata's dotted names
+	Flows     int               `yaml:"flows"`     // most flows followed at a time
+	Memory    int               `yaml:"memory"`    // most bytes of streams kept
+	Eve       EveConfig         `yaml:"eve"`
+}
+
+// EveConfig says where records of what was seen are written.
+type EveConfig struct {
+	Path     string   `yaml:"path"`      // of eve.json; empty: none
+	Types    []string `yaml:"types"`     // of records; empty: all
+	MaxBytes int64    `yaml:"max_bytes"` // put aside when larger
+	Keep     int      `yaml:"keep"`      // files put aside that are kept
+}
+
+func (c *Config) checkInspection(f *configfile.File) {
+	in := &c.Inspection
+	f.Check(in.Mode == inline.Observe || in.Mode == inline.Enforce, "inspection.mode", "%q: want observe or enforce", in.Mode)
+	for name, m := range in.Devices {
+		_, err := deviceKey(name)
+		f.Check(err == nil, "inspection.devices", "%q: want a MAC address such as 02:00:00:00:0a:01 or a device id", name)
+		f.Check(slices.Contains(inline.Modes(), m), "inspection.devices", "%s: %q: want observe, enforce or off", name, m)
+	}
+	for _, pattern := range in.Rules {
+		_, err := filepath.Match(pattern, "")
+		f.Check(err == nil, "inspection.rules", "%q is not a file or a pattern of files", pattern)
+	}
+	f.Check(in.Flows >= 1024 && in.Flows <= 4<<20, "inspection.flows", "%d: want 1024 to 4194304", in.Flows)
+	f.Check(in.Memory >= 1<<20, "inspection.memory", "%d: want at least 1048576", in.Memory)
+	f.Check(in.Eve.MaxBytes >= 1<<16 && in.Eve.Keep >= 0 && in.Eve.Keep <= 1000, "inspection.eve",
+		"max_bytes %d, keep %d: want at least 65536, and 0 to 1000", in.Eve.MaxBytes, in.Eve.Keep)
+}
+
+// inspection is the configuration for the package that inspects.
+func (c *Config) inspection(log *slog.Logger) inline.Config {
+	in := &c.Inspection
+	out := inline.Config{
+		Inside: c.Ports.Inside, Outside: c.Ports.Outside, Rules: in.Rules, Mode: in.Mode, HomeNet: in.HomeNet,
+		Variables: in.Variables, Settings: in.Settings, Flows: in.Flows, Memory: in.Memory,
+		Eve: inline.Eve{Path: in.Eve.Path, Types: in.Eve.Types, MaxBytes: in.Eve.MaxBytes, Keep: in.Eve.Keep}, Log: log,
+		Devices: make(map[datapath.DeviceKey]inline.Mode, len(in.Devices)),
+	}
+	if len(out.HomeNet) == 0 {
+		out.HomeNet = c.Home.Prefixes
+	}
+	for name, m := range in.Devices {
+		if k, err := deviceKey(name); err == nil { // checked with the configuration
+			out.Devices[k] = m
+		}
+	}
+	return out
+}

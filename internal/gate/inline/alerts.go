@@ -1,0 +1,163 @@
+package inline
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/flow"
+	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/rule"
+)
+
+// Alert is a rule that fired, joined with its repeats.
+type Alert struct {
+	Key
+	Message, Class string
+	Priority       uint8
+	Count          uint32
+	First, Last    time.Time
+}
+
+// Key is what makes alerts one.
+type Key struct {
+	GID, SID, Rev uint32
+	Device        datapath.DeviceKey // zero when it is not known
+	Src, Dst      netip.Addr
+	DstPort       uint16
+	Proto         uint8
+	Blocked       bool // the packet was stopped
+}
+
+// maxAlerts is how many different alerts are kept until they are fetched.
+const maxAlerts = 4096
+
+// alerts is the Sink that gathers alerts by what makes them one. In modes that
+// stop nothing it takes the sting out of verdicts, so that flows are inspected
+// on.
+type alerts struct {
+	records *engine.Records // nil for none
+	harm    bool            // the device of the frame under inspection may be stopped
+	device  datapath.DeviceKey
+	slots   []datapath.DeviceKey // by flow slot
+
+	mu    sync.Mutex
+	list  map[Key]*Alert
+	total uint64
+	lost  uint64 // that found the list full
+}
+
+// Alerts implements engine.Sink.
+func (a *alerts) Alerts(c *rule.Context, v *rule.Verdict) {
+	device := a.device
+	if c.Packet.Source != packet.SourceWire && c.Packet.Source != packet.SourceTunnel && c.Packet.Source != packet.SourceDefrag && c.Flow != nil {
+		device = a.deviceOf(c.Flow.Slot)
+	}
+	if !a.harm {
+		soften(v)
+	}
+	for i := range v.Alerts {
+		if x := &v.Alerts[i]; !x.Quiet {
+			a.note(x, c, device)
+		}
+	}
+	if a.records != nil {
+		a.records.Alerts(c, v)
+	}
+}
+
+// soften makes a verdict one that stops nothing.
+func soften(v *rule.Verdict) {
+	if v.Action >= rule.ActionDrop && v.Action <= rule.ActionRejectBoth {
+		v.Action = rule.ActionAlert
+	}
+	v.DropFlow = false
+	for i := range v.Alerts {
+		v.Alerts[i].Drop = false
+	}
+}
+
+func (a *alerts) deviceOf(slot int32) datapath.DeviceKey {
+	if int(slot) < len(a.slots) {
+		return a.slots[slot]
+	}
+	return datapath.DeviceKey{}
+}
+
+// belongs notes whose flow is in a slot.
+func (a *alerts) belongs(slot int32) {
+	for int(slot) >= len(a.slots) {
+		a.slots = append(a.slots, datapath.DeviceKey{})
+	}
+	a.slots[slot] = a.device
+}
+
+func (a *alerts) note(x *rule.Alert, c *rule.Context, device datapath.DeviceKey) {
+	p, m, at := c.Packet, x.Rule, time.Unix(0, c.Now)
+	k := Key{GID: m.GID, SID: m.SID, Rev: m.Rev, Device: device, DstPort: p.DstPort, Proto: p.Proto, Blocked: x.Drop}
+	if p.IPVersion != 0 {
+		k.Src, k.Dst = netip.AddrFrom16(p.Src).Unmap(), netip.AddrFrom16(p.Dst).Unmap()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total++
+	if old := a.list[k]; old != nil {
+		old.Count++
+		old.Last = at
+		return
+	}
+	if len(a.list) >= maxAlerts {
+		a.lost++
+		return
+	}
+	a.list[k] = &Alert{Key: k, Message: m.Message, Class: m.Classification, Priority: m.Priority, Count: 1, First: at, Last: at}
+}
+
+// fetch gives the alerts since the last call, and how many found no room.
+func (a *alerts) fetch() (list map[Key]*Alert, lost uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.list) == 0 {
+		return nil, 0
+	}
+	list, lost = a.list, a.lost
+	a.list, a.lost = make(map[Key]*Alert), 0
+	return list, lost
+}
+
+func (a *alerts) count() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total
+}
+
+// Transaction implements engine.Sink.
+func (a *alerts) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, d packet.Direction, p *packet.Packet) {
+	if a.records != nil {
+		a.records.Transaction(f, spec, tx, d, p)
+	}
+}
+
+// File implements engine.Sink.
+func (a *alerts) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, file *protocol.File, d packet.Direction, p *packet.Packet) {
+	if a.records != nil {
+		a.records.File(f, spec, tx, file, d, p)
+	}
+}
+
+// Anomaly implements engine.Sink.
+func (a *alerts) Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, event string, d packet.Direction, p *packet.Packet) {
+	if a.records != nil {
+		a.records.Anomaly(f, spec, tx, event, d, p)
+	}
+}
+
+// FlowEnd implements engine.Sink.
+func (a *alerts) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
+	if a.records != nil {
+		a.records.FlowEnd(f, why, now)
+	}
+}

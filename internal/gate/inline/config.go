@@ -1,0 +1,108 @@
+package inline
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/inspect/engine"
+)
+
+// Mode says what the inspection does to the traffic of a device.
+type Mode string
+
+// The modes.
+const (
+	Observe Mode = "observe" // alerts only
+	Enforce Mode = "enforce" // drop and reject rules stop packets
+	Off     Mode = "off"     // the device's traffic is not inspected
+)
+
+// Modes are all modes.
+func Modes() []Mode { return []Mode{Observe, Enforce, Off} }
+
+// Config is what an Inspection needs. Everything but the ports, Flows, Memory
+// and Eve can be changed by Reload.
+type Config struct {
+	Inside, Outside string
+	Rules           []string // files or patterns of files
+	Mode            Mode     // of devices without one of their own
+	Devices         map[datapath.DeviceKey]Mode
+	HomeNet         []netip.Prefix    // HOME_NET of the rules; empty: the private IPv4 networks
+	Variables       map[string]string // other address groups, and port groups (names ending in _PORTS)
+	Settings        map[string]string // by Suricata's dotted names
+	Flows           int               // most flows followed
+	Memory          int               // most bytes of streams kept
+	Eve             Eve
+	Log             *slog.Logger
+}
+
+// Eve says where records of what was seen are written.
+type Eve struct {
+	Path     string   // of eve.json, "" for none
+	Types    []string // of records, empty for all
+	MaxBytes int64    // the file is put aside when it is larger
+	Keep     int      // files put aside that are kept
+}
+
+// settings are the engine's, with what a live gate sets otherwise than a
+// reader of captures: flows are taken up in their middle, because the gate may
+// start after them, and flows too long to be read go to the kernel.
+func (c *Config) settings() engine.Settings {
+	s := engine.Settings{"stream.midstream": "yes", "stream.bypass": "yes"}
+	if len(c.HomeNet) > 0 {
+		var list []string
+		for _, p := range c.HomeNet {
+			list = append(list, p.String())
+		}
+		s["vars.address-groups.HOME_NET"] = "[" + strings.Join(list, ",") + "]"
+	}
+	for name, v := range c.Variables {
+		group := "vars.address-groups."
+		if strings.HasSuffix(name, "_PORTS") {
+			group = "vars.port-groups."
+		}
+		s[group+name] = v
+	}
+	for name, v := range c.Settings {
+		s[name] = v
+	}
+	return s
+}
+
+// files are the rule files that the patterns name now, in order. A plain name
+// is given even when there is no such file, so that reading it tells.
+func (c *Config) files() ([]string, error) {
+	var out []string
+	for _, pattern := range c.Rules {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 && !strings.ContainsAny(pattern, "*?[") {
+			found = []string{pattern}
+		}
+		for _, f := range found {
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}
+
+// enforces says whether some device's packets can be stopped.
+func (c *Config) enforces() bool {
+	if c.Mode == Enforce {
+		return true
+	}
+	for _, m := range c.Devices {
+		if m == Enforce {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,162 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/datapath/xdp"
+	"github.com/masugata/masugata/internal/gate/inline"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// openInspection compiles the rules, before the data path is touched. Rules
+// that cannot be read leave the gate without inspection, and it says so:
+// better half protected than not at all.
+func (g *Gate) openInspection() {
+	if !g.cfg.Inspection.Enabled {
+		return
+	}
+	in, err := inline.New(g.cfg.inspection(g.log))
+	if err != nil {
+		g.noInspection(err)
+		return
+	}
+	g.inspection = in
+}
+
+func (g *Gate) noInspection(err error) {
+	g.inspection, g.inspectErr = nil, err.Error()
+	g.log.Error("traffic is not inspected", "error", err)
+}
+
+// attachInspection has the data path hand over what is to be inspected, or
+// forward it when nobody inspects.
+func (g *Gate) attachInspection(dp *xdp.Datapath) error {
+	if g.inspection == nil {
+		return dp.SetInspection(false)
+	}
+	v, err := dp.Verdicts()
+	if err == nil {
+		err = g.inspection.Attach(v, dp.SetSocket)
+	}
+	if err != nil {
+		g.noInspection(err)
+		return dp.SetInspection(false)
+	}
+	return dp.SetInspection(true)
+}
+
+// inspect runs the inspection. When it fails, the fail mode holds, and the
+// gate goes on without it.
+func (g *Gate) inspect(ctx context.Context) error {
+	err := g.inspection.Run(ctx)
+	if err == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inspectErr = err.Error()
+	g.log.Error("inspection ended", "error", err)
+	if ctx.Err() == nil {
+		g.degraded("inspection", g.inspectErr, model.SeverityHigh)
+	}
+	return nil
+}
+
+// reloadInspection puts the rules of a new configuration into force. It takes
+// as long as compiling them does, so it must not hold mu.
+func (g *Gate) reloadInspection() {
+	g.mu.Lock()
+	in, cfg := g.inspection, g.cfg.inspection(g.log)
+	g.mu.Unlock()
+	if in == nil {
+		return
+	}
+	if err := in.Reload(cfg); err != nil {
+		g.log.Error("new rules not in force; the former ones hold", "error", err)
+	}
+}
+
+// keepInspection keeps what changes only with a restart.
+func (c *InspectionConfig) keepInspection(old *InspectionConfig) (changed bool) {
+	changed = c.Enabled != old.Enabled || c.Flows != old.Flows || c.Memory != old.Memory || c.Eve.Path != old.Eve.Path
+	c.Enabled, c.Flows, c.Memory, c.Eve = old.Enabled, old.Flows, old.Memory, old.Eve
+	return changed
+}
+
+// reportAlerts tells what the inspection found since the last time. Call it
+// with mu held.
+func (g *Gate) reportAlerts() {
+	if g.inspection == nil {
+		return
+	}
+	list, lost := g.inspection.Fetch()
+	for _, a := range list {
+		g.submit(alertEvent(a))
+		g.log.Info("rule fired", "rule", a.SID, "message", a.Message, "device", deviceName(a.Device), "source", a.Src,
+			"destination", a.Dst, "blocked", a.Blocked, "count", a.Count)
+	}
+	if lost > 0 {
+		g.log.Warn("alerts of more kinds than are kept", "count", lost)
+	}
+}
+
+func deviceName(k datapath.DeviceKey) model.DeviceID {
+	if k == (datapath.DeviceKey{}) {
+		return ""
+	}
+	return model.NewDeviceID(k.MAC, k.VLAN)
+}
+
+// severities are those of rule priorities, from 1 on.
+var severities = [...]model.Severity{1: model.SeverityHigh, 2: model.SeverityMedium, 3: model.SeverityLow}
+
+func alertEvent(a *inline.Alert) *model.Event {
+	e := &model.Event{
+		ID: model.NewID(a.First), Time: a.First, Last: a.Last, Device: deviceName(a.Device), Layer: model.LayerNetwork,
+		Kind: model.KindIntrusion, Subject: a.Message, Rule: fmt.Sprintf("%d:%d:%d", a.GID, a.SID, a.Rev), Count: a.Count,
+	}
+	if int(a.Priority) < len(severities) && a.Priority > 0 {
+		e.Severity = severities[a.Priority]
+	}
+	for _, addr := range [2]netip.Addr{a.Src, a.Dst} {
+		if addr.IsValid() {
+			e.Observables = append(e.Observables, model.Observable{Type: model.ObservableIP, Value: addr.String()})
+		}
+	}
+	if a.DstPort != 0 && (a.Proto == 6 || a.Proto == 17) {
+		e.Observables = append(e.Observables, model.Observable{Type: model.ObservablePort, Value: strconv.Itoa(int(a.DstPort))})
+	}
+	what, did := a.Message, "The gate let it pass: the rule or the mode only observes."
+	if a.Class != "" {
+		what += " (" + a.Class + ")"
+	}
+	if a.Blocked {
+		e.Kind, did = model.KindBlocked, "The gate stopped it."
+	}
+	e.Explanation = fmt.Sprintf("Traffic from %v to %v fits a rule of the inspection: %s. %s", a.Src, a.Dst, what, did)
+	e.Advice = "Look whether the device that was attacked, or that attacks, is up to date, and whether it behaves differently since."
+	return e
+}
+
+// inspectionMissing says why traffic is not inspected; empty when it is, or
+// is not to be. Call it with mu held.
+func (g *Gate) inspectionMissing() string {
+	if g.inspectErr != "" {
+		return "traffic is not inspected: " + g.inspectErr
+	}
+	if g.inspection == nil {
+		return ""
+	}
+	s := g.inspection.Status()
+	if s.Error != "" {
+		return "the new rules could not be read, the former ones hold: " + s.Error
+	}
+	if s.Rules.Rules == 0 {
+		return "inspection.rules names no rule, so nothing is found"
+	}
+	return ""
+}
