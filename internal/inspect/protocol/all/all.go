@@ -17,6 +17,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol/http"
 	"github.com/masugata/masugata/internal/inspect/protocol/http2"
 	"github.com/masugata/masugata/internal/inspect/protocol/ike"
+	"github.com/masugata/masugata/internal/inspect/protocol/imap"
 	"github.com/masugata/masugata/internal/inspect/protocol/krb5"
 	"github.com/masugata/masugata/internal/inspect/protocol/ldap"
 	"github.com/masugata/masugata/internal/inspect/protocol/modbus"
@@ -24,6 +25,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol/nfs"
 	"github.com/masugata/masugata/internal/inspect/protocol/ntp"
 	"github.com/masugata/masugata/internal/inspect/protocol/pgsql"
+	"github.com/masugata/masugata/internal/inspect/protocol/pop3"
 	"github.com/masugata/masugata/internal/inspect/protocol/quic"
 	"github.com/masugata/masugata/internal/inspect/protocol/rdp"
 	"github.com/masugata/masugata/internal/inspect/protocol/rfb"
@@ -46,7 +48,7 @@ func Specs() []protocol.Spec {
 	web := []protocol.Spec{http2.Spec(), http.Spec(), tls.Spec(), quic.Spec(), ssh.Spec(), websocket.Spec()}
 	names := []protocol.Spec{dns.MDNSSpec(), dns.Spec(), dhcp.Spec(), ntp.Spec(), snmp.Spec(), tftp.Spec()}
 	things := []protocol.Spec{mqtt.Spec(), sip.Spec(), rtsp.Spec(), coap.Spec(), modbus.Spec(), enip.Spec(), dnp3.Spec()}
-	files := []protocol.Spec{smb.Spec(), dcerpc.Spec(), dcerpc.UDPSpec(), nfs.Spec(), krb5.Spec(), ldap.Spec(), smtp.Spec(), ftp.Spec(), ftp.DataSpec()}
+	files := []protocol.Spec{smb.Spec(), dcerpc.Spec(), dcerpc.UDPSpec(), nfs.Spec(), krb5.Spec(), ldap.Spec(), smtp.Spec(), pop3.Spec(), imap.Spec(), ftp.Spec(), ftp.DataSpec()}
 	others := []protocol.Spec{rdp.Spec(), ike.Spec(), rfb.Spec(), pgsql.Spec(), telnet.Spec(), bittorrentdht.Spec(), rtp.Spec()}
 	return slices.Concat(web, names, things, files, others)
 }
