@@ -126,7 +126,8 @@ type Outcome struct {
 	// RawDue: the raw stream has bytes that should be inspected with this packet (see Table.Raw).
 	RawDue bool
 	// Established: the packet finds its flow established, as rules ask by
-	// flow:established. The packet that completes a TCP handshake does not.
+	// flow:established. The packet that completes a TCP handshake does not,
+	// unless it carries data.
 	Established bool
 	// Pass: this packet is not inspected (exception policy).
 	Pass bool

@@ -151,7 +151,7 @@ func (t *Table) insert(e *entry, s *session, h *half, seq uint32, data []byte) b
 	data = data[skip:]
 	start := uint64(off)
 	if len(data) == 0 {
-		t.event(EvSegmentBeforeBaseSeq)
+		t.tooOld()
 		return true
 	}
 	if data = t.withinDepth(e, h, start, data); len(data) == 0 {
@@ -167,10 +167,18 @@ func (t *Table) insert(e *entry, s *session, h *half, seq uint32, data []byte) b
 		return t.append(h, data)
 	}
 	if end <= h.bufOff && end <= h.app {
-		t.event(EvSegmentBeforeBaseSeq)
+		t.tooOld()
 		return true
 	}
 	return t.merge(s, h, start, data, skip)
+}
+
+// tooOld notes bytes before all that is kept, unless it is known already that
+// they came again for nothing.
+func (t *Table) tooOld() {
+	if t.out != nil && !t.out.Events.Has(EvPktSpuriousRetransmission) {
+		t.event(EvSegmentBeforeBaseSeq)
+	}
 }
 
 // withinDepth cuts off what is beyond the stream depth.

@@ -13,7 +13,7 @@ func (t *Table) fin(e *entry, s *session, p *packet.Packet) bool {
 		return false
 	}
 	if s.flags&(sessMidstream|sessAsync) == 0 {
-		if seqLT(p.Seq, h.nextSeq) && seqLT(p.Seq+n, h.nextSeq) || seqGT(p.Seq, h.lastAck+max(h.window, 1)) {
+		if seqLT(p.Seq+n, h.lastAck) || seqGT(p.Seq, h.lastAck+max(h.window, 1)) {
 			t.event(EvFinOutOfWindow)
 			return false
 		}
@@ -41,6 +41,9 @@ func (h *half) takeFin(seq uint32) {
 	if h.flags&halfFin == 0 {
 		h.flags |= halfFin
 		h.finSeq = seq
+		if seqLT(seq, h.nextSeq) {
+			h.finSeq = h.nextSeq // what was sent before counts
+		}
 	}
 }
 

@@ -180,6 +180,9 @@ func (t *Table) establish(e *entry, s *session, p *packet.Packet) {
 	if h.nextWin == 0 || seqLT(h.nextWin, h.lastAck+h.window) {
 		h.nextWin = h.lastAck + h.window
 	}
+	if len(p.Payload) > 0 {
+		t.out.Established = true // its bytes already belong to an established session
+	}
 	t.setState(s, TCPEstablished)
 	t.clearOthers(s)
 	t.segment(e, s, p)
