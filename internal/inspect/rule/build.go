@@ -14,8 +14,9 @@ func (c *compiler) build() (*Set, error) {
 		names: c.names, memory: c.memory, headerTable: c.headers.headerTable, chains: c.chains, frames: c.frames, hashes: c.hashes,
 		metas: make([]Meta, len(c.drafts)), rules: make([]rule, len(c.drafts)),
 	}
-	for i := range c.drafts {
-		s.metas[i], s.rules[i] = c.drafts[i].meta, c.drafts[i].rule
+	for i, d := range c.drafts {
+		s.metas[i], s.rules[i] = d.meta, d.rule
+		d.meta = Meta{}
 		c.limit(s, i)
 	}
 	if err := c.buildPackets(s); err != nil {
@@ -27,10 +28,12 @@ func (c *compiler) build() (*Set, error) {
 	return s, c.buildTxs(s)
 }
 
-// buildRaw notes whose raw stream must be kept.
+// buildRaw notes whose raw stream must be kept, and whether kinds of files
+// are asked for.
 func (c *compiler) buildRaw(s *Set, r *rule) {
 	raw := r.where&inStream != 0
 	for i := range r.steps {
+		s.magic = s.magic || r.steps[i].field == protocol.FileMagic
 		raw = raw || r.steps[i].kind == stepPayload && r.over&overTCP != 0
 	}
 	if !raw {
@@ -174,7 +177,7 @@ func (c *compiler) buildTxs(s *Set) error {
 		return cmp.Or(cmp.Compare(example[a].stage, example[b].stage), cmp.Compare(a.field, b.field), cmp.Compare(a.chain, b.chain), cmp.Compare(a.dir, b.dir))
 	})
 	for _, k := range keys {
-		g, err := newGroup(members[k])
+		g, err := c.newGroup(members[k])
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/memory"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
+	"github.com/masugata/masugata/internal/inspect/rule/prefilter"
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
 )
 
@@ -30,12 +31,13 @@ type compiler struct {
 	fileApps   []protocol.ID
 	memory     memoryTables
 
-	chains   []payload.Chain
-	chainID  map[string]uint16
-	frames   []string
-	drafts   []draft
-	bySID    map[[2]uint32]int
-	refusals []Refusal
+	chains      []payload.Chain
+	chainID     map[string]uint16
+	frames      []string
+	drafts      []*draft
+	frequencies *prefilter.Frequencies
+	bySID       map[[2]uint32]int
+	refusals    []Refusal
 }
 
 // draft is a compiled rule that has no number yet.
@@ -76,6 +78,7 @@ func newCompiler(o *Options) *compiler {
 			k.run = func(b *builder, name, _ syntax.Token) error { return b.move(name, f) }
 		}
 	}
+	c.frequencies = prefilter.Ordinary()
 	c.classes = parseClassification(o.Classification)
 	c.references = parseReferences(o.Reference)
 	c.openMemory()
@@ -153,7 +156,7 @@ func (c *compiler) keep(b *builder) error {
 		return fail(b.src.Action, "the rule has no sid", "write sid:NUMBER; with a number of its own")
 	}
 	b.rule.limits = b.limits
-	d := draft{rule: b.rule, meta: b.meta}
+	d := &draft{rule: b.rule, meta: b.meta}
 	d.fast = c.chooseFast(&d.rule)
 	d.order = b.rank()
 	key := [2]uint32{b.meta.GID, b.meta.SID}
@@ -210,7 +213,7 @@ func (b *builder) rank() uint64 {
 }
 
 func (c *compiler) sort() {
-	slices.SortStableFunc(c.drafts, func(a, b draft) int { return cmp.Compare(a.order, b.order) })
+	slices.SortStableFunc(c.drafts, func(a, b *draft) int { return cmp.Compare(a.order, b.order) })
 }
 
 // intern gives one copy of equal strings, apart from the rule's text.

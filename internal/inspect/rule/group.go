@@ -22,7 +22,7 @@ type member struct {
 }
 
 // newGroup compiles the patterns of its members, equal ones once.
-func newGroup(list []member) (*group, error) {
+func (c *compiler) newGroup(list []member) (*group, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
@@ -57,7 +57,7 @@ func newGroup(list []member) (*group, error) {
 		g.begin[byPattern[at]+1] = uint32(i + 1)
 	}
 	var err error
-	g.searcher, err = prefilter.Build(patterns, nil)
+	g.searcher, err = prefilter.Build(patterns, c.frequencies)
 	return g, err
 }
 
@@ -99,7 +99,7 @@ func (c *compiler) newPortGroups(list []member) (portGroups, error) {
 		}
 	}
 	var err error
-	if out.any, err = newGroup(anyPort); err != nil {
+	if out.any, err = c.newGroup(anyPort); err != nil {
 		return out, err
 	}
 	if out.dst, err = c.newPortTable(dst, func(h *header) uint16 { return h.dport }); err != nil {
@@ -137,7 +137,7 @@ func (c *compiler) newPortTable(list []member, ports func(h *header) uint16) (*p
 			for i, m := range members {
 				part[i] = list[m]
 			}
-			g, err := newGroup(part)
+			g, err := c.newGroup(part)
 			if err != nil {
 				return nil, err
 			}

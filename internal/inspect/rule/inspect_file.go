@@ -7,7 +7,7 @@ import (
 
 // fileBytes is the name or kind of a file, nil while it has none; final says
 // that it will not change.
-func fileBytes(f *protocol.File, field protocol.Field) (v []byte, final bool) {
+func (in *Inspector) fileBytes(f *protocol.File, field protocol.Field) (v []byte, final bool) {
 	over := f.State != protocol.FileOpen
 	if field == protocol.FileName {
 		if len(f.Name) == 0 {
@@ -21,14 +21,14 @@ func fileBytes(f *protocol.File, field protocol.Field) (v []byte, final bool) {
 	if len(f.Data.Data) == 0 {
 		return nil, over
 	}
-	return magicOf(f.Data.Data), over || len(f.Data.Data) >= magicBytes
+	return in.kindOf(f.Data.Data), over || len(f.Data.Data) >= magicBytes
 }
 
 // fileStep matches the names or kinds of files; of several files one must match.
 func (in *Inspector) fileStep(tx protocol.Tx, s *step, d packet.Direction, undecided answer) answer {
 	files := tx.Files(d)
 	for i, f := range files {
-		v, _ := fileBytes(f, s.field)
+		v, _ := in.fileBytes(f, s.field)
 		if v != nil && s.program.Match(in.changed(s.field, s.chain, d, i, v), 0, &in.state) {
 			return yes
 		}

@@ -111,7 +111,7 @@ func (in *Inspector) scanField(s *fieldScan, tx protocol.Tx, d packet.Direction,
 func (in *Inspector) scanFiles(s *fieldScan, tx protocol.Tx, d packet.Direction) {
 	for i, f := range tx.Files(d) {
 		p := progress(tx.Inspection(), s.field|progressOf(s.chain), d, i)
-		v, final := fileBytes(f, s.field)
+		v, final := in.fileBytes(f, s.field)
 		if p.Final || v == nil || uint64(len(v)) == p.Upto && !final {
 			continue
 		}

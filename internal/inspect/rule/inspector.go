@@ -34,6 +34,7 @@ type Inspector struct {
 	candidates []uint32
 	pending    []uint32 // candidates of a transaction with their step
 	hits       []hit
+	kind       []byte // of the file under inspection
 	headers    headerCache
 
 	c     *Context

@@ -173,7 +173,7 @@ alert http any any -> any any (file.data; content:"MZ"; startswith; sid:1;)
 alert http any any -> any any (filename:"EVIL"; fileext:"exe"; sid:2;)
 alert http any any -> any any (filemd5:list; sid:3;)
 alert http any any -> any any (filesize:>3; sid:4;)
-alert http any any -> any any (filemagic:"ms-dos"; filestore; sid:5;)
+alert http any any -> any any (filemagic:"dos"; filestore; sid:5;)
 alert http any any -> any any (flow:to_client; filestore; sid:6;)
 `)
 	w.f.App = protocol.HTTP1

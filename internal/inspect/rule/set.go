@@ -39,6 +39,7 @@ type Set struct {
 	chains []payload.Chain
 	frames []string
 	hashes protocol.Hashes
+	magic  bool // some rule looks at file.magic
 
 	packets [numTransports][2]portGroups // payloads of packets, by direction
 	streams [2]portGroups
@@ -83,6 +84,10 @@ func (s *Set) Hashes() protocol.Hashes { return s.hashes }
 func (s *Set) WantsFrames(id protocol.ID) bool {
 	return int(id) < len(s.framed) && len(s.framed[id]) > 0
 }
+
+// WantsMagic says whether some rule asks what kind a file is, so that records
+// say it too.
+func (s *Set) WantsMagic() bool { return s.magic }
 
 // WantsRaw says whether some rule may inspect the raw stream of a flow; while
 // its protocol is not known, rules of every protocol count.
