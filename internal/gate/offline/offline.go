@@ -12,10 +12,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/packet/capture"
 	"github.com/masugata/masugata/internal/inspect/packet/filter"
@@ -42,6 +41,7 @@ type Request struct {
 // Result is what a run found.
 type Result struct {
 	Stats    engine.Stats
+	Flow     flow.Stats
 	Rules    int
 	Refusals []rule.Refusal
 }
@@ -71,7 +71,8 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 	}
 	cfg.Rules = set
 	late := &lateBits{}
-	cfg.Sink = sinks(q, settings, out, late)
+	written := newRecords(q, settings, set, out, late)
+	cfg.Sink = sinks(q, written)
 	e, err := engine.New(cfg)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,10 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 	if err := feed(ctx, e, q); err != nil {
 		return nil, err
 	}
-	res.Stats = e.Stats()
+	res.Stats, res.Flow = e.Stats(), e.FlowStats()
+	if written != nil {
+		written.Stats(&engine.Totals{Engine: res.Stats, Flow: res.Flow, Rules: res.Rules, Fails: len(refusals)})
+	}
 	saveDatasets(e, settings, q.Warn)
 	return res, out.close()
 }
@@ -92,14 +96,22 @@ func (l *lateBits) flowbits(slot int32, yield func(string, bool, uint32)) {
 	l.e.Inspector().Flowbits(slot, yield)
 }
 
-func sinks(q Request, s engine.Settings, out *records, late *lateBits) engine.Sink {
+// newRecords writes eve.json, or is nil when there is none to write.
+func newRecords(q Request, s engine.Settings, set *rule.Set, out *records, late *lateBits) *engine.Records {
 	if out.w == nil {
-		return q.Sink
+		return nil
 	}
 	opt := recordOptions(s, q.IPS)
 	opt.Flowbits = late.flowbits
-	r := engine.NewRecords(out.w, opt)
-	if q.Sink == nil {
+	opt.Magic = opt.Magic || set.WantsMagic()
+	return engine.NewRecords(out.w, opt)
+}
+
+func sinks(q Request, r *engine.Records) engine.Sink {
+	switch {
+	case r == nil:
+		return q.Sink
+	case q.Sink == nil:
 		return r
 	}
 	return engine.Both{r, q.Sink}
@@ -237,44 +249,6 @@ func (r *records) close() error {
 	err := errors.Join(r.w.Flush(), r.f.Close())
 	r.f = nil
 	return err
-}
-
-func recordOptions(s engine.Settings, ips bool) engine.RecordOptions {
-	o := engine.RecordOptions{IPS: ips}
-	for _, i := range s.Children("outputs") {
-		base := "outputs." + i + ".eve-log"
-		if !s.Bool(base+".enabled", false) {
-			continue
-		}
-		o.Types = map[string]bool{}
-		for _, n := range s.Children(base + ".types") {
-			at := base + ".types." + n
-			if name, ok := s[at]; ok {
-				o.Types[kind(name)] = true
-			}
-			for _, name := range s.Children(at) {
-				if _, err := strconv.Atoi(name); err == nil {
-					continue
-				}
-				o.Types[kind(name)] = true
-				o.Payload = o.Payload || s.Bool(at+"."+name+".payload", false)
-				o.Printable = o.Printable || s.Bool(at+"."+name+".payload-printable", false)
-				o.Packet = o.Packet || s.Bool(at+"."+name+".packet", false)
-			}
-		}
-		if o.Types["alert"] {
-			o.Types["packet"] = true
-		}
-	}
-	return o
-}
-
-// kind is the event type that an output's type writes.
-func kind(name string) string {
-	if name == "files" {
-		return "fileinfo"
-	}
-	return strings.TrimSpace(name)
 }
 
 func saveDatasets(e *engine.Engine, s engine.Settings, warn func(string, ...any)) {

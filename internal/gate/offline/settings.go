@@ -33,6 +33,7 @@ func Settings(file string, sets []string) (engine.Settings, error) {
 		}
 		s[strings.TrimSpace(k)] = strings.TrimSpace(v)
 	}
+	parserSettings(s)
 	return s, nil
 }
 
@@ -91,7 +92,7 @@ func flatten(s engine.Settings, prefix string, n *yaml.Node) {
 			flatten(s, join(prefix, strconv.Itoa(i)), c)
 		}
 	case yaml.ScalarNode:
-		if prefix != "" && n.Tag != "!!null" {
+		if prefix != "" && (n.Tag != "!!null" || strings.Contains(prefix, ".types.")) { // "- dns:" is a type with no settings
 			s[prefix] = n.Value
 		}
 	}

@@ -44,3 +44,21 @@ func (b Both) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 		s.FlowEnd(f, why, now)
 	}
 }
+
+// Oddities implements PacketSink.
+func (b Both) Oddities(p *packet.Packet, o flow.Outcome, found protocol.Events) {
+	for _, s := range b {
+		if s, ok := s.(PacketSink); ok {
+			s.Oddities(p, o, found)
+		}
+	}
+}
+
+// Stopped implements PacketSink.
+func (b Both) Stopped(p *packet.Packet, o flow.Outcome, reason string) {
+	for _, s := range b {
+		if s, ok := s.(PacketSink); ok {
+			s.Stopped(p, o, reason)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
@@ -42,12 +43,21 @@ type Action struct {
 	Drop, Reject bool
 	Rewrite      []byte     // inline: nil, or the TCP payload as it has to be sent on
 	Flow         *flow.Flow // of the outermost packet; nil for none; valid until the next call
+
+	silent bool // dropped for what happened to its flow before
 }
 
 // Stats are counters of the engine beside those of its flow table.
 type Stats struct {
 	Packets, Bytes uint64
-	Invalid        uint64 // frames with a broken header
+	Invalid        uint64      // frames with a broken header
+	Broken         uint64      // packets with a decoder event, those inside tunnels and fragments included
+	BadSums        uint64      // packets with a wrong checksum
+	Events         [256]uint64 // packets by decoder event
+	Tagged         uint64      // packets with a VLAN tag
+	Largest        uint64      // frame, in bytes
+	Layers         [16]uint64  // packets by the bits of packet.Has…
+	First, Last    int64       // times of the first and last frame, in nanoseconds since 1970
 	Alerts         uint64
 	Discarded      uint64 // alerts over packet-alert-max
 	Transactions   [protocol.NumIDs]uint64
@@ -68,6 +78,7 @@ type Engine struct {
 	rules    *rule.Set
 	inspect  *rule.Inspector
 	sink     Sink
+	odd      PacketSink // sink, when it is one
 
 	apps    []app // by flow slot
 	env     protocol.Env
@@ -111,6 +122,7 @@ func New(cfg Config) (*Engine, error) {
 			e.depths[i] = -1
 		}
 	}
+	e.odd, _ = cfg.Sink.(PacketSink)
 	table, err := flow.New(cfg.Flow, e)
 	if err != nil {
 		return nil, err
@@ -126,6 +138,11 @@ func (e *Engine) Frame(link packet.LinkType, data []byte, now int64, number uint
 	e.now, e.number = now, number
 	e.stats.Packets++
 	e.stats.Bytes += uint64(len(data))
+	e.stats.Largest = max(e.stats.Largest, uint64(len(data)))
+	if e.stats.First == 0 {
+		e.stats.First = now
+	}
+	e.stats.Last = max(e.stats.Last, now)
 	e.table.Advance(now)
 	p := &e.packets[0]
 	e.decoder.Decode(p, link, data, now, number)
@@ -137,6 +154,7 @@ func (e *Engine) Frame(link packet.LinkType, data []byte, now int64, number uint
 
 // nested inspects what is inside of p, then p itself.
 func (e *Engine) nested(p *packet.Packet, depth int) Action {
+	e.stats.count(p)
 	var inside Action
 	if depth+1 < maxNested {
 		if q := &e.packets[depth+1]; p.Has&packet.HasTunnel != 0 && e.decoder.Next(p, q) {
@@ -162,7 +180,33 @@ func (e *Engine) one(p *packet.Packet, depth int) Action {
 			o.Dir = o.Dir.Other()
 		}
 	}
-	return e.judge(p, o)
+	a := e.judge(p, o)
+	e.remark(p, o, a)
+	return a
+}
+
+// remark tells the sink what is odd about a packet.
+func (e *Engine) remark(p *packet.Packet, o flow.Outcome, a Action) {
+	if !p.Events.Empty() {
+		e.stats.Broken++
+		for i, word := range p.Events {
+			for ; word != 0; word &= word - 1 {
+				e.stats.Events[i<<6+bits.TrailingZeros64(word)]++
+			}
+		}
+	}
+	if e.odd == nil {
+		return
+	}
+	if !p.Events.Empty() || !o.Events.Empty() {
+		e.odd.Oddities(p, o, protocol.Events{})
+	}
+	switch {
+	case o.Drop:
+		e.odd.Stopped(p, o, "stream error")
+	case a.Drop && o.Flow != nil && a.silent:
+		e.odd.Stopped(p, o, "flow drop")
+	}
 }
 
 // fragment holds a fragment until its datagram is whole.
@@ -182,6 +226,7 @@ func (e *Engine) fragment(p *packet.Packet, depth int) Action {
 		a = e.nested(q, depth+1)
 	}
 	b := e.judge(p, flow.Outcome{})
+	e.remark(p, flow.Outcome{}, b)
 	a.Drop, a.Reject = a.Drop || b.Drop, a.Reject || b.Reject
 	return a
 }
@@ -197,7 +242,7 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 		return act
 	}
 	if f != nil && f.Flags&flow.FlagDropped != 0 {
-		act.Drop = true
+		act.Drop, act.silent = true, true
 		return act
 	}
 	v := e.rulesOn(p, o, false)

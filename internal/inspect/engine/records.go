@@ -2,8 +2,6 @@ package engine
 
 import (
 	"io"
-	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/masugata/masugata/internal/inspect/eve"
@@ -26,13 +24,18 @@ type Records struct {
 
 // RecordOptions says what is written.
 type RecordOptions struct {
-	Types       map[string]bool // event types to write; nil for all
-	IPS         bool            // drop rules do drop: "blocked"
-	Payload     bool            // alerts carry the payload in base64 …
-	Printable   bool            // … and printable
-	Packet      bool            // alerts carry the packet
+	Types       map[string]bool         // event types to write; nil for all
+	IPS         bool                    // drop rules do drop: "blocked"
+	Payload     bool                    // alerts carry the payload in base64 …
+	Printable   bool                    // … and printable
+	Packet      bool                    // alerts carry the packet
+	Names       [protocol.NumIDs]string // each protocol's record, as Spec.Record; "": the protocol's name
 	Flowbits    func(slot int32, yield func(name string, number bool, value uint32))
 	PayloadSize int // most payload bytes of an alert, 0 for 4096
+
+	Decode, Stream, NoApp bool // anomaly records of broken headers, of TCP sessions; none of protocols
+	Header                bool // those of packets carry the packet's first bytes
+	Magic                 bool // fileinfo records say what a file's first bytes tell
 }
 
 // NewRecords writes to w, which should be buffered.
@@ -109,33 +112,6 @@ func source(p *packet.Packet) string {
 	return "wire/pcap"
 }
 
-func (r *Records) addr(key string, a packet.Addr) {
-	var b [64]byte
-	r.o.Text(key, netip.AddrFrom16(a).Unmap().AppendTo(b[:0]))
-}
-
-func (r *Records) proto(n uint8) {
-	switch n {
-	case 1:
-		r.o.Str("proto", "ICMP")
-	case 6:
-		r.o.Str("proto", "TCP")
-	case 17:
-		r.o.Str("proto", "UDP")
-	case 47:
-		r.o.Str("proto", "GRE")
-	case 50:
-		r.o.Str("proto", "ESP")
-	case 58:
-		r.o.Str("proto", "IPv6-ICMP")
-	case 132:
-		r.o.Str("proto", "SCTP")
-	default:
-		var b [4]byte
-		r.o.Text("proto", append(append(b[:0], ""...), strconv.Itoa(int(n))...))
-	}
-}
-
 func (r *Records) time(key string, ns int64) {
 	var b [40]byte
 	r.o.Text(key, time.Unix(0, ns).UTC().AppendFormat(b[:0], "2006-01-02T15:04:05.000000-0700"))
@@ -170,7 +146,14 @@ func (r *Records) Alerts(c *rule.Context, v *rule.Verdict) {
 		r.finish()
 	}
 	if r.opt.IPS && (v.Action == rule.ActionDrop || v.Action >= rule.ActionReject && v.Action <= rule.ActionRejectBoth) && r.wants("drop") {
-		r.drop(c, p, v)
+		r.drop(c.Flow, c.Dir, p, "rules")
+		for i := range v.Alerts {
+			if a := &v.Alerts[i]; a.Drop {
+				r.signature(a, c)
+				break
+			}
+		}
+		r.finish()
 	}
 }
 
@@ -190,8 +173,9 @@ func (r *Records) alert(c *rule.Context, p *packet.Packet, a *rule.Alert) {
 			o.Str("app_proto", f.App.String())
 		}
 		o.Str("direction", c.Dir.String())
-		if rec, ok := a.Tx.(protocol.Recorder); ok && a.Tx != nil {
-			r.attach(c, rec)
+		if a.Tx != nil {
+			r.attach(c, a.Tx)
+			r.filesOf(a.Tx, c.Dir)
 		}
 		r.flowOfAlert(f)
 		r.metadataOfFlow(f)
@@ -211,16 +195,29 @@ func (r *Records) alert(c *rule.Context, p *packet.Packet, a *rule.Alert) {
 	r.finish()
 }
 
-// attach writes the transaction's own record beside the alert.
-func (r *Records) attach(c *rule.Context, rec protocol.Recorder) {
-	name := c.App.String()
+// attach writes the transaction's own record beside the alert, under the
+// record's name of the protocol that the transaction is of.
+func (r *Records) attach(c *rule.Context, tx protocol.Tx) {
+	rec, ok := tx.(protocol.Recorder)
+	if !ok {
+		return
+	}
+	name := r.opt.Names[c.App]
+	if name == "" {
+		name = c.App.String()
+	}
 	mark := len(r.o.B)
 	r.o.Raw(name, nil)
 	at := len(r.o.B)
-	r.o.B = rec.AppendEve(r.o.B, c.Dir)
+	if own, ok := tx.(protocol.AlertRecorder); ok {
+		r.o.B = own.AppendAlertEve(r.o.B, c.Dir)
+	} else {
+		r.o.B = rec.AppendEve(r.o.B, c.Dir)
+	}
 	if len(r.o.B) == at {
 		r.o.B = r.o.B[:mark]
 	}
+	r.beside(tx, c.Dir)
 }
 
 func (r *Records) signature(a *rule.Alert, c *rule.Context) {
@@ -295,37 +292,4 @@ func (r *Records) metadata(m *rule.Meta) {
 		o.EndArray()
 	}
 	o.End()
-}
-
-func (r *Records) drop(c *rule.Context, p *packet.Packet, v *rule.Verdict) {
-	o := r.begin("drop", c.Flow, p)
-	r.addresses(p)
-	o.BeginObject("drop")
-	o.Uint("len", uint64(len(p.L3)))
-	o.Uint("tos", uint64(p.TOS))
-	o.Uint("ttl", uint64(p.TTL))
-	o.Uint("ipid", uint64(p.IPID))
-	switch {
-	case p.Has&packet.HasTCP != 0:
-		o.Uint("tcpseq", uint64(p.Seq))
-		o.Uint("tcpack", uint64(p.Ack))
-		o.Uint("tcpwin", uint64(p.Window))
-		o.Bool("syn", p.TCPFlags&packet.SYN != 0)
-		o.Bool("ack", p.TCPFlags&packet.ACK != 0)
-		o.Bool("psh", p.TCPFlags&packet.PSH != 0)
-		o.Bool("rst", p.TCPFlags&packet.RST != 0)
-		o.Bool("urg", p.TCPFlags&packet.URG != 0)
-		o.Bool("fin", p.TCPFlags&packet.FIN != 0)
-	case p.Has&packet.HasUDP != 0:
-		o.Uint("udplen", uint64(len(p.L4)))
-	}
-	o.Str("reason", "rules")
-	o.End()
-	for i := range v.Alerts {
-		if a := &v.Alerts[i]; a.Drop {
-			r.signature(a, c)
-			break
-		}
-	}
-	r.finish()
 }

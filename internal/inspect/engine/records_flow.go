@@ -6,6 +6,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/file"
 )
 
 // Transaction implements Sink.
@@ -16,7 +17,10 @@ func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx,
 	}
 	o := r.begin(spec.Record, f, p)
 	r.ends(f, d, p)
-	o.Uint("tx_id", tx.Inspection().Number)
+	r.metadataOfFlow(f)
+	if numbered(spec.ID) {
+		o.Uint("tx_id", tx.Inspection().Number)
+	}
 	at := len(o.B)
 	o.Raw(spec.Record, nil)
 	start := len(o.B)
@@ -25,19 +29,33 @@ func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx,
 	if empty {
 		o.B = o.B[:at]
 	}
-	if more, ok := tx.(protocol.Beside); ok {
-		at := len(o.B)
-		o.B = append(o.B, ',')
-		start := len(o.B)
-		if o.B = more.AppendBeside(o.B, d); len(o.B) == start {
-			o.B = o.B[:at]
-		} else {
-			empty = false
-		}
-	}
-	if !empty {
+	if r.beside(tx, d) || !empty {
 		r.finish()
 	}
+}
+
+// numbered says whether a protocol's records carry the transaction's number:
+// some have it inside, or one record a flow.
+func numbered(id protocol.ID) bool {
+	return id != protocol.DNS && id != protocol.DHCP && id != protocol.TLS
+}
+
+// beside writes the fields beside a transaction's record, and says whether
+// there are any.
+func (r *Records) beside(tx protocol.Tx, d packet.Direction) bool {
+	more, ok := tx.(protocol.Beside)
+	if !ok {
+		return false
+	}
+	o := &r.o
+	at := len(o.B)
+	o.B = append(o.B, ',')
+	start := len(o.B)
+	if o.B = more.AppendBeside(o.B, d); len(o.B) == start {
+		o.B = o.B[:at]
+		return false
+	}
+	return true
 }
 
 // ends writes the addresses of a flow: the client is the source, or for
@@ -59,12 +77,13 @@ func (r *Records) ends(f *flow.Flow, _ packet.Direction, p *packet.Packet) {
 }
 
 // File implements Sink.
-func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, file *protocol.File, d packet.Direction, p *packet.Packet) {
+func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, is *protocol.File, d packet.Direction, p *packet.Packet) {
 	if !r.wants("fileinfo") {
 		return
 	}
 	o := r.begin("fileinfo", f, p)
 	r.ends(f, d, p)
+	r.metadataOfFlow(f)
 	if rec, ok := tx.(protocol.Recorder); ok && spec.Record != "" {
 		at := len(o.B)
 		o.Raw(spec.Record, nil)
@@ -72,37 +91,67 @@ func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, file *
 		if o.B = rec.AppendEve(o.B, d); len(o.B) == start {
 			o.B = o.B[:at]
 		}
+		r.beside(tx, d)
 	}
 	o.Str("app_proto", f.App.String())
 	o.BeginObject("fileinfo")
-	o.Text("filename", file.Name)
-	o.Bool("gaps", file.Gaps)
-	o.Str("state", file.State.String())
+	r.file(is, tx.Inspection().Number)
+	o.End()
+	r.finish()
+}
+
+// filesOf lists the files of an alert's transaction.
+func (r *Records) filesOf(tx protocol.Tx, d packet.Direction) {
+	files := tx.Files(d)
+	if len(files) == 0 {
+		return
+	}
+	r.o.BeginArray("files")
+	for _, f := range files {
+		r.o.Begin()
+		r.file(f, tx.Inspection().Number)
+		r.o.End()
+	}
+	r.o.EndArray()
+}
+
+// file writes what is known of a file.
+func (r *Records) file(is *protocol.File, number uint64) {
+	o := &r.o
+	o.Text("filename", is.Name)
+	if r.opt.Magic && is.Data.Offset == 0 && len(is.Data.Data) > 0 {
+		o.Str("magic", file.Magic(is.Data.Data))
+	}
+	o.Bool("gaps", is.Gaps)
+	o.Str("state", is.State.String())
 	digests := [...]struct {
 		has  bool
 		name string
 		sum  []byte
-	}{{file.HasMD5, "md5", file.MD5[:]}, {file.HasSHA1, "sha1", file.SHA1[:]}, {file.HasSHA256, "sha256", file.SHA256[:]}}
+	}{{is.HasMD5, "md5", is.MD5[:]}, {is.HasSHA1, "sha1", is.SHA1[:]}, {is.HasSHA256, "sha256", is.SHA256[:]}}
 	for _, g := range digests {
 		if g.has {
 			var b [64]byte
 			o.Text(g.name, hex.AppendEncode(b[:0], g.sum))
 		}
 	}
-	o.Bool("stored", file.Stored)
-	o.Uint("size", file.Size)
-	o.Uint("tx_id", tx.Inspection().Number)
-	o.End()
-	r.finish()
+	o.Bool("stored", is.Stored)
+	o.Uint("size", is.Size)
+	if is.End > 0 {
+		o.Uint("start", is.Start)
+		o.Uint("end", is.End)
+	}
+	o.Uint("tx_id", number)
 }
 
 // Anomaly implements Sink.
 func (r *Records) Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, event string, d packet.Direction, p *packet.Packet) {
-	if !r.wants("anomaly") {
+	if r.opt.NoApp || !r.wants("anomaly") {
 		return
 	}
 	o := r.begin("anomaly", f, p)
 	r.ends(f, d, p)
+	r.metadataOfFlow(f)
 	o.Uint("tx_id", tx.Inspection().Number)
 	o.BeginObject("anomaly")
 	o.Str("app_proto", spec.ID.String())
@@ -131,6 +180,10 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 	}
 	o.Uint("ip_v", uint64(f.IPVersion))
 	r.proto(f.Proto)
+	if f.Proto == 1 || f.Proto == 58 {
+		o.Uint("icmp_type", uint64(f.ClientPort))
+		o.Uint("icmp_code", uint64(f.ServerPort))
+	}
 	if f.App != protocol.Unknown {
 		o.Str("app_proto", f.App.String())
 	}
@@ -142,6 +195,9 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 	o.Str("state", f.State.String())
 	o.Str("reason", why.String())
 	o.Bool("alerted", f.Flags&flow.FlagAlerted != 0)
+	if r.opt.IPS && f.Flags&flow.FlagDropped != 0 {
+		o.Str("action", "drop")
+	}
 	o.End()
 	r.metadataOfFlow(f)
 	if f.Proto == 6 {
@@ -179,37 +235,37 @@ func (r *Records) metadataOfFlow(f *flow.Flow) {
 		return
 	}
 	o := &r.o
-	for _, numbers := range [2]bool{false, true} {
-		open := false
-		r.bits(f.Slot, func(name string, number bool, value uint32) {
-			if number != numbers {
-				return
-			}
-			if !open {
-				open = true
-				o.BeginObject("metadata")
-				if numbers {
-					o.BeginObject("flowints")
-				} else {
-					o.BeginArray("flowbits")
-				}
-			}
-			if numbers {
-				o.Uint(name, uint64(value))
-			} else {
+	marks, numbers := 0, 0
+	r.bits(f.Slot, func(_ string, number bool, _ uint32) {
+		if number {
+			numbers++
+		} else {
+			marks++
+		}
+	})
+	if marks+numbers == 0 {
+		return
+	}
+	o.BeginObject("metadata")
+	if marks > 0 {
+		o.BeginArray("flowbits")
+		r.bits(f.Slot, func(name string, number bool, _ uint32) {
+			if !number {
 				o.ItemStr(name)
 			}
 		})
-		switch {
-		case open && numbers:
-			o.End()
-			o.End()
-		case open:
-			o.EndArray()
-			o.End()
-			return
-		}
+		o.EndArray()
 	}
+	if numbers > 0 {
+		o.BeginObject("flowints")
+		r.bits(f.Slot, func(name string, number bool, value uint32) {
+			if number {
+				o.Uint(name, uint64(value))
+			}
+		})
+		o.End()
+	}
+	o.End()
 }
 
 var tcpStates = [...]string{"none", "syn_sent", "syn_recv", "established", "fin_wait1", "fin_wait2", "time_wait", "last_ack", "close_wait", "closing", "closed"}
@@ -220,6 +276,10 @@ func (r *Records) tcp(f *flow.Flow) {
 	for i, flags := range [3]uint8{f.TCPSeen[0] | f.TCPSeen[1], f.TCPSeen[0], f.TCPSeen[1]} {
 		b := [2]byte{"0123456789abcdef"[flags>>4], "0123456789abcdef"[flags&15]}
 		o.Text([...]string{"tcp_flags", "tcp_flags_ts", "tcp_flags_tc"}[i], b[:])
+	}
+	if f.TCPState == flow.TCPNone {
+		o.End()
+		return
 	}
 	all := f.TCPSeen[0] | f.TCPSeen[1]
 	for i, name := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"} {

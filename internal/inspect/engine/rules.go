@@ -30,6 +30,9 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	}
 	c.Frames = a.frames.of(o.Dir, c.Frames)
 	v := e.report(c)
+	if e.odd != nil && !c.AppEvents.Empty() {
+		e.odd.Oddities(p, flow.Outcome{Flow: f, Dir: o.Dir}, c.AppEvents)
+	}
 	if c.Raw != nil {
 		e.table.RawDone(f, o.Dir)
 		e.restOfRaw(f, o, last)

@@ -33,6 +33,13 @@ type Recorder interface {
 	AppendEve(dst []byte, d packet.Direction) []byte
 }
 
+// AlertRecorder is implemented by a Recorder whose record looks different when
+// it stands in an alert (DNS).
+type AlertRecorder interface {
+	// AppendAlertEve appends the object as AppendEve does.
+	AppendAlertEve(dst []byte, d packet.Direction) []byte
+}
+
 // Beside is implemented by a Recorder that writes more fields of the event
 // beside its record (SMTP's "email", NFS's "rpc").
 type Beside interface {

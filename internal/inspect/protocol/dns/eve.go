@@ -27,6 +27,37 @@ func (t *Tx) AppendEve(dst []byte, d packet.Direction) []byte {
 	return o.B
 }
 
+// AppendAlertEve appends the message as alerts carry it: in version 2 under
+// "query" or "answer".
+func (t *Tx) AppendAlertEve(dst []byte, d packet.Direction) []byte {
+	if t.version == 3 {
+		return t.AppendEve(dst, d)
+	}
+	o := eve.Object{B: dst}
+	o.Begin()
+	o.Uint("version", 2)
+	if t.head.response() {
+		o.BeginObject("answer")
+		t.eveAnswer(&o)
+		o.End()
+	} else if q := t.section(questions); len(q) > 0 {
+		o.BeginArray("query")
+		for i := range q {
+			o.Begin()
+			o.Str("type", "query")
+			o.Uint("id", uint64(t.head.id))
+			t.eveName(&o, &q[i])
+			o.Uint("tx_id", t.inspection.Number)
+			t.eveFlag(&o, "z", 0x40)
+			o.Uint("opcode", uint64(t.head.opcode()))
+			o.End()
+		}
+		o.EndArray()
+	}
+	o.End()
+	return o.B
+}
+
 func (t *Tx) eveQuery(o *eve.Object) {
 	o.Uint("version", 2)
 	o.Str("type", "query")
