@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/masugata/masugata/internal/gate/offline"
 )
@@ -13,8 +14,8 @@ import (
 type readFlags struct {
 	capture, rules, out, config string
 	checksums, runmode          string
-	sets                        []string
-	ips                         bool
+	sets, more, include         []string
+	ips, fatal, blind           bool
 	verbose                     int
 }
 
@@ -36,9 +37,30 @@ func readCommand() *cobra.Command {
 	fl.StringVarP(&f.checksums, "checksums", "k", "all", "all: packets with wrong checksums are left out; none: they are inspected")
 	fl.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE setting by Suricata's dotted name (repeatable)")
 	fl.BoolVar(&f.ips, "simulate-ips", false, "treat drop rules and streams as if inline")
+	fl.StringArrayVarP(&f.more, "more-rules", "s", nil, "one more rule file (repeatable)")
+	fl.StringArrayVar(&f.include, "include", nil, "one more configuration file, read after the first (repeatable)")
+	fl.BoolVar(&f.fatal, "init-errors-fatal", false, "stop when a rule is refused")
+	fl.BoolVar(&f.blind, "disable-detection", false, "load no rules: write records only")
 	fl.StringVar(&f.runmode, "runmode", "single", "taken for Suricata's sake; there is one mode")
 	fl.CountVarP(&f.verbose, "verbose", "v", "taken for Suricata's sake")
+	silent(fl)
 	return c
+}
+
+// silent takes flags of Suricata that change nothing here, so that scripts
+// written for it run as they are.
+func silent(fl *pflag.FlagSet) {
+	for _, name := range []string{"data-dir", "pcap-file-buffer-size", "strict-rule-keywords"} {
+		fl.String(name, "", "taken for Suricata's sake")
+		if name == "strict-rule-keywords" {
+			fl.Lookup(name).NoOptDefVal = "all"
+		}
+		fl.Lookup(name).Hidden = true
+	}
+	for _, name := range []string{"pcap-file-continuous", "pcap-file-recursive"} {
+		fl.Bool(name, false, "taken for Suricata's sake")
+		fl.Lookup(name).Hidden = true
+	}
 }
 
 func read(c *cobra.Command, f readFlags, args []string) error {
@@ -56,6 +78,13 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 	if f.rules != "" {
 		q.Rules = strings.Split(f.rules, ",")
 	}
-	_, err := offline.Run(c.Context(), q)
+	if q.Rules = append(q.Rules, f.more...); f.blind {
+		q.Rules = nil
+	}
+	q.Include = f.include
+	res, err := offline.Run(c.Context(), q)
+	if err == nil && f.fatal && len(res.Refusals) > 0 {
+		return fmt.Errorf("%d rules were refused", len(res.Refusals))
+	}
 	return err
 }

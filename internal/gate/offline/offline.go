@@ -29,6 +29,7 @@ type Request struct {
 	Rules       []string // files
 	Out         string   // folder for eve.json, "" for none
 	Config      string   // Suricata's YAML, "" for none
+	Include     []string // more configuration files, read after Config
 	Set         []string // KEY=VALUE
 	Filter      string   // a small part of pcap-filter: "port 22"
 	NoChecksums bool
@@ -48,7 +49,7 @@ type Result struct {
 
 // Run inspects the capture. It stops early when ctx ends.
 func Run(ctx context.Context, q Request) (*Result, error) {
-	settings, err := Settings(q.Config, q.Set)
+	settings, err := Settings(q.Config, q.Include, q.Set)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,14 @@ import (
 const maxIncludes = 16
 
 // Settings reads a Suricata configuration file ("" for none) with what it
-// includes, and then KEY=VALUE settings, into dotted names.
-func Settings(file string, sets []string) (engine.Settings, error) {
+// includes, then more files, and then KEY=VALUE settings, into dotted names.
+func Settings(file string, more, sets []string) (engine.Settings, error) {
 	s := engine.Settings{}
-	if file != "" {
-		if err := readConfig(s, file, 0); err != nil {
+	for _, f := range append([]string{file}, more...) {
+		if f == "" {
+			continue
+		}
+		if err := readConfig(s, f, 0); err != nil {
 			return nil, err
 		}
 	}
