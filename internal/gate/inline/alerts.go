@@ -42,7 +42,7 @@ type alerts struct {
 	records *engine.Records // nil for none
 	harm    bool            // the device of the frame under inspection may be stopped
 	device  datapath.DeviceKey
-	slots   []datapath.DeviceKey // by flow slot
+	slots   []slot // by flow slot
 
 	mu    sync.Mutex
 	list  map[Key]*Alert
@@ -80,19 +80,33 @@ func soften(v *rule.Verdict) {
 	}
 }
 
-func (a *alerts) deviceOf(slot int32) datapath.DeviceKey {
-	if int(slot) < len(a.slots) {
-		return a.slots[slot]
+// slot is what is kept of a flow beside the engine.
+type slot struct {
+	device datapath.DeviceKey
+	told   uint64 // the flow of which the kernel was told
+}
+
+func (a *alerts) deviceOf(n int32) datapath.DeviceKey {
+	if int(n) < len(a.slots) {
+		return a.slots[n].device
 	}
 	return datapath.DeviceKey{}
 }
 
 // belongs notes whose flow is in a slot.
-func (a *alerts) belongs(slot int32) {
-	for int(slot) >= len(a.slots) {
-		a.slots = append(a.slots, datapath.DeviceKey{})
+func (a *alerts) belongs(n int32) {
+	for int(n) >= len(a.slots) {
+		a.slots = append(a.slots, slot{})
 	}
-	a.slots[slot] = a.device
+	a.slots[n].device = a.device
+}
+
+// fresh says whether the kernel hears of a flow for the first time.
+func (a *alerts) fresh(f *flow.Flow) bool {
+	s := &a.slots[f.Slot]
+	old := s.told
+	s.told = f.ID
+	return old != f.ID
 }
 
 func (a *alerts) note(x *rule.Alert, c *rule.Context, device datapath.DeviceKey) {

@@ -93,16 +93,3 @@ func (c *Config) files() ([]string, error) {
 	}
 	return out, nil
 }
-
-// enforces says whether some device's packets can be stopped.
-func (c *Config) enforces() bool {
-	if c.Mode == Enforce {
-		return true
-	}
-	for _, m := range c.Devices {
-		if m == Enforce {
-			return true
-		}
-	}
-	return false
-}

@@ -85,7 +85,9 @@ func New(cfg Config) (*Inspection, error) {
 	i.modes.Store(&modes{cfg.Mode, cfg.Devices})
 	i.status = Status{Mode: cfg.Mode, Rules: loaded}
 	s := cfg.settings()
-	flows, err := engine.FlowConfig(s, cfg.enforces())
+	// Streams are always read as if packets could be stopped, because a reload
+	// may make it so; what only observes has its verdicts softened.
+	flows, err := engine.FlowConfig(s, true)
 	if err != nil {
 		return nil, fmt.Errorf("inspection.settings: %w", err)
 	}
@@ -101,7 +103,7 @@ func New(cfg Config) (*Inspection, error) {
 		Decoder: engine.DecoderOptions(s, s.Bool("stream.checksum-validation", true)),
 		Inspect: rule.InspectorConfig{
 			PacketAlertMax: int(s.Size("packet-alert-max", 15)), RecursionLimit: int(s.Size("detect.inspection-recursion-limit", 3000)),
-			FlowMemory: cfg.Flows, IPS: cfg.enforces(),
+			FlowMemory: cfg.Flows, IPS: true,
 		},
 	})
 	if err != nil {
@@ -111,7 +113,7 @@ func New(cfg Config) (*Inspection, error) {
 }
 
 func recordOptions(cfg *Config) engine.RecordOptions {
-	o := engine.RecordOptions{IPS: cfg.enforces()}
+	o := engine.RecordOptions{IPS: true}
 	if len(cfg.Eve.Types) > 0 {
 		o.Types = make(map[string]bool)
 		for _, t := range cfg.Eve.Types {
@@ -261,9 +263,11 @@ func (i *Inspection) settle(side datapath.Side, frame []byte, f *flow.Flow, fate
 		i.stats.Errors++
 		return
 	}
-	if fate == datapath.FateDrop {
+	switch {
+	case f == nil || !i.sink.fresh(f):
+	case fate == datapath.FateDrop:
 		i.stats.Blocked++
-	} else {
+	default:
 		i.stats.Settled++
 	}
 }

@@ -26,7 +26,8 @@ const maxRefusalsLogged = 20
 // compile reads and compiles the rules of a configuration, and logs what came
 // of it.
 func compile(c *Config) (*rule.Set, Loaded, error) {
-	began, before := time.Now(), liveHeap()
+	before := liveHeap()
+	began := time.Now()
 	files, err := c.files()
 	if err != nil {
 		return nil, Loaded{}, fmt.Errorf("inspection rules: %w", err)
@@ -36,7 +37,6 @@ func compile(c *Config) (*rule.Set, Loaded, error) {
 		return nil, Loaded{}, fmt.Errorf("inspection rules: %w", err)
 	}
 	l := Loaded{At: began, Files: len(files), Rules: len(set.Rules()), Refused: len(refusals), Took: time.Since(began)}
-	runtime.GC()
 	l.MiB = max(0, float64(liveHeap())-float64(before)) / (1 << 20)
 	for i, r := range refusals {
 		if i == maxRefusalsLogged {
@@ -50,8 +50,9 @@ func compile(c *Config) (*rule.Set, Loaded, error) {
 	return set, l, nil
 }
 
-// liveHeap is the bytes that the last garbage collection found in use.
+// liveHeap is the bytes that are in use.
 func liveHeap() uint64 {
+	runtime.GC()
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
 	if s[0].Value.Kind() != metrics.KindUint64 {
