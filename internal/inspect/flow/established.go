@@ -15,6 +15,9 @@ func (t *Table) follow(e *entry, s *session, p *packet.Packet) bool {
 		}
 		if n := uint32(len(p.Payload)); n > 0 && s.state != TCPClosed && seqLEQ(p.Seq+n, h.lastAck) {
 			t.event(EvPktSpuriousRetransmission)
+			if h.offset(p.Seq+n) <= int64(h.next) {
+				return true // nothing in it is new to anybody
+			}
 		}
 	}
 	h.tcpFlags |= p.TCPFlags

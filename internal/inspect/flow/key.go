@@ -105,7 +105,7 @@ func (t *Table) quotedKey(p *packet.Packet, k *key) bool {
 	switch {
 	case p.Has&packet.HasICMPv4 != 0:
 		switch p.ICMPType {
-		case 3, 4, 5, 11, 12:
+		case 3, 4, 11, 12:
 		default:
 			return false
 		}
@@ -129,6 +129,18 @@ func (t *Table) quotedKey(p *packet.Packet, k *key) bool {
 	}
 	t.hash(k)
 	return true
+}
+
+// icmp4Error says whether the packet is an ICMP error, which begins no flow.
+func icmp4Error(p *packet.Packet) bool {
+	if p.Has&packet.HasICMPv4 == 0 {
+		return false
+	}
+	switch p.ICMPType {
+	case 3, 4, 5, 11, 12:
+		return true
+	}
+	return false
 }
 
 func quote(b []byte, k *key) bool {

@@ -84,6 +84,9 @@ func (t *Table) Packet(p *packet.Packet) Outcome {
 	}
 	slot, d := t.lookup(p, &k)
 	if slot < 0 {
+		if icmp4Error(p) {
+			return *out
+		}
 		if slot = t.admit(p, &k); slot < 0 {
 			t.stats.FlowMemcap++
 			t.refuse(out)
@@ -230,7 +233,9 @@ func (t *Table) touch(slot int32, e *entry, p *packet.Packet, out *Outcome) {
 	if f.Proto == protoTCP && p.Has&packet.HasTCP != 0 {
 		f.TCPSeen[d] |= p.TCPFlags
 	}
-	e.seen |= 1 << d
+	if f.Proto == p.Proto {
+		e.seen |= 1 << d // an error about a flow is no answer in it
+	}
 	switch {
 	case f.State == StateEstablished:
 		out.Established = true

@@ -117,7 +117,7 @@ func (t *Table) keepAlive(s *session, p *packet.Packet) bool {
 	}
 	if p.Seq == h.nextSeq-1 && p.Ack == o.lastAck && s.state == TCPEstablished {
 		h.flags |= halfKeepAlive
-		return len(p.Payload) == 0 || h.nextSeq != h.lastAck
+		return true
 	}
 	if o.flags&halfKeepAlive != 0 {
 		o.flags &^= halfKeepAlive
@@ -134,6 +134,9 @@ func (t *Table) badWindowUpdate(s *session, p *packet.Packet) bool {
 	d := t.out.Dir
 	h, o := &s.half[d], &s.half[d.Other()]
 	if s.state < TCPEstablished || s.state == TCPClosed || len(p.Payload) > 0 || p.TCPFlags&packet.ACK == 0 || s.flags&(sessMidstream|sessAsync) != 0 {
+		return false
+	}
+	if o.flags&halfFin != 0 && p.Ack == o.finSeq+1 {
 		return false
 	}
 	win := uint32(p.Window) << o.wscale
