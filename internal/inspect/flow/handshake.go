@@ -4,7 +4,7 @@ import "github.com/masugata/masugata/internal/inspect/packet"
 
 // synSent handles a packet after the client's SYN; false when it is invalid.
 func (t *Table) synSent(e *entry, s *session, p *packet.Packet) bool {
-	if !t.validEcho(s, p) {
+	if p.TCPFlags&(packet.RST|packet.FIN|packet.SYN) != 0 && !t.validEcho(s, p) {
 		return false
 	}
 	switch flags := p.TCPFlags; {
