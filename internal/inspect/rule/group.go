@@ -2,9 +2,11 @@ package rule
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
+	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/prefilter"
 )
 
@@ -67,7 +69,8 @@ func (g *group) of(pattern uint32) []uint32 { return g.rules[g.begin[pattern]:g.
 // portGroups are the groups for one transport and direction: what is for any
 // port, and what is for the port at either end.
 type portGroups struct {
-	any      *group
+	any      []*group               // for any port
+	byApp    [protocol.NumIDs]uint8 // by the flow's protocol: which of any
 	dst, src *portTable
 }
 
@@ -98,8 +101,8 @@ func (c *compiler) newPortGroups(list []member) (portGroups, error) {
 			anyPort = append(anyPort, m)
 		}
 	}
-	var err error
-	if out.any, err = c.newGroup(anyPort); err != nil {
+	err := c.newAppGroups(&out, anyPort)
+	if err != nil {
 		return out, err
 	}
 	if out.dst, err = c.newPortTable(dst, func(h *header) uint16 { return h.dport }); err != nil {
@@ -108,6 +111,38 @@ func (c *compiler) newPortGroups(list []member) (portGroups, error) {
 	out.src, err = c.newPortTable(src, func(h *header) uint16 { return h.sport })
 	return out, err
 }
+
+// newAppGroups builds one group for each protocol that some rule names, of its
+// rules and of those that name none, and one of the latter alone: a buffer is
+// searched once, for what can match in a flow of its protocol.
+func (c *compiler) newAppGroups(out *portGroups, list []member) error {
+	known := map[string]uint8{}
+	for app := range protocol.NumIDs {
+		var part []member
+		var key []byte
+		for i, m := range list {
+			if s := c.drafts[m.rule].rule.apps; s == 0 || s&(1<<app) != 0 {
+				part = append(part, m)
+				key = binary.AppendUvarint(key, uint64(i))
+			}
+		}
+		id, ok := known[string(key)]
+		if !ok {
+			g, err := c.newGroup(part)
+			if err != nil {
+				return err
+			}
+			id = uint8(len(out.any))
+			out.any = append(out.any, g)
+			known[string(key)] = id
+		}
+		out.byApp[app] = id
+	}
+	return nil
+}
+
+// of is the group for any port of a flow's protocol.
+func (p *portGroups) of(app protocol.ID) *group { return p.any[p.byApp[app]] }
 
 // newPortTable builds one group for each different set of rules that a port
 // can have.

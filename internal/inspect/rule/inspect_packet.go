@@ -41,7 +41,7 @@ func (in *Inspector) search(g *group, data []byte, base uint64) {
 }
 
 func (in *Inspector) searchPorts(p *portGroups, c *Context, data []byte, base uint64) {
-	in.search(p.any, data, base)
+	in.search(p.of(in.facts.app), data, base)
 	if in.facts.ports {
 		in.search(p.dst.of(c.Packet.DstPort), data, base)
 		in.search(p.src.of(c.Packet.SrcPort), data, base)

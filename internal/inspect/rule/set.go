@@ -116,7 +116,7 @@ func (s *Set) Settled(f *flow.Flow) bool {
 	}
 	for d := range 2 {
 		g := &s.packets[t][d]
-		if s.always[t][d].size() > 0 || g.any != nil || g.dst.of(f.ServerPort) != nil || g.src.of(f.ServerPort) != nil ||
+		if s.always[t][d].size() > 0 || g.of(f.App) != nil || g.dst.of(f.ServerPort) != nil || g.src.of(f.ServerPort) != nil ||
 			g.dst.of(f.ClientPort) != nil || g.src.of(f.ClientPort) != nil {
 			return false
 		}
