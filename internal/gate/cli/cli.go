@@ -76,7 +76,7 @@ func New(version string) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	root.AddCommand(runCommand(version), enrollCommand(version), statusCommand(), checkCommand(),
-		configCommand(), detachCommand(), readCommand(), versionCommand(version))
+		configCommand(), detachCommand(), readCommand(), rulesCommand(), versionCommand(version))
 	return root
 }
 

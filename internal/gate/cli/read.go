@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/masugata/masugata/internal/gate/offline"
+	"github.com/masugata/masugata/internal/inspect/packet/filter"
 )
 
 // readFlags are Suricata's flags that `read` takes.
@@ -22,11 +24,18 @@ type readFlags struct {
 func readCommand() *cobra.Command {
 	var f readFlags
 	c := &cobra.Command{
-		Use:   "read [flags] [CAPTURE]",
+		Use:   "read [flags] [CAPTURE] [FILTER]",
 		Short: "Inspect a capture file with the engine that guards live traffic",
 		Long: "Inspect a capture file (pcap, pcapng) with the engine that guards live traffic.\n\n" +
-			"With -l it writes FOLDER/eve.json with Suricata's field names. The flags are those of\n" +
-			"Suricata, so that existing tests and habits carry over.",
+			"Without -l it prints a page: who talked to whom, protocols, alerts, files, names, odd\n" +
+			"things. With -l it writes FOLDER/eve.json with Suricata's field names instead. The flags\n" +
+			"are those of Suricata, so that existing tests and habits carry over.\n\n" +
+			"FILTER is a small part of what tcpdump takes: host, net, port, portrange, src, dst, tcp,\n" +
+			"udp, sctp, icmp, icmp6, ip, ip6, arp, vlan, and, or, not, parentheses. VLAN tags are\n" +
+			"looked through; each fragment is judged by itself.",
+		Example: "  masugata-gate read capture.pcap\n" +
+			"  masugata-gate read capture.pcap -S home.rules 'host 192.0.2.7 and not port 443'\n" +
+			"  masugata-gate read -r capture.pcap -S home.rules -l out -k none",
 		RunE: func(c *cobra.Command, args []string) error { return read(c, f, args) },
 	}
 	fl := c.Flags()
@@ -82,7 +91,16 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 		q.Rules = nil
 	}
 	q.Include = f.include
+	if f.out == "" {
+		q.Report = c.OutOrStdout()
+	}
+	done := progress(&q, c.ErrOrStderr())
 	res, err := offline.Run(c.Context(), q)
+	done()
+	var bad *filter.Error
+	if errors.As(err, &bad) {
+		return errUsage{err}
+	}
 	if err == nil && f.fatal && len(res.Refusals) > 0 {
 		return fmt.Errorf("%d rules were refused", len(res.Refusals))
 	}

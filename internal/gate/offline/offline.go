@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/engine/report"
 	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/packet/capture"
@@ -36,7 +37,7 @@ type Request struct {
 	IPS         bool // drop rules count as dropping, streams are handled inline
 	Warn        func(format string, args ...any)
 	Progress    func(read, size int64) // called now and then
-	Sink        engine.Sink            // beside eve.json; nil for none
+	Report      io.Writer              // gets a page for people at the end; nil for none
 }
 
 // Result is what a run found.
@@ -58,9 +59,7 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 		return nil, err
 	}
 	res := &Result{Rules: len(set.Rules()), Refusals: refusals}
-	for _, r := range refusals {
-		q.Warn("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Problem)
-	}
+	warnRefusals(q, refusals)
 	out, err := openRecords(q.Out)
 	if err != nil {
 		return nil, err
@@ -73,21 +72,53 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 	cfg.Rules = set
 	late := &lateBits{}
 	written := newRecords(q, settings, set, out, late)
-	cfg.Sink = sinks(q, written)
+	var page *report.Collector
+	if q.Report != nil {
+		page = report.New()
+	}
+	cfg.Sink = sinks(page, written)
 	e, err := engine.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	late.e = e
-	if err := feed(ctx, e, q); err != nil {
+	cut, err := feed(ctx, e, q)
+	if err != nil {
 		return nil, err
 	}
 	res.Stats, res.Flow = e.Stats(), e.FlowStats()
+	totals := engine.Totals{Engine: res.Stats, Flow: res.Flow, Rules: res.Rules, Fails: len(refusals)}
 	if written != nil {
-		written.Stats(&engine.Totals{Engine: res.Stats, Flow: res.Flow, Rules: res.Rules, Fails: len(refusals)})
+		written.Stats(&totals)
+	}
+	if page != nil {
+		err := page.Write(q.Report, &report.Source{File: q.Capture, Filter: q.Filter, Truncated: cut, Checked: cfg.Decoder.Checksums != 0, Totals: totals})
+		if err != nil {
+			return nil, err
+		}
 	}
 	saveDatasets(e, settings, q.Warn)
 	return res, out.close()
+}
+
+// warnRefusals names each rule that is not honoured; a page for people only
+// counts them.
+func warnRefusals(q Request, refusals []rule.Refusal) {
+	if q.Report != nil {
+		return
+	}
+	for _, r := range refusals {
+		q.Warn("%s", RefusalText(&r))
+	}
+}
+
+// RefusalText is a refusal in one line: file:line:column: problem — mend.
+func RefusalText(r *rule.Refusal) string {
+	text := fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Problem)
+	if r.Mend != "" {
+		text += " — " + r.Mend
+	}
+	return text
 }
 
 // lateBits lets records ask an engine that is made after them.
@@ -108,14 +139,16 @@ func newRecords(q Request, s engine.Settings, set *rule.Set, out *records, late 
 	return engine.NewRecords(out.w, opt)
 }
 
-func sinks(q Request, r *engine.Records) engine.Sink {
+func sinks(page *report.Collector, r *engine.Records) engine.Sink {
 	switch {
+	case r == nil && page == nil:
+		return nil
 	case r == nil:
-		return q.Sink
-	case q.Sink == nil:
+		return page
+	case page == nil:
 		return r
 	}
-	return engine.Both{r, q.Sink}
+	return engine.Both{r, page}
 }
 
 func engineConfig(s engine.Settings, q Request) (engine.Config, error) {
@@ -151,15 +184,15 @@ func Specs(s engine.Settings) []protocol.Spec {
 }
 
 // feed reads the capture to its end. A file that ends within a record is
-// inspected as far as it goes, with a warning.
-func feed(ctx context.Context, e *engine.Engine, q Request) error {
+// inspected as far as it goes, with a warning, which is also returned.
+func feed(ctx context.Context, e *engine.Engine, q Request) (string, error) {
 	wanted, err := newSieve(q.Filter)
 	if err != nil {
-		return err
+		return "", err
 	}
 	f, err := os.Open(q.Capture)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	var size int64
@@ -168,7 +201,7 @@ func feed(ctx context.Context, e *engine.Engine, q Request) error {
 	}
 	r, err := capture.NewReader(bufio.NewReaderSize(f, 1<<20))
 	if err != nil {
-		return fmt.Errorf("%s: %w", q.Capture, err)
+		return "", fmt.Errorf("%s: %w", q.Capture, err)
 	}
 	n := uint64(0) // of the frames that the filter took
 	for read := 1; ; read++ {
@@ -177,17 +210,19 @@ func feed(ctx context.Context, e *engine.Engine, q Request) error {
 		switch {
 		case errors.Is(err, io.EOF):
 			e.Close()
-			return nil
+			return "", nil
 		case errors.As(err, &broken):
-			q.Warn("%s: %v", q.Capture, err)
+			if q.Report == nil {
+				q.Warn("%s: %v", q.Capture, err)
+			}
 			e.Close()
-			return nil
+			return broken.Problem, nil
 		case err != nil:
-			return fmt.Errorf("%s: %w", q.Capture, err)
+			return "", fmt.Errorf("%s: %w", q.Capture, err)
 		}
 		if read&0xfff == 0 {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return "", ctx.Err()
 			}
 			if q.Progress != nil {
 				q.Progress(r.Offset(), size)
