@@ -411,3 +411,23 @@ func TestKilledInspection(t *testing.T) {
 		t.Error("fail mode closed, but uninspected traffic passes")
 	}
 }
+
+// TestWithoutInspection: what cannot be inspected passes, and the status says
+// what is missing.
+func TestWithoutInspection(t *testing.T) {
+	w := inspected(t, inline.Enforce, testRules)
+	w.cfg.Inspection.Rules = []string{filepath.Join(t.TempDir(), "nowhere.rules")}
+	stop := w.start(testLog(t), nil)
+	defer func() { stop() }()
+	w.serve(80, answerHTTP)
+	if got, err := w.get("/"); err != nil {
+		t.Errorf("GET /: %q, %v", got, err)
+	}
+	s := w.status()
+	for _, c := range s.Coverage {
+		if c.Protection == "inspection" && !c.Active && strings.Contains(c.Reason, "nowhere.rules") {
+			return
+		}
+	}
+	t.Errorf("coverage %+v: want inspection missing, and why", s.Coverage)
+}
