@@ -85,22 +85,30 @@ func (c *compiler) buildPackets(s *Set) error {
 					always[t][d] = append(always[t][d], id)
 				}
 			}
-			if r.where&inStream == 0 {
-				continue
-			}
-			if c.drafts[i].fast.found {
+			switch {
+			case r.where&inStream == 0:
+			case c.drafts[i].fast.found:
 				streams[d] = append(streams[d], m)
-			} else {
+			default:
 				s.alwaysS[d] = append(s.alwaysS[d], id)
 			}
 		}
 	}
 	s.rare = newRareIndex(s.addresses)
 	s.ipOnly = s.newRuleList(ipOnly)
-	var err error
 	for d := range 2 {
 		for t := range numTransports {
 			s.always[t][d] = s.newRuleList(always[t][d])
+		}
+	}
+	return c.buildGroups(s, &packets, &streams)
+}
+
+// buildGroups makes the searchers for packets and streams.
+func (c *compiler) buildGroups(s *Set, packets *[numTransports][2][]member, streams *[2][]member) error {
+	var err error
+	for d := range 2 {
+		for t := range numTransports {
 			if s.packets[t][d], err = c.newPortGroups(packets[t][d]); err != nil {
 				return err
 			}
