@@ -159,6 +159,9 @@ func TestHuffman(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
+	if parsetest.Race {
+		t.Skip("the race detector allocates by itself")
+	}
 	f := parsetest.Open(t, Spec(), nil)
 	steps := session()
 	fields := parsetest.Fields(protocol.HTTP2)
