@@ -69,7 +69,7 @@ agent-all: ## the agent for every architecture, into bin/agent/
 	done; ls -l bin/agent
 
 .PHONY: generate
-generate: ## make generated files anew: link protocol, eBPF objects, state queries, API description, dashboard
+generate: ## make generated files anew: link protocol, eBPF objects, state queries, API description, rule keywords, dashboard
 	.ci/generate
 
 .PHONY: clean

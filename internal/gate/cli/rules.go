@@ -106,7 +106,7 @@ func rulesCheck(c *cobra.Command, f *engineFlags, output string, files []string)
 		fmt.Fprintf(c.OutOrStdout(), "%d rules loaded, %d refused, in %.2f s\n", out.Loaded, len(list), out.Seconds)
 	}
 	if len(list) > 0 {
-		return errUsage{fmt.Errorf("%d rules were refused", len(list))}
+		return errUsage{fmt.Errorf("refused rules: %d", len(list))}
 	}
 	return nil
 }

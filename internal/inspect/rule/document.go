@@ -12,7 +12,7 @@ import (
 // Document renders docs/RULES.md: every keyword by family.
 func Document(specs []protocol.Spec) []byte {
 	var b bytes.Buffer
-	b.WriteString("# Rules\n\nMade by `masugata-gate rules keywords`; do not edit. A rule that cannot be honoured is refused with file, line and column, never weakened.\n")
+	b.WriteString("# Rules\n\nMade by `masugata-gate rules keywords --output markdown` (`make generate`); do not edit. A rule that cannot be honoured is refused with file, line and column, never weakened.\n")
 	families := map[string][]KeywordInfo{}
 	var order []string
 	for _, k := range Keywords(specs) {

@@ -204,7 +204,7 @@ func (c *Collector) hints(s *Source) [][]string {
 	if s.Truncated != "" {
 		rows = append(rows, []string{"the file is cut off: " + s.Truncated})
 	}
-	if s.Checked && 2*e.BadSums > e.Packets {
+	if s.Checked && 10*e.BadSums > e.Packets {
 		rows = append(rows, []string{fmt.Sprintf("%s of %s packets have wrong checksums and were left out, as captured on a machine", count(e.BadSums), count(e.Packets))})
 		rows = append(rows, []string{"whose network card computes them: try again with -k none"})
 	} else if e.BadSums > 0 {
