@@ -1,6 +1,8 @@
 # Everything a developer or a first-time user runs. `make help` lists it.
 SHELL := /bin/bash
 GO ?= go
+# Time for each fuzz target in test-long.
+FUZZTIME ?= 10m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 STATIC := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
@@ -60,6 +62,10 @@ test-long: build ## hours: kills under load, fuzzing of every parser
 bench: build ## figures for bench/RESULTS.md: data path, event path, detection, FastNetMon
 	@.ci/deps bench
 	bench/run
+
+.PHONY: gate-hyperscan
+gate-hyperscan: ## bin/masugata-gate with Hyperscan as its pattern search (needs libhyperscan-dev; not static)
+	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -tags hyperscan -ldflags='$(LDFLAGS)' -o bin/masugata-gate ./cmd/masugata-gate
 
 .PHONY: agent-all
 agent-all: ## the agent for every architecture, into bin/agent/
