@@ -59,7 +59,8 @@ type Flow struct {
 	TCPSeen                [2]uint8 // all TCP flags seen, by direction
 	Packets, Bytes         [2]uint64
 	Start, Last            int64     // nanoseconds since 1970
-	StreamBytes            [2]uint64 // TCP: stream bytes seen in order so far (stream_size)
+	StreamBytes            [2]uint64 // TCP: sequence numbers used so far, with that of the SYN (stream_size)
+	Delivered              [2]uint64 // TCP: stream bytes handed to the Consumer, with those of gaps
 	FirstNumber            uint64    // capture position of the first packet
 }
 

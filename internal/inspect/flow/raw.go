@@ -222,6 +222,7 @@ func (t *Table) swap(e *entry, s *session) {
 	f.Packets[0], f.Packets[1] = f.Packets[1], f.Packets[0]
 	f.Bytes[0], f.Bytes[1] = f.Bytes[1], f.Bytes[0]
 	f.StreamBytes[0], f.StreamBytes[1] = f.StreamBytes[1], f.StreamBytes[0]
+	f.Delivered[0], f.Delivered[1] = f.Delivered[1], f.Delivered[0]
 	e.seen = e.seen>>1 | e.seen&1<<1
 	const depths, gaps = FlagDepth0 | FlagDepth1, FlagGap0 | FlagGap1
 	if x := f.Flags & depths; x != 0 && x != depths {

@@ -79,7 +79,7 @@ func (t *Table) update(e *entry, s *session, d packet.Direction) {
 func (t *Table) deliver(e *entry, h *half, d packet.Direction, to uint64) {
 	from := h.app
 	h.app = to
-	e.flow.StreamBytes[d] = to
+	e.flow.Delivered[d] = to
 	t.dropDelivered(h)
 	if e.flow.Flags&(FlagNoApp|FlagBypassed) == 0 {
 		if data := t.window(h, from, to); len(data) > 0 {
@@ -110,7 +110,7 @@ func (t *Table) gap(e *entry, h *half, d packet.Direction, n uint64) {
 		h.bufOff, h.gapLen = h.next, 0
 		h.raw = max(h.raw, h.next)
 	}
-	e.flow.StreamBytes[d] = h.app
+	e.flow.Delivered[d] = h.app
 	t.absorb(h)
 	if e.flow.Flags&(FlagNoApp|FlagBypassed) == 0 {
 		t.sink.Gap(&e.flow, d, n)

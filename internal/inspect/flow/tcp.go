@@ -31,9 +31,19 @@ func (t *Table) tcp(slot int32, e *entry, p *packet.Packet, out *Outcome) {
 		}
 	}
 	if e.sess >= 0 {
+		t.measure(e, t.sessions.at(e.sess))
 		out.RawDue = t.rawDue(e, t.sessions.at(e.sess), out.Dir, p)
 	}
 	t.cur, t.out = nil, nil
+}
+
+// measure notes how much of the sequence space both sides have used.
+func (t *Table) measure(e *entry, s *session) {
+	for d := range s.half {
+		if h := &s.half[d]; h.nextSeq != h.isn {
+			e.flow.StreamBytes[d] = uint64(max(h.offset(h.nextSeq), 0)) + 1
+		}
+	}
 }
 
 func (t *Table) countFlags(flags uint8) {

@@ -3,7 +3,6 @@ package rule
 import (
 	"slices"
 
-	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
@@ -230,15 +229,18 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 }
 
 // hookStep is a rule that names nothing but a hook: it fires when the
-// transaction comes to it, and again while it is there whenever the other side
-// has acknowledged more.
+// transaction comes to it, and again while it is there whenever more of the
+// stream was handed on.
 func hookStep(c *Context, tx protocol.Tx, s *step, d packet.Direction, undecided answer) answer {
-	depth := [2]flow.Flags{flow.FlagDepth0, flow.FlagDepth1}
 	p := progress(tx.Inspection(), hookProgress|protocol.Field(s.stage), d, 0)
-	if p.Upto != 0 && (p.Upto == c.Flow.Packets[d.Other()]+1 || c.Flow.Flags&depth[d] != 0) {
+	now := c.Flow.Delivered[d] + 1
+	if c.Flow.Proto != 6 {
+		now = c.Flow.Packets[d.Other()] + 1
+	}
+	if p.Upto == now {
 		return undecided
 	}
-	p.Upto = c.Flow.Packets[d.Other()] + 1
+	p.Upto = now
 	return yes
 }
 
