@@ -204,6 +204,9 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 	g.announce()
 	<-ctx.Done()
 	wg.Wait()
+	g.mu.Lock()
+	g.reportAlerts()
+	g.mu.Unlock()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

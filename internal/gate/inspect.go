@@ -87,6 +87,9 @@ func (c *InspectionConfig) keepInspection(old *InspectionConfig) (changed bool) 
 	return changed
 }
 
+// maxAlertsLogged is how many alerts of a second are logged one by one.
+const maxAlertsLogged = 10
+
 // reportAlerts tells what the inspection found since the last time. Call it
 // with mu held.
 func (g *Gate) reportAlerts() {
@@ -94,10 +97,17 @@ func (g *Gate) reportAlerts() {
 		return
 	}
 	list, lost := g.inspection.Fetch()
+	logged := 0
 	for _, a := range list {
 		g.submit(alertEvent(a))
+		if logged++; logged > maxAlertsLogged {
+			continue
+		}
 		g.log.Info("rule fired", "rule", a.SID, "message", a.Message, "device", deviceName(a.Device), "source", a.Src,
 			"destination", a.Dst, "blocked", a.Blocked, "count", a.Count)
+	}
+	if logged > maxAlertsLogged {
+		g.log.Info("more rules fired", "count", logged-maxAlertsLogged)
 	}
 	if lost > 0 {
 		g.log.Warn("alerts of more kinds than are kept", "count", lost)

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -430,4 +431,50 @@ func TestWithoutInspection(t *testing.T) {
 		}
 	}
 	t.Errorf("coverage %+v: want inspection missing, and why", s.Coverage)
+}
+
+// TestStreamAcrossRestart: a connection at full speed, part of whose life
+// nobody inspects, is taken up in its middle and goes on.
+func TestStreamAcrossRestart(t *testing.T) {
+	w := inspected(t, inline.Enforce, testRules)
+	w.cfg.Inspection.Settings = map[string]string{"stream.bypass": "no"} // else the kernel soon has it
+	w.serve(7, func(c net.Conn) { _, _ = io.Copy(c, c) })
+	stop := w.start(testLog(t), nil)
+	c, err := w.connect(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var back atomic.Int64
+	go func() {
+		b := make([]byte, 1<<16)
+		for {
+			if _, err := c.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		b := make([]byte, 1<<16)
+		for {
+			n, err := c.Read(b)
+			if back.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	}()
+	for range 3 {
+		time.Sleep(300 * time.Millisecond)
+		stop()
+		stop = w.start(testLog(t), nil)
+		before := back.Load()
+		time.Sleep(500 * time.Millisecond)
+		if n := back.Load() - before; n < 1<<20 {
+			t.Errorf("%d bytes came back in half a second after a restart", n)
+		} else {
+			t.Logf("%d bytes came back in half a second after a restart", n)
+		}
+	}
+	t.Logf("inspection %+v", w.status().Inspection)
+	stop()
 }
