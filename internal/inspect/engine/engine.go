@@ -202,10 +202,10 @@ func (e *Engine) remark(p *packet.Packet, o flow.Outcome, a Action) {
 		e.odd.Oddities(p, o, protocol.Events{})
 	}
 	switch {
+	case a.silent:
+		e.odd.Stopped(p, o, "flow drop")
 	case o.Drop:
 		e.odd.Stopped(p, o, "stream error")
-	case a.Drop && o.Flow != nil && a.silent:
-		e.odd.Stopped(p, o, "flow drop")
 	}
 }
 
