@@ -76,9 +76,9 @@ func setUp(t testing.TB, set *rule.Set, s engine.Settings) engine.Config {
 		Decoder: engine.DecoderOptions(s, false), Inspect: rule.InspectorConfig{PacketAlertMax: 15, RecursionLimit: 3000}}
 }
 
-// run feeds a capture to a new engine and gives how many frames there were. A
-// file that is broken counts up to there.
-func run(t testing.TB, cfg engine.Config, path string) uint64 {
+// run feeds a capture to a new engine and gives how many frames there were,
+// with the engine after it. A file that is broken counts up to there.
+func run(t testing.TB, cfg engine.Config, path string) (uint64, *engine.Engine) {
 	t.Helper()
 	e, err := engine.New(cfg)
 	if err != nil {
@@ -92,7 +92,7 @@ func run(t testing.TB, cfg engine.Config, path string) uint64 {
 	r, err := capture.NewReader(bufio.NewReaderSize(f, 1<<18))
 	if err != nil {
 		t.Logf("%s: %v", filepath.Base(path), err)
-		return 0
+		return 0, e
 	}
 	for n := uint64(1); ; n++ {
 		frame, err := r.Next()
@@ -101,7 +101,7 @@ func run(t testing.TB, cfg engine.Config, path string) uint64 {
 				t.Logf("%s: %v", filepath.Base(path), err)
 			}
 			e.Close()
-			return n - 1
+			return n - 1, e
 		}
 		e.Frame(frame.Link, frame.Data, frame.Time, n)
 	}
