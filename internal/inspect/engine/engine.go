@@ -84,6 +84,8 @@ type Engine struct {
 	env     protocol.Env
 	ctx     rule.Context
 	packets [maxNested]packet.Packet
+	aside   packet.Packet // made for what is inspected beside another packet
+	closing packet.Packet // made at a flow's end
 	now     int64
 	number  uint64
 	current *packet.Packet // under inspection, for records

@@ -46,8 +46,8 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 // earlier inspects the transactions of the protocol that the flow spoke before
 // it switched; they are reported with the same packet.
 func (e *Engine) earlier(c *rule.Context, a *app) {
-	made := e.made(c.Flow, c.Dir)
-	b := rule.Context{Packet: &made, Flow: c.Flow, Dir: c.Dir, Outcome: c.Outcome, Now: c.Now, Last: true,
+	made := e.made(&e.aside, c.Flow, c.Dir)
+	b := rule.Context{Packet: made, Flow: c.Flow, Dir: c.Dir, Outcome: c.Outcome, Now: c.Now, Last: true,
 		App: e.specs[a.beforeSpec].ID, Txs: a.before.Txs(), TxOnly: true}
 	e.report(&b)
 	e.current = c.Packet
@@ -61,8 +61,8 @@ func (e *Engine) restOfRaw(f *flow.Flow, o flow.Outcome, last bool) {
 		if len(data) <= fresh {
 			return
 		}
-		made := e.made(f, o.Dir)
-		b := rule.Context{Packet: &made, Flow: f, Dir: o.Dir, Outcome: flow.Outcome{Flow: f, Dir: o.Dir, Established: o.Established},
+		made := e.made(&e.aside, f, o.Dir)
+		b := rule.Context{Packet: made, Flow: f, Dir: o.Dir, Outcome: flow.Outcome{Flow: f, Dir: o.Dir, Established: o.Established},
 			Now: e.now, Last: last, App: f.App, Raw: data, RawOffset: offset, RawFresh: fresh}
 		e.report(&b)
 		e.table.RawDone(f, o.Dir)
@@ -70,8 +70,9 @@ func (e *Engine) restOfRaw(f *flow.Flow, o flow.Outcome, last bool) {
 }
 
 // made is a packet that carries nothing but the flow's addresses in d.
-func (e *Engine) made(f *flow.Flow, d packet.Direction) packet.Packet {
-	p := packet.Packet{Source: packet.SourceFlowEnd, Time: e.now, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.VLAN, VLANs: f.VLANs,
+// It is written into p, which belongs to the engine, and returned.
+func (e *Engine) made(p *packet.Packet, f *flow.Flow, d packet.Direction) *packet.Packet {
+	*p = packet.Packet{Source: packet.SourceFlowEnd, Time: e.now, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.VLAN, VLANs: f.VLANs,
 		Src: f.Client, Dst: f.Server, SrcPort: f.ClientPort, DstPort: f.ServerPort}
 	if d == packet.ToClient {
 		p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort

@@ -127,17 +127,17 @@ func (e *Engine) Finish(f *flow.Flow, why flow.Reason) {
 			if !e.due(f, a, d) {
 				continue
 			}
-			p := e.made(f, d)
-			e.rulesOn(&p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
+			p := e.made(&e.closing, f, d)
+			e.rulesOn(p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
 		}
 	}
-	p := e.made(f, packet.ToServer)
+	p := e.made(&e.closing, f, packet.ToServer)
 	for _, old := range [2]struct {
 		parser protocol.Parser
 		spec   int16
 	}{{a.before, a.beforeSpec}, {a.parser, a.spec}} {
 		if old.parser != nil {
-			e.records(f, a, old.parser, int(old.spec), &p, true)
+			e.records(f, a, old.parser, int(old.spec), p, true)
 			e.release(old.parser, int(old.spec))
 		}
 	}
