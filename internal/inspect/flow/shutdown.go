@@ -22,12 +22,12 @@ func (t *Table) fin(e *entry, s *session, p *packet.Packet) bool {
 		t.event(EvFinSyn)
 		return false
 	}
-	h.advance(p.Seq, n)
+	if seqGT(p.Seq+n, h.nextSeq) {
+		h.nextSeq = p.Seq + n
+	}
 	h.takeFin(p.Seq + n)
 	t.takeAck(s, p)
-	if o := &s.half[d.Other()]; p.TCPFlags&packet.ACK != 0 && seqLT(o.nextSeq, p.Ack) {
-		o.nextSeq = p.Ack // we missed what the other side has received
-	}
+	t.missed(s, p)
 	if d == packet.ToServer {
 		t.setState(s, TCPCloseWait)
 	} else {
@@ -35,6 +35,14 @@ func (t *Table) fin(e *entry, s *session, p *packet.Packet) bool {
 	}
 	t.segment(e, s, p)
 	return true
+}
+
+// missed notes that the other side has sent what we have not seen, because it
+// is acknowledged.
+func (t *Table) missed(s *session, p *packet.Packet) {
+	if o := &s.half[t.out.Dir.Other()]; p.TCPFlags&packet.ACK != 0 && seqLT(o.nextSeq, p.Ack) {
+		o.nextSeq = p.Ack
+	}
 }
 
 func (h *half) takeFin(seq uint32) {
@@ -126,6 +134,7 @@ func (t *Table) finAgain(e *entry, s *session, p *packet.Packet, state TCPState)
 		}
 	}
 	t.takeAck(s, p)
+	t.missed(s, p)
 	t.segment(e, s, p)
 	return true
 }
@@ -175,6 +184,7 @@ func (t *Table) closingAck(e *entry, s *session, p *packet.Packet, state TCPStat
 		t.setState(s, TCPClosed)
 	}
 	t.takeAck(s, p)
+	t.missed(s, p)
 	t.segment(e, s, p)
 	return true
 }
