@@ -111,8 +111,9 @@ func FuzzFrame(f *testing.F) {
 	f.Add(pack(udp(1, 2, 4000, 53, query), udp(2, 1, 53, 4000, answer)))
 	f.Add(pack(ip(4, 1, 2, udp(3, 4, 5, 6, []byte("tunnel")))))
 	f.Add(pack(ip(6, 1, 2, append([]byte("\x10\x00\x00\x50\x00\x00\x00\x01\x00\x00\x00\x01\x50\x18\xff\xff\x00\x00\x00\x00"), get...))))
+	set := compile(f, ordinary)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e := open(t, ordinary, &found{}, engine.Settings{"stream.midstream": "true"})
+		e := start(t, set, &found{}, engine.Settings{"stream.midstream": "true"})
 		now := int64(1e18)
 		for n := uint64(1); len(data) > 0 && n < 64; n++ {
 			size := min(int(data[0]), len(data)-1)

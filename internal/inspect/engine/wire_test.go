@@ -52,12 +52,18 @@ func compile(t testing.TB, text string) *rule.Set {
 // open makes an engine with rules, told to s unless that is nil.
 func open(t testing.TB, text string, s engine.Sink, settings engine.Settings) *engine.Engine {
 	t.Helper()
+	return start(t, compile(t, text), s, settings)
+}
+
+// start makes an engine with a rule set.
+func start(t testing.TB, set *rule.Set, s engine.Sink, settings engine.Settings) *engine.Engine {
+	t.Helper()
 	ips := settings["ips"] == "yes"
 	f, err := engine.FlowConfig(settings, ips)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Config{Specs: all.Specs(), Rules: compile(t, text), Flow: f, Decoder: engine.DecoderOptions(settings, false),
+	e, err := engine.New(engine.Config{Specs: all.Specs(), Rules: set, Flow: f, Decoder: engine.DecoderOptions(settings, false),
 		Settings: settings, Sink: s, Inspect: rule.InspectorConfig{PacketAlertMax: 15, RecursionLimit: 3000, IPS: ips}})
 	if err != nil {
 		t.Fatal(err)
