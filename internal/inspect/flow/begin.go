@@ -16,6 +16,9 @@ func (h *half) timestamps(p *packet.Packet) {
 // beginSyn begins a session as it should begin.
 func (t *Table) beginSyn(slot int32, e *entry, p *packet.Packet) bool {
 	s := t.open(slot, e, p)
+	if s == nil {
+		return true
+	}
 	t.setState(s, TCPSynSent)
 	t.takeSyn(s, p)
 	if s.flags&sessFastOpen != 0 && len(p.Payload) > 0 {
@@ -55,6 +58,9 @@ func (t *Table) beginSynack(slot int32, e *entry, p *packet.Packet) bool {
 		t.out.Dir = packet.ToClient
 	}
 	s := t.open(slot, e, p)
+	if s == nil {
+		return true
+	}
 	t.stats.Midstream++
 	e.flow.Flags |= FlagMidstream
 	s.flags |= sessMidstream | sessMidSynack
@@ -90,6 +96,9 @@ func (t *Table) beginSynack(slot int32, e *entry, p *packet.Packet) bool {
 // beginMiddle picks a session up at a segment of it.
 func (t *Table) beginMiddle(slot int32, e *entry, p *packet.Packet) bool {
 	s := t.open(slot, e, p)
+	if s == nil {
+		return true
+	}
 	t.stats.Midstream++
 	e.flow.Flags |= FlagMidstream
 	s.flags |= sessMidstream | sessMidEstablished

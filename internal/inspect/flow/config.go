@@ -131,7 +131,7 @@ type StreamConfig struct {
 	Memory                int // bytes of stream data and sessions kept, all flows together
 	MaxPending            int // bytes of one direction kept
 	MaxSegments           int // segments out of order kept, one direction
-	MaxRegions            int // kept for settings that set it: regions of out-of-order data
+	MaxSessions           int // TCP sessions at the same time; 0 is as many as flows
 	MidstreamPolicy       Policy
 	MemcapPolicy          Policy // no room for a session
 	ReassemblyPolicy      Policy // no room for bytes
@@ -161,7 +161,7 @@ func Default() Config {
 			DropInvalid: true, CheckOverlapDifferent: true,
 			MaxSynQueued: 10, MaxSynackQueued: 5, Depth: 1 << 20,
 			ToServerChunk: 2560, ToClientChunk: 2560,
-			Memory: 256 << 20, MaxPending: 8 << 20, MaxSegments: 4096, MaxRegions: 8,
+			Memory: 256 << 20, MaxPending: 8 << 20, MaxSegments: 4096,
 			UrgentOOBLimit: 1024, UrgentOOBPolicy: UrgentDrop,
 		},
 		Defrag: DefragConfig{MaxTrackers: 65535, MaxFragments: 65535, Memory: 32 << 20, Timeout: 60 * time.Second},

@@ -18,7 +18,7 @@ func (t *Table) segment(e *entry, s *session, p *packet.Packet) {
 			seq++
 		}
 		before := h.flags
-		if t.insert(e, s, h, seq, data) {
+		if t.urgent(e, s, h, seq, data) {
 			t.out.InStream = true
 			h.flags |= halfHasData
 		} else {

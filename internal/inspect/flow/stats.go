@@ -16,6 +16,7 @@ type Stats struct {
 
 	Sessions           uint64 // TCP sessions made
 	Midstream          uint64 // of those, picked up midstream
+	SessionMemcap      uint64 // packets that found no room for a session
 	SYN, SYNACK, RST   uint64
 	InvalidChecksum    uint64
 	Invalid            uint64 // segments that were not accepted

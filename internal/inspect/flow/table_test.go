@@ -301,3 +301,32 @@ func (r *rawAtEnd) Finish(f *Flow, why Reason) {
 	}
 	r.notes.Finish(f, why)
 }
+
+func TestUrgentByte(t *testing.T) {
+	for policy, want := range map[UrgentPolicy]string{
+		UrgentInline: `to_server "abcdef"; to_server "g"`, UrgentOOB: `to_server "abdef"; to_server "g"`,
+		UrgentGap: `to_server "ab"; to_server gap 1; to_server "def"; to_server "g"`,
+	} {
+		w := newWire(t, func(c *Config) { c.Stream.Urgent = policy })
+		w.handshake()
+		p := w.base(true, protoTCP)
+		p.Has |= packet.HasTCP
+		p.TCPFlags, p.Seq, p.Ack, p.Window, p.Urgent, p.Payload = packet.ACK|packet.URG, 1001, 5001, 65535, 3, []byte("abcdef")
+		w.table.Packet(p)
+		w.tcp("s", "A", 5001, 1007, "")
+		w.tcp("c", "A", 1007, 5001, "g")
+		w.tcp("s", "A", 5001, 1008, "")
+		w.want(w.notes.take(), want)
+	}
+}
+
+func TestSessionsAreBounded(t *testing.T) {
+	w := newWire(t, func(c *Config) { c.Stream.MaxSessions, c.Stream.MemcapPolicy = 1, PolicyDropPacket })
+	w.handshake()
+	p := w.base(true, protoTCP)
+	p.Has |= packet.HasTCP
+	p.SrcPort, p.TCPFlags = 7, packet.SYN
+	if o := w.table.Packet(p); !o.Drop || w.table.Stats().SessionMemcap != 1 {
+		t.Errorf("%+v", o)
+	}
+}

@@ -119,8 +119,14 @@ func (t *Table) except(e *entry, policy Policy) {
 	}
 }
 
-// open makes the flow's session, or applies the policy when there is no room.
+// open makes the flow's session, or gives nil and applies the policy when there
+// is no room.
 func (t *Table) open(slot int32, e *entry, p *packet.Packet) *session {
+	if most := t.cfg.Stream.MaxSessions; most > 0 && t.sessions.used >= most {
+		t.stats.SessionMemcap++
+		t.except(e, t.cfg.Stream.MemcapPolicy)
+		return nil
+	}
 	e.sess = t.sessions.take()
 	s := t.sessions.at(e.sess)
 	*s = session{flow: slot, queue: -1, used: true}
