@@ -37,7 +37,11 @@ func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx,
 // numbered says whether a protocol's records carry the transaction's number:
 // some have it inside, or one record a flow.
 func numbered(id protocol.ID) bool {
-	return id != protocol.DNS && id != protocol.DHCP && id != protocol.TLS
+	switch id {
+	case protocol.DNS, protocol.DHCP, protocol.TLS, protocol.SMB, protocol.SIP, protocol.MQTT, protocol.KRB5, protocol.TFTP, protocol.RFB, protocol.SNMP:
+		return false
+	}
+	return true
 }
 
 // beside writes the fields beside a transaction's record, and says whether
@@ -118,7 +122,9 @@ func (r *Records) filesOf(tx protocol.Tx, d packet.Direction) {
 // file writes what is known of a file.
 func (r *Records) file(is *protocol.File, number uint64) {
 	o := &r.o
-	o.Text("filename", is.Name)
+	if len(is.Name) > 0 {
+		o.Text("filename", is.Name)
+	}
 	if r.opt.Magic && is.Data.Offset == 0 && len(is.Data.Data) > 0 {
 		o.Str("magic", file.Magic(is.Data.Data))
 	}
