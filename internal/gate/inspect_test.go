@@ -209,8 +209,8 @@ func TestSettledFlowsStayInTheKernel(t *testing.T) {
 	if _, err := io.ReadFull(s, make([]byte, len(data))); err != nil {
 		t.Fatal(err)
 	}
-	st := w.until("told", func(s Status) bool { return s.Inspection.Inspected > 0 && s.Totals.Settled > 0 })
-	if st.Inspection.Settled != 1 || st.Totals.Settled < 10*st.Totals.Inspected {
+	st := w.until("told", func(s Status) bool { return s.Inspection.Settled == 1 && s.Totals.Settled > 0 })
+	if st.Totals.Settled < 10*st.Totals.Inspected {
 		t.Errorf("inspection %+v, totals %+v: want nearly all in the kernel", st.Inspection.Stats, st.Totals)
 	}
 }

@@ -50,9 +50,10 @@ type Eve struct {
 
 // settings are the engine's, with what a live gate sets otherwise than a
 // reader of captures: flows are taken up in their middle, because the gate may
-// start after them, and flows too long to be read go to the kernel.
+// start after them, and flows too long to be read, or encrypted from here on,
+// go to the kernel.
 func (c *Config) settings() engine.Settings {
-	s := engine.Settings{"stream.midstream": "yes", "stream.bypass": "yes"}
+	s := engine.Settings{"stream.midstream": "yes", "stream.bypass": "yes", "app-layer.protocols.tls.encryption-handling": "bypass"}
 	if len(c.HomeNet) > 0 {
 		var list []string
 		for _, p := range c.HomeNet {

@@ -68,17 +68,18 @@ type Stats struct {
 
 // Engine inspects the frames of one goroutine.
 type Engine struct {
-	specs    []protocol.Spec
-	makers   []func() protocol.Parser
-	depths   []int64             // by spec: bytes of a stream that are followed, -1 for the general setting
-	free     [][]protocol.Parser // by spec
-	detector *detect.Detector
-	decoder  *packet.Decoder
-	table    *flow.Table
-	rules    *rule.Set
-	inspect  *rule.Inspector
-	sink     Sink
-	odd      PacketSink // sink, when it is one
+	specs     []protocol.Spec
+	makers    []func() protocol.Parser
+	depths    []int64             // by spec: bytes of a stream that are followed, -1 for the general setting
+	free      [][]protocol.Parser // by spec
+	detector  *detect.Detector
+	bypassTLS bool // app-layer.protocols.tls.encryption-handling: bypass
+	decoder   *packet.Decoder
+	table     *flow.Table
+	rules     *rule.Set
+	inspect   *rule.Inspector
+	sink      Sink
+	odd       PacketSink // sink, when it is one
 
 	apps    []app // by flow slot
 	env     protocol.Env
@@ -107,6 +108,7 @@ func New(cfg Config) (*Engine, error) {
 		rules: cfg.Rules, inspect: rule.NewInspector(cfg.Rules, cfg.Inspect), sink: cfg.Sink,
 		makers: make([]func() protocol.Parser, len(cfg.Specs)), free: make([][]protocol.Parser, len(cfg.Specs)), depths: make([]int64, len(cfg.Specs)),
 	}
+	e.bypassTLS = cfg.Settings["app-layer.protocols.tls.encryption-handling"] == "bypass"
 	for i, s := range cfg.Specs {
 		name := s.ID.String()
 		settings := cfg.Settings.Below("app-layer.protocols." + name)

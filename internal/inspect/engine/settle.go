@@ -19,12 +19,32 @@ func (e *Engine) settle(f *flow.Flow, d packet.Direction, p *packet.Packet) {
 		return
 	}
 	left := e.records(f, a, a.parser, int(a.spec), p, false)
-	if a.done && left == 0 && a.before == nil && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
+	if a.done && left == 0 && a.before == nil && f.Flags&flow.FlagBypassed == 0 {
+		e.retire(f)
+	}
+}
+
+// retire ends the inspection of a flow whose parser wants nothing more, as
+// soon as no rule can match on it. Encrypted flows that are to be bypassed go
+// once their raw streams have been inspected to where they were clear.
+func (e *Engine) retire(f *flow.Flow) {
+	bypass := e.bypassTLS && f.App == protocol.TLS
+	if f.Flags&flow.FlagNoApp == 0 {
 		e.table.SetFlags(f, flow.FlagNoApp)
-		if e.rules.Settled(f) {
-			e.table.SetFlags(f, flow.FlagBypassed)
+		if bypass {
+			e.table.TriggerRaw(f, packet.ToServer)
+			e.table.TriggerRaw(f, packet.ToClient)
 		}
 	}
+	if e.rules.Settled(f) || bypass && !e.rawLeft(f, packet.ToServer) && !e.rawLeft(f, packet.ToClient) {
+		e.table.SetFlags(f, flow.FlagBypassed)
+	}
+}
+
+// rawLeft says whether raw stream bytes in d were not inspected yet.
+func (e *Engine) rawLeft(f *flow.Flow, d packet.Direction) bool {
+	data, _, fresh := e.table.Raw(f, d)
+	return len(data) > fresh
 }
 
 // records writes the records of complete transactions (of all with end), and
@@ -158,6 +178,5 @@ func (e *Engine) due(f *flow.Flow, a *app, d packet.Direction) bool {
 			return true
 		}
 	}
-	data, _, fresh := e.table.Raw(f, d)
-	return len(data) > fresh
+	return e.rawLeft(f, d)
 }
