@@ -54,24 +54,20 @@ func readConfig(s engine.Settings, file string, depth int) error {
 	}
 	own := engine.Settings{}
 	flatten(own, "", &root)
-	for _, key := range []string{"include"} {
-		list, _ := own.Lookup(key)
-		for inc := range strings.SplitSeq(list, ",") {
-			if inc = strings.TrimSpace(inc); inc == "" {
-				continue
-			}
-			if !filepath.IsAbs(inc) {
-				inc = filepath.Join(filepath.Dir(file), inc)
-			}
-			if err := readConfig(s, inc, depth+1); err != nil {
-				return err
-			}
+	list, _ := own.Lookup("include")
+	for inc := range strings.SplitSeq(list, ",") {
+		if inc = strings.TrimSpace(inc); inc == "" {
+			continue
+		}
+		if !filepath.IsAbs(inc) {
+			inc = filepath.Join(filepath.Dir(file), inc)
+		}
+		if err := readConfig(s, inc, depth+1); err != nil {
+			return err
 		}
 	}
-	for _, list := range []string{"outputs"} { // a list replaces one of an included file
-		if len(own.Children(list)) > 0 {
-			maps.DeleteFunc(s, func(k, _ string) bool { return strings.HasPrefix(k, list+".") })
-		}
+	if len(own.Children("outputs")) > 0 { // the list replaces one of an included file
+		maps.DeleteFunc(s, func(k, _ string) bool { return strings.HasPrefix(k, "outputs.") })
 	}
 	maps.Copy(s, own)
 	return nil

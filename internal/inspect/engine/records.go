@@ -128,7 +128,7 @@ func (r *Records) finish() {
 
 // Alerts implements Sink.
 func (r *Records) Alerts(c *rule.Context, v *rule.Verdict) {
-	p := r.reported(c)
+	p := c.Packet
 	if r.wants("alert") {
 		for i := range v.Alerts {
 			if a := &v.Alerts[i]; !a.Quiet {
@@ -156,9 +156,6 @@ func (r *Records) Alerts(c *rule.Context, v *rule.Verdict) {
 		r.finish()
 	}
 }
-
-// reported is the packet as records show it.
-func (r *Records) reported(c *rule.Context) *packet.Packet { return c.Packet }
 
 func (r *Records) alert(c *rule.Context, p *packet.Packet, a *rule.Alert) {
 	o := r.begin("alert", c.Flow, p)
