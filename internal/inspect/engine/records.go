@@ -18,7 +18,6 @@ type Records struct {
 	types map[string]bool
 	o     eve.Object
 	opt   RecordOptions
-	bits  func(slot int32, yield func(name string, number bool, value uint32))
 	err   error
 }
 
@@ -30,8 +29,11 @@ type RecordOptions struct {
 	Printable   bool                    // … and printable
 	Packet      bool                    // alerts carry the packet
 	Names       [protocol.NumIDs]string // each protocol's record, as Spec.Record; "": the protocol's name
-	Flowbits    func(slot int32, yield func(name string, number bool, value uint32))
-	PayloadSize int // most payload bytes of an alert, 0 for 4096
+	PayloadSize int                     // most payload bytes of an alert, 0 for 4096
+
+	// Flowbits yields the marks (number false) and the numbers of the flow in a
+	// slot of the table; nil leaves them out. It may be called more than once for a record.
+	Flowbits func(slot int32, yield func(name string, number bool, value uint32))
 
 	Decode, Stream, NoApp bool // anomaly records of broken headers, of TCP sessions; none of protocols
 	Header                bool // those of packets carry the packet's first bytes
@@ -43,7 +45,7 @@ func NewRecords(w io.Writer, opt RecordOptions) *Records {
 	if opt.PayloadSize <= 0 {
 		opt.PayloadSize = 4096
 	}
-	return &Records{w: w, types: opt.Types, opt: opt, bits: opt.Flowbits}
+	return &Records{w: w, types: opt.Types, opt: opt}
 }
 
 // Err is the first error of the writer.
@@ -80,15 +82,7 @@ func (r *Records) addresses(p *packet.Packet) {
 		return
 	}
 	o := &r.o
-	ports := p.Proto == 6 || p.Proto == 17 || p.Proto == 132
-	r.addr("src_ip", p.Src)
-	if ports {
-		o.Uint("src_port", uint64(p.SrcPort))
-	}
-	r.addr("dest_ip", p.Dst)
-	if ports {
-		o.Uint("dest_port", uint64(p.DstPort))
-	}
+	r.between(p.Proto, p.Src, p.SrcPort, p.Dst, p.DstPort)
 	r.proto(p.Proto)
 	if p.Has&(packet.HasICMPv4|packet.HasICMPv6) != 0 {
 		o.Uint("icmp_type", uint64(p.ICMPType))
@@ -96,6 +90,19 @@ func (r *Records) addresses(p *packet.Packet) {
 	}
 	o.Uint("ip_v", uint64(p.IPVersion))
 	o.Str("pkt_src", source(p))
+}
+
+// between writes two ends, with their ports where the IP protocol has ports.
+func (r *Records) between(proto uint8, src packet.Addr, srcPort uint16, dst packet.Addr, dstPort uint16) {
+	ports := proto == 6 || proto == 17 || proto == 132
+	r.addr("src_ip", src)
+	if ports {
+		r.o.Uint("src_port", uint64(srcPort))
+	}
+	r.addr("dest_ip", dst)
+	if ports {
+		r.o.Uint("dest_port", uint64(dstPort))
+	}
 }
 
 func source(p *packet.Packet) string {

@@ -16,7 +16,7 @@ func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx,
 		return
 	}
 	o := r.begin(spec.Record, f, p)
-	r.ends(f, d, p)
+	r.ends(f, p)
 	r.metadataOfFlow(f)
 	if numbered(spec.ID) {
 		o.Uint("tx_id", tx.Inspection().Number)
@@ -62,19 +62,11 @@ func (r *Records) beside(tx protocol.Tx, d packet.Direction) bool {
 	return true
 }
 
-// ends writes the addresses of a flow: the client is the source, or for
-// records of what the server sent (d), the server.
-func (r *Records) ends(f *flow.Flow, _ packet.Direction, p *packet.Packet) {
+// ends writes the addresses of a flow: the client is the source, whoever sent
+// what the record tells.
+func (r *Records) ends(f *flow.Flow, p *packet.Packet) {
 	o := &r.o
-	ports := f.Proto == 6 || f.Proto == 17 || f.Proto == 132
-	r.addr("src_ip", f.Client)
-	if ports {
-		o.Uint("src_port", uint64(f.ClientPort))
-	}
-	r.addr("dest_ip", f.Server)
-	if ports {
-		o.Uint("dest_port", uint64(f.ServerPort))
-	}
+	r.between(f.Proto, f.Client, f.ClientPort, f.Server, f.ServerPort)
 	r.proto(f.Proto)
 	o.Uint("ip_v", uint64(f.IPVersion))
 	o.Str("pkt_src", source(p))
@@ -86,7 +78,7 @@ func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, is *pr
 		return
 	}
 	o := r.begin("fileinfo", f, p)
-	r.ends(f, d, p)
+	r.ends(f, p)
 	r.metadataOfFlow(f)
 	if rec, ok := tx.(protocol.Recorder); ok && spec.Record != "" {
 		at := len(o.B)
@@ -156,7 +148,7 @@ func (r *Records) Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, eve
 		return
 	}
 	o := r.begin("anomaly", f, p)
-	r.ends(f, d, p)
+	r.ends(f, p)
 	r.metadataOfFlow(f)
 	o.Uint("tx_id", tx.Inspection().Number)
 	o.BeginObject("anomaly")
@@ -175,15 +167,7 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 	}
 	p := packet.Packet{Time: now, VLAN: f.VLAN, VLANs: f.VLANs}
 	o := r.begin("flow", f, &p)
-	ports := f.Proto == 6 || f.Proto == 17 || f.Proto == 132
-	r.addr("src_ip", f.Client)
-	if ports {
-		o.Uint("src_port", uint64(f.ClientPort))
-	}
-	r.addr("dest_ip", f.Server)
-	if ports {
-		o.Uint("dest_port", uint64(f.ServerPort))
-	}
+	r.between(f.Proto, f.Client, f.ClientPort, f.Server, f.ServerPort)
 	o.Uint("ip_v", uint64(f.IPVersion))
 	r.proto(f.Proto)
 	if f.Proto == 1 || f.Proto == 58 {
@@ -237,12 +221,12 @@ func (r *Records) flowOfAlert(f *flow.Flow) {
 
 // metadataOfFlow writes the flow's marks and numbers.
 func (r *Records) metadataOfFlow(f *flow.Flow) {
-	if r.bits == nil {
+	if r.opt.Flowbits == nil {
 		return
 	}
 	o := &r.o
 	marks, numbers := 0, 0
-	r.bits(f.Slot, func(_ string, number bool, _ uint32) {
+	r.opt.Flowbits(f.Slot, func(_ string, number bool, _ uint32) {
 		if number {
 			numbers++
 		} else {
@@ -255,7 +239,7 @@ func (r *Records) metadataOfFlow(f *flow.Flow) {
 	o.BeginObject("metadata")
 	if marks > 0 {
 		o.BeginArray("flowbits")
-		r.bits(f.Slot, func(name string, number bool, _ uint32) {
+		r.opt.Flowbits(f.Slot, func(name string, number bool, _ uint32) {
 			if !number {
 				o.ItemStr(name)
 			}
@@ -264,7 +248,7 @@ func (r *Records) metadataOfFlow(f *flow.Flow) {
 	}
 	if numbers > 0 {
 		o.BeginObject("flowints")
-		r.bits(f.Slot, func(name string, number bool, value uint32) {
+		r.opt.Flowbits(f.Slot, func(name string, number bool, value uint32) {
 			if number {
 				o.Uint(name, uint64(value))
 			}

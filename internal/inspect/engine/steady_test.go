@@ -117,7 +117,7 @@ func FuzzFrame(f *testing.F) {
 		now := int64(1e18)
 		for n := uint64(1); len(data) > 0 && n < 64; n++ {
 			size := min(int(data[0]), len(data)-1)
-			e.Frame(rawIP, data[1:1+size], now, n)
+			e.Frame(rawIP, data[1:1+size:1+size], now, n)
 			data, now = data[1+size:], now+1e9
 		}
 		e.Close()

@@ -250,6 +250,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint32(1), build(f, ether(layers.EthernetTypeIPv4), n4, tcpOver(n4), gopacket.Payload("x")))
 	f.Add(uint32(101), build(f, n6, udpOver(n6, 3544), gopacket.Payload("x")))
 	f.Add(uint32(1), build(f, ether(layers.EthernetTypeMPLSUnicast), &layers.MPLS{Label: 100, StackBottom: true}, ip4(layers.IPProtocolGRE), &layers.GRE{Protocol: layers.EthernetTypeIPv4}, ip4(1)))
+	f.Add(uint32(1), []byte("000000000000\b\x00G0\x00 0000000000000000000000000000")) // an option runs past the header
 	for _, l := range []uint32{0, 9, 51, 104, 105, 113, 127, 192, 239, 276} {
 		f.Add(l, make([]byte, 64))
 	}

@@ -62,7 +62,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) {
 	if hlen > 20 {
 		if !p.ipv4Options(b[20:hlen]) { // one runs past the header: where the payload begins is doubtful
 			p.Has &^= HasIPv4
-			p.IPVersion, p.L3 = 0, nil
+			p.IPVersion, p.L3, p.L3Header = 0, nil, 0
 			return
 		}
 	}

@@ -33,7 +33,7 @@ func play(p *parser, n int, env *protocol.Env, turns ...turn) protocol.Status {
 	for _, t := range turns {
 		for data := []byte(t.text); len(data) > 0; {
 			k := min(n, len(data))
-			st = p.Parse(t.dir, data[:k], env)
+			st = p.Parse(t.dir, data[:k:k], env)
 			data = data[k:]
 		}
 	}
@@ -151,7 +151,7 @@ func FuzzParse(f *testing.F) {
 		for i := 0; len(data) > 0; i++ {
 			k := min(int(n)+1, len(data))
 			d := packet.Direction(dirs >> (i & 7) & 1)
-			p.Parse(d, data[:k], env)
+			p.Parse(d, data[:k:k], env)
 			data = data[k:]
 			if i%5 == 4 {
 				p.Gap(d, 3, env)

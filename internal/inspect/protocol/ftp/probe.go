@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/line"
 )
 
 // probe looks for a client's first command or a server's greeting.
@@ -21,7 +22,7 @@ func probe(d packet.Direction, data []byte, _, dstPort uint16) protocol.Verdict 
 	if !bytes.HasPrefix(data, []byte("220")) || data[3] != ' ' && data[3] != '-' {
 		return protocol.No
 	}
-	if contains(data[4:min(len(data), 512)], "ftp") {
+	if line.Contains(data[4:min(len(data), 512)], "ftp") {
 		return protocol.Yes
 	}
 	return protocol.Maybe
@@ -30,7 +31,7 @@ func probe(d packet.Direction, data []byte, _, dstPort uint16) protocol.Verdict 
 func probeClient(data []byte, dstPort uint16) protocol.Verdict {
 	for _, word := range [...]string{"user ", "pass ", "port ", "eprt ", "auth tls", "auth ssl"} {
 		n := min(len(word), len(data))
-		if !fold(data[:n], word) {
+		if !line.Opens(data[:n], word) {
 			continue
 		}
 		switch {
@@ -42,35 +43,9 @@ func probeClient(data []byte, dstPort uint16) protocol.Verdict {
 		return protocol.Yes
 	}
 	for _, word := range [...]string{"syst\r", "feat\r", "quit\r", "help\r", "opts ", "noop\r"} {
-		if len(data) >= len(word) && fold(data[:len(word)], word) {
+		if line.Begins(data, word) {
 			return protocol.Maybe
 		}
 	}
 	return protocol.No
-}
-
-// fold compares b with the beginning of lower, which is lower case, without
-// regard to case.
-func fold(b []byte, lower string) bool {
-	if len(b) > len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func contains(b []byte, lower string) bool {
-	for i := 0; i+len(lower) <= len(b); i++ {
-		if fold(b[i:i+len(lower)], lower) {
-			return true
-		}
-	}
-	return false
 }

@@ -262,10 +262,10 @@ func FuzzParser(f *testing.F) {
 		n := int(size) + 1
 		for len(req) > 0 || len(resp) > 0 {
 			k := min(n, len(req))
-			c.p.Parse(packet.ToServer, req[:k], &c.env)
+			c.p.Parse(packet.ToServer, req[:k:k], &c.env)
 			req = req[k:]
 			k = min(n, len(resp))
-			c.p.Parse(packet.ToClient, resp[:k], &c.env)
+			c.p.Parse(packet.ToClient, resp[:k:k], &c.env)
 			resp = resp[k:]
 			if n%5 == 0 {
 				c.p.Gap(packet.Direction(n&1), uint64(n), &c.env)

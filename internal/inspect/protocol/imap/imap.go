@@ -73,16 +73,14 @@ func cutTag(b []byte) (tag, rest []byte, ok bool) {
 
 // parser follows one session up to STARTTLS.
 type parser struct {
-	lines [2]line.Reader
-	cut   [2]bool
+	lines line.Session
 	tag   []byte // of the STARTTLS that waits for its reply
 }
 
 // Reset makes the parser ready for another session.
 func (p *parser) Reset() {
-	p.lines[0].Reset()
-	p.lines[1].Reset()
-	p.cut, p.tag = [2]bool{}, p.tag[:0]
+	p.lines.Reset()
+	p.tag = p.tag[:0]
 }
 
 // Txs are none.
@@ -93,17 +91,12 @@ func (p *parser) Sweep() {}
 
 // Parse takes bytes of the session.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
-	for rest := data; len(rest) > 0; {
-		text, end, after, ok := p.lines[d].Next(rest, maxLine)
+	for rest := data; ; {
+		text, after, ok := p.lines.Next(d, rest, maxLine)
 		if !ok {
-			break
+			return protocol.Status{}
 		}
 		rest = after
-		continued := p.cut[d]
-		p.cut[d] = end == line.Cut
-		if continued {
-			continue
-		}
 		tag, what, ok := cutTag(text)
 		if !ok {
 			continue
@@ -123,13 +116,11 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			return protocol.Status{Code: protocol.StatusSwitch, Next: protocol.TLS}
 		}
 	}
-	return protocol.Status{}
 }
 
 // Gap says that bytes are missing: the line they belong to is not looked at.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.lines[d].Reset()
-	p.cut[d] = true
+	p.lines.Gap(d)
 	return protocol.Status{}
 }
 

@@ -1,6 +1,6 @@
-// Package line cuts a stream into lines across calls, within a bound. It knows
-// CR and LF and nothing of what lines mean. The parsers of line protocols
-// (SMTP, FTP, POP3, IMAP) use it.
+// Package line cuts a stream into lines across calls, within a bound, and
+// compares them without regard to case. It knows CR and LF and nothing of what
+// lines mean. The parsers of line protocols (SMTP, FTP, POP3, IMAP) use it.
 package line
 
 import "bytes"

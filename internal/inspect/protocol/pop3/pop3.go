@@ -52,16 +52,14 @@ func probe(d packet.Direction, data []byte, _, dstPort uint16) protocol.Verdict 
 
 // parser follows one session up to STLS.
 type parser struct {
-	lines [2]line.Reader
-	cut   [2]bool
+	lines line.Session
 	asked bool // STLS waits for its reply
 }
 
 // Reset makes the parser ready for another session.
 func (p *parser) Reset() {
-	p.lines[0].Reset()
-	p.lines[1].Reset()
-	p.cut, p.asked = [2]bool{}, false
+	p.lines.Reset()
+	p.asked = false
 }
 
 // Txs are none.
@@ -72,17 +70,12 @@ func (p *parser) Sweep() {}
 
 // Parse takes bytes of the session.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
-	for rest := data; len(rest) > 0; {
-		text, end, after, ok := p.lines[d].Next(rest, maxLine)
+	for rest := data; ; {
+		text, after, ok := p.lines.Next(d, rest, maxLine)
 		if !ok {
-			break
+			return protocol.Status{}
 		}
 		rest = after
-		continued := p.cut[d]
-		p.cut[d] = end == line.Cut
-		if continued {
-			continue
-		}
 		if d == packet.ToServer {
 			p.asked = bytes.EqualFold(bytes.TrimSpace(text), []byte("STLS"))
 			continue
@@ -93,13 +86,11 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		}
 		p.asked = false
 	}
-	return protocol.Status{}
 }
 
 // Gap says that bytes are missing: the line they belong to is not looked at.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.lines[d].Reset()
-	p.cut[d] = true
+	p.lines.Gap(d)
 	return protocol.Status{}
 }
 

@@ -144,3 +144,19 @@ func (p *parser) closeHandle(id [16]byte) {
 	}
 	p.book.drop(h)
 }
+
+// wasRead takes what a server's answer carries of a file that was read from
+// offset: bytes of the file, or a part of a call when it is a pipe. size is
+// what the answer says it carries.
+func (p *parser) wasRead(file *handle, offset uint64, h head, data []byte, size uint64) {
+	if !file.calls(packet.ToClient, data) {
+		if file.pipe { // what passes through a pipe has no place in it
+			offset = file.position(packet.ToClient)
+		}
+		p.data(file, packet.ToClient, h.version, h.command, offset, data, size)
+		return
+	}
+	if t := p.rpc(file, packet.ToClient, data, h.version, h.command); t != nil && !t.answered {
+		t.answered, t.status = true, h.status
+	}
+}

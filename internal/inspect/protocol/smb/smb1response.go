@@ -101,16 +101,7 @@ func (p *parser) smb1ReadResponse(w pending, h head, b block, total int) {
 	}
 	data := b.r.slice(at, int(min(size, uint64(len(b.r)))))
 	file := p.handleOf(w.file, w.tree)
-	if !file.calls(packet.ToClient, data) {
-		if file.pipe { // what passes through a pipe has no place in it
-			w.offset = file.position(packet.ToClient)
-		}
-		p.data(file, packet.ToClient, h.version, h.command, w.offset, data, size)
-		return
-	}
-	if t := p.rpc(file, packet.ToClient, data, h.version, h.command); t != nil && !t.answered {
-		t.answered, t.status = true, h.status
-	}
+	p.wasRead(file, w.offset, h, data, size)
 }
 
 func (p *parser) smb1TransResponse(w pending, h head, b block) {

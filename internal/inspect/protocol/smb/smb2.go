@@ -381,16 +381,7 @@ func (p *parser) smb2ReadResponse(w pending, h head, r record, total int) {
 	}
 	file := p.handleOf(id, w.tree)
 	data := r.slice(at, int(min(size, uint64(len(r)))))
-	if !file.calls(packet.ToClient, data) {
-		if file.pipe { // what passes through a pipe has no place in it
-			w.offset = file.position(packet.ToClient)
-		}
-		p.data(file, packet.ToClient, h.version, h.command, w.offset, data, size)
-		return
-	}
-	if t := p.rpc(file, packet.ToClient, data, h.version, h.command); t != nil && !t.answered {
-		t.answered, t.status = true, h.status
-	}
+	p.wasRead(file, w.offset, h, data, size)
 }
 
 func (p *parser) smb2IoctlResponse(w pending, h head, r record) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/line"
 )
 
 // verb is a client's command as far as its reply matters.
@@ -36,7 +37,7 @@ func verbOf(text []byte) (verb, []byte) {
 	for i := range words {
 		w := &words[i]
 		n := len(w.text)
-		if len(text) < n || !fold(text[:n], w.text) {
+		if !line.Begins(text, w.text) {
 			continue
 		}
 		if w.text[n-1] != ':' && len(text) > n && text[n] != ' ' && text[n] != '\t' {
@@ -166,7 +167,7 @@ func (p *parser) chunk(t *Tx, rest []byte) {
 		return
 	}
 	p.left, p.mode = n, modeBdat
-	p.lastChunk = len(tail) >= 4 && fold(bytes.TrimSpace(tail)[:4], "last")
+	p.lastChunk = line.Begins(bytes.TrimSpace(tail), "last")
 	p.startMail(t)
 	if n == 0 {
 		p.mode = modeCommand

@@ -59,7 +59,7 @@ func (p *parser) reply(text []byte) bool {
 		}
 		return false
 	}
-	if p.pending[0] == verbHelo && len(text) >= 14 && fold(text[4:14], "pipelining") {
+	if p.pending[0] == verbHelo && len(text) > 4 && line.Begins(text[4:], "pipelining") {
 		p.pipelining = true
 	}
 	if more {

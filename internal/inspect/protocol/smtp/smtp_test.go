@@ -38,7 +38,7 @@ func play(p *parser, n int, env *protocol.Env, turns ...turn) protocol.Status {
 	for _, t := range turns {
 		for data := []byte(t.text); len(data) > 0; {
 			k := min(n, len(data))
-			st = p.Parse(t.dir, data[:k], env)
+			st = p.Parse(t.dir, data[:k:k], env)
 			data = data[k:]
 		}
 	}
@@ -211,6 +211,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(turn.text), uint8(turn.dir), uint8(5))
 	}
 	f.Add([]byte("EHLO a\r\nBDAT 5 LAST\r\nabc"), uint8(0), uint8(1))
+	f.Add([]byte(".\r\nBDAT 5    x\r\n"), uint8(0), uint8(255)) // LAST cut short
 	f.Fuzz(func(t *testing.T, data []byte, dirs, n uint8) {
 		p := newTest(t, settings{"mime.body-md5": "yes"})
 		env := &protocol.Env{Hashes: protocol.WantMD5}
@@ -218,7 +219,7 @@ func FuzzParse(f *testing.F) {
 		for i := 0; len(data) > 0; i++ {
 			k := min(int(n)+1, len(data))
 			d := packet.Direction(dirs >> (i & 7) & 1)
-			p.Parse(d, data[:k], env)
+			p.Parse(d, data[:k:k], env)
 			data = data[k:]
 			if i%5 == 4 {
 				p.Gap(d, uint64(n), env)

@@ -114,7 +114,7 @@ func feed(p *parser, log []piece, chunk int) protocol.Status {
 	for _, x := range log {
 		for b := x.data; len(b) > 0; {
 			n := min(chunk, len(b))
-			if s := p.Parse(x.d, b[:n], &env); s.Code != protocol.StatusOK {
+			if s := p.Parse(x.d, b[:n:n], &env); s.Code != protocol.StatusOK {
 				st = s
 			}
 			b = b[n:]
