@@ -230,8 +230,8 @@ func (i *Inspection) Judge(side datapath.Side, frame []byte) []byte {
 		return frame
 	}
 	if a.Drop {
-		if a.Reject {
-			i.reject(side, frame)
+		if a.Tell != 0 {
+			i.reject(side, frame, a.Tell)
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/inspect/engine"
 )
 
 // TCP flags.
@@ -120,17 +121,24 @@ func shell(buf, frame []byte, h *heads, back bool, proto uint8, n int) []byte {
 	return out
 }
 
-// reject refuses a frame towards both ends.
-func (i *Inspection) reject(side datapath.Side, frame []byte) {
+// reject refuses a frame towards the ends that are to be told.
+func (i *Inspection) reject(side datapath.Side, frame []byte, to engine.Tell) {
 	h, ok := readHeads(frame)
 	if !ok {
 		return
 	}
 	i.stats.Rejected++
-	if out := answer(i.buf[:], frame, &h, true); out != nil {
-		i.crossing.Send(side, out)
+	if to&engine.TellSender != 0 {
+		i.send(side, answer(i.buf[:], frame, &h, true))
 	}
-	if out := answer(i.buf[:], frame, &h, false); out != nil {
-		i.crossing.Send(side^1, out)
+	if to&engine.TellReceiver != 0 {
+		i.send(side^1, answer(i.buf[:], frame, &h, false))
+	}
+}
+
+// send sends a frame of our own, if there is one.
+func (i *Inspection) send(side datapath.Side, frame []byte) {
+	if frame != nil {
+		i.crossing.Send(side, frame)
 	}
 }

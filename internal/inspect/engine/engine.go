@@ -40,11 +40,34 @@ type Sink interface {
 
 // Action is what is to be done with a frame.
 type Action struct {
-	Drop, Reject bool
-	Rewrite      []byte     // inline: nil, or the TCP payload as it has to be sent on
-	Flow         *flow.Flow // of the outermost packet; nil for none; valid until the next call
+	Drop    bool
+	Tell    Tell       // whom to tell that the frame was refused
+	Rewrite []byte     // inline: nil, or the TCP payload as it has to be sent on
+	Flow    *flow.Flow // of the outermost packet; nil for none; valid until the next call
 
 	silent bool // dropped for what happened to its flow before
+}
+
+// Tell is a set of ends of a refused frame.
+type Tell uint8
+
+// The ends.
+const (
+	TellSender Tell = 1 << iota
+	TellReceiver
+)
+
+// told is whom a rule's action tells.
+func told(a rule.Action) Tell {
+	switch a {
+	case rule.ActionReject:
+		return TellSender
+	case rule.ActionRejectDst:
+		return TellReceiver
+	case rule.ActionRejectBoth:
+		return TellSender | TellReceiver
+	}
+	return 0
 }
 
 // Stats are counters of the engine beside those of its flow table.
@@ -166,7 +189,7 @@ func (e *Engine) nested(p *packet.Packet, depth int) Action {
 		}
 	}
 	a := e.one(p, depth)
-	a.Drop, a.Reject = a.Drop || inside.Drop, a.Reject || inside.Reject
+	a.Drop, a.Tell = a.Drop || inside.Drop, a.Tell|inside.Tell
 	if a.Flow == nil {
 		a.Flow = inside.Flow
 	}
@@ -231,13 +254,16 @@ func (e *Engine) fragment(p *packet.Packet, depth int) Action {
 	}
 	b := e.judge(p, flow.Outcome{})
 	e.remark(p, flow.Outcome{}, b)
-	a.Drop, a.Reject = a.Drop || b.Drop, a.Reject || b.Reject
+	a.Drop, a.Tell = a.Drop || b.Drop, a.Tell|b.Tell
 	return a
 }
 
 // judge runs the rules over a packet and does what they say.
 func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
-	act := Action{Drop: o.Drop, Reject: o.Reject, Rewrite: o.Rewrite, Flow: o.Flow}
+	act := Action{Drop: o.Drop, Rewrite: o.Rewrite, Flow: o.Flow}
+	if o.Reject {
+		act.Tell = TellSender
+	}
 	f := o.Flow
 	if o.Pass || f != nil && f.Flags&(flow.FlagBypassed|flow.FlagNoInspect) != 0 {
 		if f != nil {
@@ -251,7 +277,7 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 	}
 	v := e.rulesOn(p, o, false)
 	if v.Action == rule.ActionDrop || v.Action >= rule.ActionReject && v.Action <= rule.ActionRejectBoth {
-		act.Drop, act.Reject = true, act.Reject || v.Action != rule.ActionDrop
+		act.Drop, act.Tell = true, act.Tell|told(v.Action)
 		e.stats.Dropped++
 	}
 	return act

@@ -123,7 +123,7 @@ type Outcome struct {
 	New      bool // it began the flow
 	InStream bool // TCP: the payload was taken into the stream (it will be, or was, inspected there)
 	Drop     bool // inline: the packet must not pass (invalid for the stream, exception policy)
-	Reject   bool // as Drop, and tell the ends (exception policy)
+	Reject   bool // as Drop, and tell the sender (exception policy)
 	// RawDue: the raw stream has bytes that should be inspected with this packet (see Table.Raw).
 	RawDue bool
 	// Established: the packet finds its flow established, as rules ask by

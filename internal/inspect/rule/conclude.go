@@ -70,7 +70,7 @@ func (in *Inspector) report(h *hit, c *Context) bool {
 	case ActionConfig:
 		return true
 	case ActionDrop, ActionReject, ActionRejectDst, ActionRejectBoth:
-		v.Action = max(v.Action, action)
+		v.Action = strongest(v.Action, action)
 		v.DropFlow = v.DropFlow || wholeFlow
 	}
 	if len(v.Alerts) < in.cfg.PacketAlertMax {
@@ -79,6 +79,15 @@ func (in *Inspector) report(h *hit, c *Context) bool {
 		v.Discarded++
 	}
 	return true
+}
+
+// strongest joins two actions on one packet: who is to be told by either is
+// told.
+func strongest(a, b Action) Action {
+	if min(a, b) == ActionReject && max(a, b) == ActionRejectDst {
+		return ActionRejectBoth
+	}
+	return max(a, b)
 }
 
 // limited asks thresholds, filters and suppressions of a rule.
