@@ -35,6 +35,8 @@ type app struct {
 	expected   int16 // spec that another flow announced, plus one
 	name       []byte
 	download   bool
+	epoch      uint32  // of the engine when the flow was last looked at
+	owed       [2]bool // reopened, and not yet inspected in the direction
 }
 
 // piece is a part of app.held that came in one direction.
@@ -52,6 +54,7 @@ func (e *Engine) app(f *flow.Flow) *app {
 
 // Bytes implements flow.Consumer.
 func (e *Engine) Bytes(f *flow.Flow, d packet.Direction, data []byte) {
+	e.renew(f)
 	if f.Flags&(flow.FlagNoApp|flow.FlagNoInspect|flow.FlagDropped) != 0 {
 		return
 	}

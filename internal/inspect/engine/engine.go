@@ -112,6 +112,7 @@ type Engine struct {
 	closing packet.Packet // made at a flow's end
 	now     int64
 	number  uint64
+	epoch   uint32         // counts Swap
 	current *packet.Packet // under inspection, for records
 	expect  []expected
 	stats   Stats
@@ -202,6 +203,9 @@ func (e *Engine) one(p *packet.Packet, depth int) Action {
 		return e.fragment(p, depth)
 	}
 	o := e.table.Packet(p)
+	if o.Flow != nil {
+		e.renew(o.Flow)
+	}
 	if f := o.Flow; f != nil && p.Has&packet.HasUDP != 0 && len(p.Payload) > 0 && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
 		if e.datagram(f, o.Dir, p.Payload) {
 			o.Dir = o.Dir.Other()
@@ -283,11 +287,15 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 	return act
 }
 
-// Swap goes on with another rule set from the next frame on.
+// Swap goes on with another rule set from the next frame on. Flows that were
+// bypassed because the former set could find nothing more in them are inspected
+// again.
 func (e *Engine) Swap(set *rule.Set) {
 	e.rules = set
 	e.inspect.Adopt(set)
 	e.env.Hashes = set.Hashes()
+	e.epoch++
+	e.table.Reopen()
 }
 
 // Advance finishes flows whose time has run out. Call it when no frame comes;

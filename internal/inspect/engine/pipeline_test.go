@@ -3,9 +3,11 @@ package engine_test
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 )
@@ -175,5 +177,98 @@ func TestDatagramsBothWays(t *testing.T) {
 	}
 	if !slices.Contains(s.alerts, 1) {
 		t.Error("no alert on the question")
+	}
+}
+
+// TestSwapReopensBypassedFlows: what former rules were done with is inspected
+// by new ones, encrypted sessions included, and then left alone again.
+func TestSwapReopensBypassedFlows(t *testing.T) {
+	random := strings.Repeat("r", 32)
+	clientHello := []byte("\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03" + random + "\x00\x00\x02\x13\x01\x01\x00")
+	serverHello := []byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + random + "\x00\x13\x01\x00\x14\x03\x03\x00\x01\x01")
+	record := []byte("\x17\x03\x03\x00\x08encrypts")
+	bypassed := func(a engine.Action) bool { return a.Flow != nil && a.Flow.Flags&flow.FlagBypassed != 0 }
+	settings := engine.Settings{"ips": "yes", "stream.bypass": "yes", "app-layer.protocols.tls.encryption-handling": "bypass"}
+	tlsTalk := func(t *testing.T, text string) *talk {
+		k := begin(open(t, text, nil, settings), 40000, 443)
+		k.say(packet.ToServer, clientHello)
+		k.say(packet.ToClient, serverHello)
+		for range 3 {
+			k.say(packet.ToServer, record)
+			k.say(packet.ToClient, record)
+		}
+		if !bypassed(k.last) {
+			t.Fatal("an encrypted session is not bypassed")
+		}
+		return k
+	}
+	const nothing = `alert http any any -> any any (http.uri; content:"/a.html"; sid:1;)`
+	t.Run("stopped by a new rule", func(t *testing.T) {
+		k := tlsTalk(t, nothing)
+		k.e.Swap(compile(t, `drop ip any any -> 10.0.0.2 any (sid:2;)`))
+		if k.send(packet.ToServer, psh|ack, record); !k.last.Drop {
+			t.Errorf("passes: %+v, flow %+v", k.last, k.last.Flow)
+		}
+	})
+	t.Run("stopped on its way back", func(t *testing.T) {
+		k := tlsTalk(t, nothing)
+		k.e.Swap(compile(t, `drop tls 10.0.0.2 any -> any any (flow:to_client; dsize:>10; sid:2;)`))
+		if k.send(packet.ToServer, psh|ack, record); k.last.Drop {
+			t.Error("the request is stopped")
+		}
+		if k.send(packet.ToClient, psh|ack, record); !k.last.Drop {
+			t.Error("the answer passes")
+		}
+	})
+	t.Run("left alone", func(t *testing.T) {
+		k := tlsTalk(t, nothing)
+		k.e.Swap(compile(t, nothing))
+		k.send(packet.ToServer, psh|ack, record)
+		if bypassed(k.last) || k.last.Drop || k.last.Rewrite != nil {
+			t.Errorf("the first packet after it: %+v", k.last)
+		}
+		if k.send(packet.ToClient, psh|ack, record); k.last.Drop || !bypassed(k.last) {
+			t.Errorf("after both directions: %+v", k.last)
+		}
+	})
+	t.Run("its end passes", func(t *testing.T) {
+		k := tlsTalk(t, nothing)
+		k.e.Swap(compile(t, `alert tcp any any -> any any (content:"never"; sid:2;)`))
+		if k.send(packet.ToServer, rst|ack, nil); k.last.Drop {
+			t.Error("a reset is dropped")
+		}
+	})
+	t.Run("read anew", func(t *testing.T) {
+		var s found
+		k := begin(open(t, `alert http any any -> any any (http.uri; content:"/a.html"; bypass; sid:1;)`, &s, settings), 40000, 80)
+		k.say(packet.ToServer, get)
+		if !bypassed(k.last) {
+			t.Fatal("the rule's bypass is not obeyed")
+		}
+		k.say(packet.ToClient, page)
+		k.e.Swap(compile(t, `alert http any any -> any any (http.uri; content:"/a.html"; sid:2;)`))
+		k.say(packet.ToServer, get)
+		k.say(packet.ToClient, page)
+		if !slices.Equal(s.alerts, []uint32{1, 2}) {
+			t.Errorf("alerts %v", s.alerts)
+		}
+	})
+}
+
+// TestRejectTellsWhomTheRuleNames holds the action to the rule's word.
+func TestRejectTellsWhomTheRuleNames(t *testing.T) {
+	for action, want := range map[string]engine.Tell{
+		"drop": 0, "reject": engine.TellSender, "rejectsrc": engine.TellSender, "rejectdst": engine.TellReceiver,
+		"rejectboth": engine.TellSender | engine.TellReceiver,
+	} {
+		e := open(t, action+` udp any any -> any any (content:"x"; sid:1;)`, nil, engine.Settings{"ips": "yes"})
+		if a := e.Frame(rawIP, udp(1, 2, 4000, 4001, []byte("x")), 1e18, 1); !a.Drop || a.Tell != want {
+			t.Errorf("%s: %+v, want %b told", action, a, want)
+		}
+	}
+	e := open(t, `reject udp any any -> any any (content:"x"; sid:1;)
+rejectdst udp any any -> any any (content:"x"; sid:2;)`, nil, engine.Settings{"ips": "yes"})
+	if a := e.Frame(rawIP, udp(1, 2, 4000, 4001, []byte("x")), 1e18, 1); a.Tell != engine.TellSender|engine.TellReceiver {
+		t.Errorf("two rules: %+v", a)
 	}
 }

@@ -39,6 +39,7 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	}
 	a.frames.clear(o.Dir)
 	e.obey(f, v)
+	a.owed[o.Dir] = false
 	e.settle(f, o.Dir, p)
 	return v
 }

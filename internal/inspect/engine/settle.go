@@ -28,6 +28,9 @@ func (e *Engine) settle(f *flow.Flow, d packet.Direction, p *packet.Packet) {
 // soon as no rule can match on it. Encrypted flows that are to be bypassed go
 // once their raw streams have been inspected to where they were clear.
 func (e *Engine) retire(f *flow.Flow) {
+	if a := e.app(f); a.owed[0] || a.owed[1] {
+		return
+	}
 	bypass := e.bypassTLS && f.App == protocol.TLS
 	if f.Flags&flow.FlagNoApp == 0 {
 		e.table.SetFlags(f, flow.FlagNoApp)
@@ -165,7 +168,7 @@ func (e *Engine) Finish(f *flow.Flow, why flow.Reason) {
 		e.sink.FlowEnd(f, why, e.now)
 	}
 	e.inspect.ForgetFlow(f.Slot)
-	*a = app{held: a.held[:0], pieces: a.pieces[:0]}
+	*a = a.blank()
 }
 
 // due says whether something of the flow was not yet inspected in d.

@@ -36,6 +36,7 @@ const (
 	FlagGap1                        // bytes missing, to client
 	FlagNoRaw                       // the raw stream need not be kept: no rule inspects it
 	FlagAlerted                     // some rule has fired on it
+	FlagReopened                    // it was bypassed and is inspected again (Table.Reopen); the engine clears it
 )
 
 // Flow is one entry of the table. It holds no pointers; the pointer to it that

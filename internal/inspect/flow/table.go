@@ -27,6 +27,7 @@ type Table struct {
 	out      *Outcome // &outcome while a TCP segment is handled, else nil
 	frags    fragments
 	closing  bool
+	epoch    uint32 // counts Reopen
 }
 
 // entry is a flow with what only the table needs to know.
@@ -38,6 +39,7 @@ type entry struct {
 	prev, next   int32 // neighbours in its list
 	sess         int32 // TCP session, -1 is none
 	order        uint64
+	epoch        uint32 // of the table when its last packet came
 	vlan         [3]uint16
 	depth        uint8
 	list         uint8
@@ -97,6 +99,9 @@ func (t *Table) Packet(p *packet.Packet) Outcome {
 	e := t.entries.at(slot)
 	out.Flow, out.Dir = &e.flow, d
 	t.touch(slot, e, p, out)
+	if e.epoch != t.epoch {
+		t.reopen(slot, e, p)
+	}
 	if e.flow.Flags&FlagDropped != 0 {
 		out.Drop = true
 	}
@@ -182,7 +187,7 @@ func (t *Table) admit(p *packet.Packet, k *key) int32 {
 	slot := t.entries.take()
 	e := t.entries.at(slot)
 	t.made++
-	*e = entry{cp: k.sp, sp: k.dp, hash: k.hash, depth: k.depth, vlan: k.vlan, sess: -1, order: t.made, live: true}
+	*e = entry{cp: k.sp, sp: k.dp, hash: k.hash, depth: k.depth, vlan: k.vlan, sess: -1, order: t.made, epoch: t.epoch, live: true}
 	e.flow = Flow{
 		ID: flowID(t.made, t.cfg.Seed), Slot: slot, Client: k.src, Server: k.dst,
 		ClientPort: p.SrcPort, ServerPort: p.DstPort, VLAN: p.VLAN, VLANs: p.VLANs,

@@ -82,7 +82,8 @@ func (t *Table) begin(slot int32, e *entry, p *packet.Packet) bool {
 	case p.TCPFlags&packet.SYN != 0:
 		return t.beginSyn(slot, e, p)
 	case p.TCPFlags&packet.ACK != 0:
-		if !t.pickup(e) {
+		// What was bypassed begins in its middle whatever the settings say.
+		if e.flow.Flags&FlagReopened == 0 && !t.pickup(e) {
 			return true
 		}
 		return t.beginMiddle(slot, e, p)

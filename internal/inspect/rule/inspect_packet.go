@@ -105,8 +105,8 @@ func (in *Inspector) onceOf(c *Context) *once {
 		in.once = append(in.once, once{})
 	}
 	o := &in.once[slot]
-	if o.flow != c.Flow.ID {
-		*o = once{flow: c.Flow.ID}
+	if o.flow != c.Flow.ID || o.epoch != in.epoch {
+		*o = once{flow: c.Flow.ID, epoch: in.epoch}
 	}
 	return o
 }

@@ -43,9 +43,11 @@ type Inspector struct {
 	facts facts
 }
 
-// once is what was looked at once for each direction of a flow.
+// once is what was looked at once for each direction of a flow, by the rules of
+// an epoch.
 type once struct {
 	flow   uint64
+	epoch  uint32
 	ipOnly [2]bool
 	apps   [2]protocol.ID // the protocol for which rules about protocols were looked at
 }
