@@ -7,8 +7,8 @@ import (
 
 // Bounds of the frames kept of a flow until their direction is inspected.
 const (
-	maxFrames     = 64
-	maxFrameBytes = 64 << 10
+	maxFrames     = 256
+	maxFrameBytes = 256 << 10
 )
 
 // frames keeps frames of a flow until the next packet of their direction.

@@ -64,6 +64,7 @@ type Alert struct {
 	Rule  *Meta
 	Tx    protocol.Tx // the transaction it fired on, nil for none
 	TxID  uint64
+	Frame *protocol.Frame // the frame it fired on, nil for none; of Context.Frames
 	Drop  bool // the packet (and its flow) is to be dropped by this alert
 	Quiet bool // noalert or suppressed: not to be written, its verdict counts
 }

@@ -197,33 +197,46 @@ func (k *headerCheck) holds(in *Inspector, c *Context) bool {
 	return k.program.Match(b, 0, &in.state)
 }
 
-// frameRules runs the rules about frames.
+// frameRules runs the rules about frames; each fires on every frame it matches.
 func (in *Inspector) frameRules(c *Context) {
 	for _, id := range in.set.framed[c.App] {
 		r := &in.set.rules[id]
-		if in.may(r, c) && in.framesMatch(r, c) {
+		if !in.may(r, c) {
+			continue
+		}
+		for j := range c.Frames {
+			if !in.frameMatches(r, c, j) {
+				continue
+			}
+			before := len(in.hits)
 			in.hit(id, r, nil, true)
+			if len(in.hits) > before {
+				in.hits[before].frame = &c.Frames[j]
+			}
 		}
 	}
 }
 
-func (in *Inspector) framesMatch(r *rule, c *Context) bool {
+// frameMatches tries a rule on the frame at, of the name that the rule begins
+// with. Other names in the rule may be of any frame.
+func (in *Inspector) frameMatches(r *rule, c *Context, at int) bool {
+	first := in.set.frames[r.steps[0].frame]
+	if c.Frames[at].Name != first || c.Frames[at].Dir != c.Dir {
+		return false
+	}
 	in.state.Forget()
 	for i := range r.steps {
 		s := &r.steps[i]
+		if in.set.frames[s.frame] == first {
+			if !in.frameStep(s, &c.Frames[at]) {
+				return false
+			}
+			continue
+		}
 		found := false
 		for j := range c.Frames {
 			f := &c.Frames[j]
-			if f.Dir != c.Dir || f.Name != in.set.frames[s.frame] {
-				continue
-			}
-			data := f.Data
-			if s.chain != 0 {
-				data = in.set.chains[s.chain].Apply(data, &in.work)
-			}
-			in.state.Final = true
-			if s.program.Match(data, 0, &in.state) {
-				found = true
+			if found = f.Dir == c.Dir && f.Name == in.set.frames[s.frame] && in.frameStep(s, f); found {
 				break
 			}
 		}
@@ -232,6 +245,15 @@ func (in *Inspector) framesMatch(r *rule, c *Context) bool {
 		}
 	}
 	return r.payload == nil || in.frameless(r, c)
+}
+
+func (in *Inspector) frameStep(s *step, f *protocol.Frame) bool {
+	data := f.Data
+	if s.chain != 0 {
+		data = in.set.chains[s.chain].Apply(data, &in.work)
+	}
+	in.state.Final = true
+	return s.program.Match(data, 0, &in.state)
 }
 
 // frameless matches the contents of a rule about frames that name no frame.

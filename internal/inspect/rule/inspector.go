@@ -70,6 +70,7 @@ type hit struct {
 	rule   uint32
 	tx     protocol.Tx
 	txID   uint64
+	frame  *protocol.Frame
 	stream bool
 }
 

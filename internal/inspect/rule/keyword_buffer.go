@@ -214,6 +214,14 @@ func (b *builder) frame(name, value syntax.Token) error {
 	} else if err := b.limitApps(name, appsOf(ids)); err != nil {
 		return err
 	}
+	if frame == "stream" { // all of it, as it is put together
+		if b.onlyRaw == inPacket {
+			return fail(value, "the frame %q together with no_stream", "keep one of them", text)
+		}
+		b.onlyRaw = inStream
+		b.sticky(&use{kind: usePayload, at: name})
+		return nil
+	}
 	b.sticky(&use{kind: useFrame, frame: b.c.intern(frame), at: name})
 	return nil
 }

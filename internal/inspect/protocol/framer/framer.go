@@ -1,11 +1,13 @@
 // Package framer collects the bytes of a record across calls of a parser and
 // hands its parts to rules as frames. It knows no protocol; the parsers of
-// record protocols (TLS, SSH, HTTP/2, WebSocket) use it when Env.WantFrames says so.
+// record protocols (TLS, SSH, HTTP/2, WebSocket) and
+// of lines (SMTP, FTP) use it when Env.WantFrames says so.
 package framer
 
 import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/line"
 )
 
 // maxRecord bounds the bytes kept of one record; frames show no more of it.
@@ -59,4 +61,17 @@ func (f *Framer) Emit(env *protocol.Env, d packet.Direction, head int, names Nam
 			env.Frames = append(env.Frames, protocol.Frame{Name: x.name, Dir: d, Data: x.data})
 		}
 	}
+}
+
+// Line emits a line with its ending as a frame of its own. No record may be
+// under way.
+func (f *Framer) Line(env *protocol.Env, d packet.Direction, name string, text []byte, end line.Ending) {
+	f.Add(text)
+	switch end {
+	case line.CRLF:
+		f.Add([]byte("\r\n"))
+	case line.LF:
+		f.Add([]byte("\n"))
+	}
+	f.Emit(env, d, 0, Names{All: name})
 }

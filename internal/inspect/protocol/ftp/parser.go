@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 	"github.com/masugata/masugata/internal/inspect/protocol/line"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
@@ -23,6 +24,7 @@ type parser struct {
 	greeted        bool    // the server has said something
 	port           uint16  // of the next data connection, 0 for none
 	active         bool    // the server opens it
+	frames         framer.Framer
 }
 
 // Reset makes the parser ready for another session.
@@ -30,7 +32,8 @@ func (p *parser) Reset() {
 	p.txs.Reset()
 	p.client.Reset()
 	p.server.Reset()
-	*p = parser{limit: p.limit, txs: p.txs, client: p.client, server: p.server}
+	p.frames.Reset()
+	*p = parser{limit: p.limit, txs: p.txs, client: p.client, server: p.server, frames: p.frames}
 }
 
 // Txs are the commands.
@@ -46,6 +49,9 @@ func (p *parser) Sweep() {
 
 // Parse takes bytes of the session.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if env.WantFrames {
+		p.frames.Call()
+	}
 	if d == packet.ToClient {
 		return p.parseReplies(data, env)
 	}
@@ -58,6 +64,9 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		continued := p.cut
 		p.cut = end == line.Cut
 		if !continued {
+			if env.WantFrames {
+				p.frames.Line(env, d, "command_line", text, end)
+			}
 			p.command(text, env)
 		}
 	}
@@ -135,6 +144,9 @@ func (p *parser) parseReplies(data []byte, env *protocol.Env) protocol.Status {
 		p.replyCut = end == line.Cut
 		if continued || len(text) == 0 {
 			continue
+		}
+		if env.WantFrames {
+			p.frames.Line(env, packet.ToClient, "response_line", text, end)
 		}
 		if p.reply(text) {
 			env.Consumed = len(data) - len(rest)

@@ -22,6 +22,7 @@ type side struct {
 	left   uint32 // bytes of the fragment under way that are still to come
 	last   bool   // it is the last one
 	skip   bool   // the message is too long
+	marked []byte // messages of this call with their marks, for frames
 }
 
 // pending is a call that waits for its reply.
@@ -49,7 +50,7 @@ func (p *parser) Reset() {
 	p.files.reset()
 	p.waiting = p.waiting[:0]
 	for d := range p.sides {
-		p.sides[d] = side{record: p.sides[d].record[:0], held: p.sides[d].held[:0]}
+		p.sides[d] = side{record: p.sides[d].record[:0], held: p.sides[d].held[:0], marked: p.sides[d].marked[:0]}
 	}
 }
 
@@ -81,6 +82,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		return protocol.Status{}
 	}
 	s := &p.sides[d]
+	s.marked = s.marked[:0]
 	for len(data) > 0 {
 		if s.left == 0 {
 			n := min(4-len(s.held), len(data))
@@ -127,7 +129,9 @@ func (p *parser) mark(s *side) {
 
 // message takes a whole RPC message.
 func (p *parser) message(d packet.Direction, b []byte) {
-	p.frames(d, b)
+	if p.env.WantFrames {
+		p.rpcFrames(d, b)
+	}
 	r := reader{b: b}
 	xid, kind := r.u32(), r.u32()
 	switch {
@@ -137,12 +141,6 @@ func (p *parser) message(d packet.Direction, b []byte) {
 		p.reply(xid, &r)
 	case kind > 1 || r.bad:
 		p.event(eventMalformed)
-	}
-}
-
-func (p *parser) frames(d packet.Direction, b []byte) {
-	if p.env.WantFrames {
-		p.env.Frames = append(p.env.Frames, protocol.Frame{Name: "rpc.pdu", Dir: d, Data: b}, protocol.Frame{Name: "rpc.hdr", Dir: d, Data: b[:min(len(b), 24)]}, protocol.Frame{Name: "nfs.pdu", Dir: d, Data: b[min(len(b), 24):]})
 	}
 }
 

@@ -165,6 +165,7 @@ func (p *parser) message(s *side, d packet.Direction, data []byte) int {
 	}
 	n := length(data)
 	if data[0] != nbssMessage {
+		p.session(d, data, n)
 		return p.control(s, data, n)
 	}
 	if len(data) >= 8 && !isMagic(data[4:]) {
@@ -174,16 +175,19 @@ func (p *parser) message(s *side, d packet.Direction, data []byte) int {
 	}
 	have := len(data) - nbssSize
 	if have >= n {
+		p.session(d, data, n)
 		p.record(d, record(data[nbssSize:nbssSize+n]), n)
 		return nbssSize + n
 	}
 	if have >= streamMin && p.streams(d, record(data[nbssSize:])) {
+		p.session(d, data, n)
 		p.record(d, record(data[nbssSize:]), n)
 		s.skip = uint64(n - have)
 		return len(data)
 	}
 	if n > maxRecord && have >= maxHead {
 		p.event(eventRecordOverflow)
+		p.session(d, data, n)
 		p.record(d, record(data[nbssSize:]), n)
 		s.skip, s.file, s.tx = uint64(n-have), 0, nil
 		return len(data)
@@ -237,24 +241,6 @@ func (p *parser) record(d packet.Direction, r record, total int) {
 		p.smb1(d, r, total)
 	case 0xfe:
 		p.smb2(d, r, total)
-	}
-}
-
-// frames notes the frames that rules can name.
-func (p *parser) frames(d packet.Direction, r record) {
-	if !p.env.WantFrames {
-		return
-	}
-	names, size := [3]string{"smb1.pdu", "smb1.hdr", "smb1.data"}, smb1HeaderSize
-	switch r[0] {
-	case 0xfe:
-		names, size = [3]string{"smb2.pdu", "smb2.hdr", "smb2.data"}, smb2HeaderSize
-	case 0xfd:
-		names, size = [3]string{"smb3.pdu", "smb3.hdr", "smb3.data"}, 52
-	}
-	p.env.Frames = append(p.env.Frames, protocol.Frame{Name: names[0], Dir: d, Data: r}, protocol.Frame{Name: "nbss.data", Dir: d, Data: r})
-	if len(r) >= size {
-		p.env.Frames = append(p.env.Frames, protocol.Frame{Name: names[1], Dir: d, Data: r[:size]}, protocol.Frame{Name: names[2], Dir: d, Data: r[size:]})
 	}
 }
 

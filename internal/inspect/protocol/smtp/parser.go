@@ -3,6 +3,7 @@ package smtp
 import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 	"github.com/masugata/masugata/internal/inspect/protocol/line"
 	"github.com/masugata/masugata/internal/inspect/protocol/smtp/mime"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
@@ -45,6 +46,7 @@ type parser struct {
 	pipelining     bool            // the server offers it
 	early          protocol.Events // what was wrong before the first command
 	attachment     attachment
+	frames         [2]framer.Framer
 }
 
 func newParser(cfg *config) *parser {
@@ -59,7 +61,9 @@ func (p *parser) Reset() {
 	p.client.Reset()
 	p.server.Reset()
 	p.body.Reset()
-	*p = parser{cfg: p.cfg, txs: p.txs, client: p.client, server: p.server, body: p.body, helo: p.helo[:0], pending: p.pending[:0], attachment: attachment{cfg: p.cfg}}
+	p.frames[0].Reset()
+	p.frames[1].Reset()
+	*p = parser{cfg: p.cfg, txs: p.txs, client: p.client, server: p.server, body: p.body, helo: p.helo[:0], pending: p.pending[:0], attachment: attachment{cfg: p.cfg}, frames: p.frames}
 }
 
 // Txs are the mails.
@@ -75,6 +79,9 @@ func (p *parser) Sweep() {
 
 // Parse takes bytes of the session.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if env.WantFrames {
+		p.frames[d].Call()
+	}
 	if d == packet.ToClient {
 		return p.parseServer(data, env)
 	}
@@ -83,7 +90,8 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.cur.files.Trim(&p.cur.inspection, packet.ToServer)
 	}
 	for len(data) > 0 {
-		switch p.mode {
+		before, mode := data, p.mode
+		switch mode {
 		case modeCommand:
 			data = p.parseCommand(data, env)
 		case modeData:
@@ -91,8 +99,20 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		case modeBdat:
 			data = p.parseChunk(data, env)
 		}
+		if env.WantFrames && mode != modeCommand {
+			p.mailFrame(before[:len(before)-len(data)], env)
+		}
 	}
 	return protocol.Status{}
+}
+
+// mailFrame notes bytes of a mail, which is a frame once it has ended.
+func (p *parser) mailFrame(b []byte, env *protocol.Env) {
+	f := &p.frames[packet.ToServer]
+	f.Add(b)
+	if p.mode == modeCommand {
+		f.Emit(env, packet.ToServer, 0, framer.Names{All: "data"})
+	}
 }
 
 func (p *parser) parseCommand(data []byte, env *protocol.Env) []byte {
@@ -103,6 +123,9 @@ func (p *parser) parseCommand(data []byte, env *protocol.Env) []byte {
 	continued := p.cut
 	p.cut = end == line.Cut
 	if !continued {
+		if env.WantFrames {
+			p.frames[packet.ToServer].Line(env, packet.ToServer, "command_line", text, end)
+		}
 		p.command(text, env)
 	}
 	if p.cut && !continued {

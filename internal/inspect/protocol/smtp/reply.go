@@ -25,6 +25,9 @@ func (p *parser) parseServer(data []byte, env *protocol.Env) protocol.Status {
 		if p.replyCut {
 			p.event(eventReplyTooLong)
 		}
+		if env.WantFrames {
+			p.frames[packet.ToClient].Line(env, packet.ToClient, "response_line", text, end)
+		}
 		if p.reply(text) {
 			env.Consumed = len(data) - len(rest)
 			p.finish(p.cur, true)

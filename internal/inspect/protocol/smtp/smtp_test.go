@@ -241,3 +241,27 @@ func FuzzParse(f *testing.F) {
 		p.Reset()
 	})
 }
+
+// TestFrames checks the frames of lines and mails, also of cut segments.
+func TestFrames(t *testing.T) {
+	for _, n := range []int{1, 7, 4096} {
+		p := newTest(t, nil)
+		env := &protocol.Env{WantFrames: true}
+		var got []string
+		for _, turn := range []turn{s("220 mx\r\n"), c("HELO a\nDATA\r\n"), s("250 ok\r\n354 go\r\n"), c("To: b\r\n\r\nhi\r\n.\r\nQUIT\r\n")} {
+			for data := []byte(turn.text); len(data) > 0; {
+				k := min(n, len(data))
+				env.Frames = env.Frames[:0]
+				p.Parse(turn.dir, data[:k], env)
+				data = data[k:]
+				for _, f := range env.Frames {
+					got = append(got, f.Name+" "+string(f.Data))
+				}
+			}
+		}
+		want := "response_line 220 mx\r\n|command_line HELO a\n|command_line DATA\r\n|response_line 250 ok\r\n|response_line 354 go\r\n|data To: b\r\n\r\nhi\r\n.\r\n|command_line QUIT\r\n"
+		if s := strings.Join(got, "|"); s != want {
+			t.Errorf("pieces of %d: %q", n, s)
+		}
+	}
+}

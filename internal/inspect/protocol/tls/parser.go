@@ -81,8 +81,11 @@ func (p *parser) Sweep() {
 
 // Parse takes bytes of the flow.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
+	if env.WantFrames {
+		p.sides[d].frames.Call()
+	}
 	if p.closed {
-		return protocol.Status{Code: protocol.StatusDone}
+		return p.closedTo(d, data, env)
 	}
 	if len(p.txs) == 0 {
 		p.txs = append(p.txs, &p.tx)
@@ -92,9 +95,6 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	t.reach(packet.ToServer, protocol.StageStart) // in both directions: ssl_state is the same for both
 	t.reach(packet.ToClient, protocol.StageStart)
 	s.empty = 0
-	if env.WantFrames {
-		s.frames.Call()
-	}
 	for len(data) > 0 {
 		rest, ok := p.record(d, data, env)
 		if !ok {
@@ -103,7 +103,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		data = rest
 		if p.settled() {
 			p.closed = true
-			return protocol.Status{Code: protocol.StatusDone}
+			return p.closedTo(d, data, env)
 		}
 	}
 	return protocol.Status{}
@@ -126,28 +126,6 @@ func (p *parser) record(d packet.Direction, data []byte, env *protocol.Env) ([]b
 	data = data[n:]
 	p.frame(d, all[:len(all)-len(data)], s.left == 0, env)
 	return data, ok
-}
-
-// frame notes bytes of a record for rules that name frames.
-func (p *parser) frame(d packet.Direction, b []byte, whole bool, env *protocol.Env) {
-	if !env.WantFrames {
-		return
-	}
-	s := &p.sides[d]
-	s.frames.Add(b)
-	if !whole {
-		return
-	}
-	names := framer.Names{Head: "hdr", Data: "data", All: "pdu"}
-	switch {
-	case s.v2:
-		names = framer.Names{Head: "ssl2.hdr", All: "ssl2.pdu"}
-	case s.kind == recordAlert:
-		names.More = "alert"
-	case s.kind == recordHeartbeat:
-		names.More = "heartbeat"
-	}
-	s.frames.Emit(env, d, len(s.head), names)
 }
 
 // settled says whether both directions are opaque from here.
