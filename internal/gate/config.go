@@ -14,7 +14,6 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
-	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -117,7 +116,7 @@ func Default() Config {
 			BlockTTL:    time.Hour,
 		},
 		Inspection: InspectionConfig{
-			Mode: inline.Observe, Flows: 65536, Memory: 128 << 20,
+			Mode: model.ModeObserve, Limit: model.ModeEnforce, Flows: 65536, Memory: 128 << 20,
 			Eve: EveConfig{MaxBytes: 64 << 20, Keep: 3},
 		},
 		Log: LogConfig{Level: slog.LevelInfo, Format: "text"},

@@ -4,11 +4,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
-	"slices"
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/gate/inline"
+	"github.com/masugata/masugata/internal/model"
 )
 
 // InspectionConfig says what is looked for in the traffic that passes, and
@@ -17,10 +17,14 @@ type InspectionConfig struct {
 	Enabled bool `yaml:"enabled"`
 	// Rules are files in Suricata's rule language, or patterns of files.
 	Rules []string `yaml:"rules"`
-	// Mode is observe (alerts only) or enforce (drop and reject rules stop
-	// packets); Devices, by MAC address or device id, have their own, or off.
-	Mode    inline.Mode            `yaml:"mode"`
-	Devices map[string]inline.Mode `yaml:"devices"`
+	// Mode is off, observe (alerts only) or enforce (drop and reject rules stop
+	// packets); Devices, by MAC address or device id, have their own. A signed
+	// policy that names a mode replaces both.
+	Mode    model.Mode            `yaml:"mode"`
+	Devices map[string]model.Mode `yaml:"devices"`
+	// Limit is the most that a mode does here, whoever names it: with observe no
+	// policy makes this gate stop packets.
+	Limit model.Mode `yaml:"limit"`
 	// HomeNet is HOME_NET of the rules; empty: home.prefixes, and without those
 	// the private IPv4 networks.
 	HomeNet   []netip.Prefix    `yaml:"home_net"`
@@ -41,11 +45,15 @@ type EveConfig struct {
 
 func (c *Config) checkInspection(f *configfile.File) {
 	in := &c.Inspection
-	f.Check(in.Mode == inline.Observe || in.Mode == inline.Enforce, "inspection.mode", "%q: want observe or enforce", in.Mode)
+	_, ok := strength[in.Mode]
+	f.Check(ok, "inspection.mode", "%q: want off, observe or enforce", in.Mode)
+	_, ok = strength[in.Limit]
+	f.Check(ok, "inspection.limit", "%q: want off, observe or enforce", in.Limit)
 	for name, m := range in.Devices {
 		_, err := deviceKey(name)
 		f.Check(err == nil, "inspection.devices", "%q: want a MAC address such as 02:00:00:00:0a:01 or a device id", name)
-		f.Check(slices.Contains(inline.Modes(), m), "inspection.devices", "%s: %q: want observe, enforce or off", name, m)
+		_, ok := strength[m]
+		f.Check(ok, "inspection.devices", "%s: %q: want observe, enforce or off", name, m)
 	}
 	for _, pattern := range in.Rules {
 		_, err := filepath.Match(pattern, "")
@@ -57,22 +65,47 @@ func (c *Config) checkInspection(f *configfile.File) {
 		"max_bytes %d, keep %d: want at least 65536, and 0 to 1000", in.Eve.MaxBytes, in.Eve.Keep)
 }
 
+// strength orders the modes of inspection by what they do.
+var strength = map[model.Mode]int{model.ModeOff: 0, model.ModeObserve: 1, model.ModeEnforce: 2}
+
+// modes says what inspection does to whose traffic: as the policy says where it
+// says something, else as the configuration does, and never more than its limit.
+func (c *Config) modes(p *model.Policy) inline.Modes {
+	in := &c.Inspection
+	limited := func(m model.Mode) model.Mode {
+		if strength[m] > strength[in.Limit] {
+			return in.Limit
+		}
+		return m
+	}
+	m := inline.Modes{All: limited(in.Mode), Devices: make(map[datapath.DeviceKey]model.Mode, len(in.Devices)+len(p.InspectDevices))}
+	if p.InspectMode != "" {
+		m.All = limited(p.InspectMode)
+	} else {
+		for name, mode := range in.Devices {
+			if k, err := deviceKey(name); err == nil { // checked with the configuration
+				m.Devices[k] = limited(mode)
+			}
+		}
+	}
+	for id, mode := range p.InspectDevices {
+		if mac, vlan, err := id.MAC(); err == nil {
+			m.Devices[datapath.DeviceKey{MAC: mac, VLAN: vlan}] = limited(mode)
+		}
+	}
+	return m
+}
+
 // inspection is the configuration for the package that inspects.
-func (c *Config) inspection(log *slog.Logger) inline.Config {
+func (c *Config) inspection(p *model.Policy, log *slog.Logger) inline.Config {
 	in := &c.Inspection
 	out := inline.Config{
-		Inside: c.Ports.Inside, Outside: c.Ports.Outside, Rules: in.Rules, Mode: in.Mode, HomeNet: in.HomeNet,
+		Inside: c.Ports.Inside, Outside: c.Ports.Outside, Rules: in.Rules, Modes: c.modes(p), HomeNet: in.HomeNet,
 		Variables: in.Variables, Settings: in.Settings, Flows: in.Flows, Memory: in.Memory,
 		Eve: inline.Eve{Path: in.Eve.Path, Types: in.Eve.Types, MaxBytes: in.Eve.MaxBytes, Keep: in.Eve.Keep}, Log: log,
-		Devices: make(map[datapath.DeviceKey]inline.Mode, len(in.Devices)),
 	}
 	if len(out.HomeNet) == 0 {
 		out.HomeNet = c.Home.Prefixes
-	}
-	for name, m := range in.Devices {
-		if k, err := deviceKey(name); err == nil { // checked with the configuration
-			out.Devices[k] = m
-		}
 	}
 	return out
 }

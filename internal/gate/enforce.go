@@ -35,6 +35,9 @@ func (g *Gate) configure(now time.Time) error {
 	note("set trusted devices", g.dp.SetTrusted(g.cfg.trusted()))
 	note("set fail mode", g.dp.SetFailMode(failModes[g.cfg.FailMode]))
 	note("set ceilings", g.setCeilings(own))
+	if g.inspection != nil {
+		g.inspection.SetModes(g.cfg.modes(&g.policy))
+	}
 	note("write rules", g.writeRules()) // the next scan writes them again and tells what came of it
 	err := errors.Join(errs...)
 	g.conf, g.confErr = now, ""
@@ -157,7 +160,7 @@ func (g *Gate) setPolicy(version uint64, payload []byte) error {
 	if err := g.configure(time.Now()); err != nil {
 		return fmt.Errorf("policy %d: %w", version, err)
 	}
-	g.log.Info("policy in force", "version", version, "flood_mode", p.FloodMode)
+	g.log.Info("policy in force", "version", version, "flood_mode", p.FloodMode, "inspection", p.InspectMode)
 	return nil
 }
 

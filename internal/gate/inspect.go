@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -13,13 +14,13 @@ import (
 )
 
 // openInspection compiles the rules, before the data path is touched. Rules
-// that cannot be read leave the gate without inspection, and it says so:
-// better half protected than not at all.
+// that cannot be read leave the gate without inspection: the fail mode says
+// what becomes of the traffic, and the gate says that it does.
 func (g *Gate) openInspection() {
 	if !g.cfg.Inspection.Enabled {
 		return
 	}
-	in, err := inline.New(g.cfg.inspection(g.log))
+	in, err := inline.New(g.cfg.inspection(&g.policy, g.log))
 	if err != nil {
 		g.noInspection(err)
 		return
@@ -32,21 +33,27 @@ func (g *Gate) noInspection(err error) {
 	g.log.Error("traffic is not inspected", "error", err)
 }
 
-// attachInspection has the data path hand over what is to be inspected, or
-// forward it when nobody inspects.
+// attachInspection has the data path hand over what is to be inspected. When
+// nobody can inspect it, the fail mode holds from the first packet on.
 func (g *Gate) attachInspection(dp *xdp.Datapath) error {
-	if g.inspection == nil {
+	if !g.cfg.Inspection.Enabled {
 		return dp.SetInspection(false)
 	}
 	v, err := dp.Verdicts()
-	if err == nil {
-		err = g.inspection.Attach(v, dp.SetSocket)
-	}
 	if err != nil {
-		g.noInspection(err)
-		return dp.SetInspection(false)
+		return err
 	}
-	return dp.SetInspection(true)
+	if g.inspection != nil {
+		if err := g.inspection.Attach(v, dp.SetSocket); err != nil {
+			g.noInspection(err)
+		}
+	}
+	if g.inspection == nil {
+		v.Forget()
+		v.Gone()
+		err = dp.SetFailMode(failModes[g.cfg.FailMode])
+	}
+	return errors.Join(err, dp.SetInspection(true))
 }
 
 // inspect runs the inspection. When it fails, the fail mode holds, and the
@@ -61,7 +68,7 @@ func (g *Gate) inspect(ctx context.Context) error {
 	g.inspectErr = err.Error()
 	g.log.Error("inspection ended", "error", err)
 	if ctx.Err() == nil {
-		g.degraded("inspection", g.inspectErr, model.SeverityHigh)
+		g.degraded("inspection", g.inspectionMissing(), model.SeverityHigh)
 	}
 	return nil
 }
@@ -70,7 +77,7 @@ func (g *Gate) inspect(ctx context.Context) error {
 // as long as compiling them does, so it must not hold mu.
 func (g *Gate) reloadInspection() {
 	g.mu.Lock()
-	in, cfg := g.inspection, g.cfg.inspection(g.log)
+	in, cfg := g.inspection, g.cfg.inspection(&g.policy, g.log)
 	g.mu.Unlock()
 	if in == nil {
 		return
@@ -152,11 +159,35 @@ func alertEvent(a *inline.Alert) *model.Event {
 	return e
 }
 
+// uninspected says by fail mode what becomes of traffic while nobody inspects.
+var uninspected = map[string]string{
+	"open":             "traffic passes uninspected (fail_mode open): ",
+	"closed":           "no traffic passes, because it cannot be inspected (fail_mode closed): ",
+	"closed_untrusted": "only trusted devices' traffic passes, uninspected (fail_mode closed_untrusted): ",
+}
+
+// stoppingMissing says why inspection stops nothing; empty when it does. Call
+// it with mu held.
+func (g *Gate) stoppingMissing() string {
+	m := g.cfg.modes(&g.policy)
+	if m.All == model.ModeEnforce {
+		return ""
+	}
+	says := "inspection.mode of the gate's configuration"
+	switch {
+	case g.policy.InspectMode == model.ModeEnforce:
+		says = "inspection.limit of the gate's configuration"
+	case g.policy.InspectMode != "":
+		says = "inspection.mode of the policy"
+	}
+	return fmt.Sprintf("%s is %s; set it to enforce to stop what drop and reject rules name", says, m.All)
+}
+
 // inspectionMissing says why traffic is not inspected; empty when it is, or
 // is not to be. Call it with mu held.
 func (g *Gate) inspectionMissing() string {
 	if g.inspectErr != "" {
-		return "traffic is not inspected: " + g.inspectErr
+		return uninspected[g.cfg.FailMode] + g.inspectErr
 	}
 	if g.inspection == nil {
 		return ""

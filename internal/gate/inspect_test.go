@@ -24,7 +24,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -35,7 +34,7 @@ alert udp any any -> any any (msg:"beacon"; content:"beacon"; sid:4; rev:1;)
 `
 
 // inspected makes a rig whose gate inspects with the rules.
-func inspected(t *testing.T, mode inline.Mode, rules string) *rig {
+func inspected(t *testing.T, mode model.Mode, rules string) *rig {
 	w := newRig(t)
 	file := filepath.Join(t.TempDir(), "test.rules")
 	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
@@ -141,7 +140,7 @@ func (w *rig) bulk(port, n int) (time.Duration, error) {
 }
 
 func TestInspectionOnTheWire(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	stop := w.start(testLog(t), nil)
 	defer func() { stop() }()
 	w.serve(80, answerHTTP)
@@ -190,7 +189,7 @@ func TestInspectionOnTheWire(t *testing.T) {
 // TestSettledFlowsStayInTheKernel: once a TLS session is encrypted no rule can
 // match, so nearly all of it is forwarded by the kernel.
 func TestSettledFlowsStayInTheKernel(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	stop := w.start(testLog(t), nil)
 	defer func() { stop() }()
 	cert := certificate(t)
@@ -232,7 +231,7 @@ func certificate(t *testing.T) tls.Certificate {
 // TestObserveStopsNothing: drop rules alert and the connection goes on, looked
 // at to its end; a device of its own mode is stopped.
 func TestObserveStopsNothing(t *testing.T) {
-	w := inspected(t, inline.Observe, testRules)
+	w := inspected(t, model.ModeObserve, testRules)
 	reload := make(chan Config)
 	stop := w.start(testLog(t), reload)
 	defer func() { stop() }()
@@ -255,7 +254,7 @@ func TestObserveStopsNothing(t *testing.T) {
 		t.Errorf("inspection %+v, totals %+v: want nothing stopped", s.Inspection.Stats, s.Totals)
 	}
 	cfg := w.cfg
-	cfg.Inspection.Devices = map[string]inline.Mode{deviceMAC: inline.Enforce}
+	cfg.Inspection.Devices = map[string]model.Mode{deviceMAC: model.ModeEnforce}
 	reload <- cfg
 	w.until("reloaded", func(s Status) bool { return s.Inspection.Reloads == 1 })
 	if got, err := w.get("/cgi-bin/exploit"); err == nil {
@@ -265,7 +264,7 @@ func TestObserveStopsNothing(t *testing.T) {
 
 // TestRulesReloadLosesNothing swaps rule sets under a stream of packets.
 func TestRulesReloadLosesNothing(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	w.cfg.Flood.Mode = model.ModeObserve
 	reload := make(chan Config)
 	stop := w.start(testLog(t), reload)
@@ -366,7 +365,7 @@ func kill(t *testing.T, c *exec.Cmd) {
 // TestKilledInspection: without the process, open forwards what nobody
 // inspects, closed stops it; a new process takes the connections up.
 func TestKilledInspection(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	w.serve(80, answerHTTP)
 	gate := w.child()
 	c, err := w.connect(80)
@@ -416,7 +415,7 @@ func TestKilledInspection(t *testing.T) {
 // TestWithoutInspection: what cannot be inspected passes, and the status says
 // what is missing.
 func TestWithoutInspection(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	w.cfg.Inspection.Rules = []string{filepath.Join(t.TempDir(), "nowhere.rules")}
 	stop := w.start(testLog(t), nil)
 	defer func() { stop() }()
@@ -436,7 +435,7 @@ func TestWithoutInspection(t *testing.T) {
 // TestStreamAcrossRestart: a connection at full speed, part of whose life
 // nobody inspects, is taken up in its middle and goes on.
 func TestStreamAcrossRestart(t *testing.T) {
-	w := inspected(t, inline.Enforce, testRules)
+	w := inspected(t, model.ModeEnforce, testRules)
 	w.cfg.Inspection.Settings = map[string]string{"stream.bypass": "no"} // else the kernel soon has it
 	w.serve(7, func(c net.Conn) { _, _ = io.Copy(c, c) })
 	stop := w.start(testLog(t), nil)

@@ -129,7 +129,11 @@ func (g *Gate) announce() {
 			continue
 		}
 		g.log.Warn("protection missing", "protection", c.Protection, "reason", c.Reason)
-		g.degraded(c.Protection, c.Reason, model.SeverityLow)
+		severity := model.SeverityLow
+		if c.Protection == "inspection" && g.inspectErr != "" {
+			severity = model.SeverityHigh
+		}
+		g.degraded(c.Protection, c.Reason, severity)
 	}
 	g.log.Info("gate runs", "version", g.version, "inside", g.cfg.Ports.Inside, "outside", g.cfg.Ports.Outside,
 		"mode", g.info.Mode, "adopted", g.info.Adopted, "blocks", len(g.desk.Rules()), "flood_mode", g.policy.FloodMode)
@@ -182,7 +186,12 @@ func (g *Gate) coverage() []model.Coverage {
 		say("datapath.native", native), say("device.count", count), say("configuration", g.confErr),
 	}
 	if g.cfg.Inspection.Enabled {
-		c = append(c, say("inspection", g.inspectionMissing()))
+		missing := g.inspectionMissing()
+		stops := missing
+		if stops == "" {
+			stops = g.stoppingMissing()
+		}
+		c = append(c, say("inspection", missing), say("inspection.block", stops))
 	}
 	return c
 }

@@ -48,6 +48,7 @@ const (
 	ModeObserve Mode = "observe" // count what it would have stopped
 	ModePropose Mode = "propose" // wait for a person to approve
 	ModeEnforce Mode = "enforce"
+	ModeOff     Mode = "off" // inspection only: do not even look
 )
 
 // ActionState is where an action stands.

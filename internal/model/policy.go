@@ -16,7 +16,10 @@ type Policy struct {
 	AntiSpoof    bool                     `json:"anti_spoof"`              // gates drop sources that are not of the inside
 	Limits       FloodLimits              `json:"limits"`                  // hard ceilings of every device
 	DeviceLimits map[DeviceID]FloodLimits `json:"device_limits,omitempty"` // of named devices; a zero field falls back to Limits
-	WatchPaths   []string                 `json:"watch_paths,omitempty"`   // trees that agents watch, beside their own configuration
+	InspectMode  Mode                     `json:"inspect_mode,omitempty"`  // inspection rules: off, observe, enforce; empty: as each gate's configuration says
+	// InspectDevices are the modes of devices that have one of their own.
+	InspectDevices map[DeviceID]Mode `json:"inspect_devices,omitempty"`
+	WatchPaths     []string          `json:"watch_paths,omitempty"` // trees that agents watch, beside their own configuration
 }
 
 // FloodLimits are hard ceilings, per second and device, towards the outside.

@@ -1991,17 +1991,19 @@ func (x *Action) GetIncident() []byte {
 
 // Payload of the set "policy".
 type Policy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FloodMode     string                 `protobuf:"bytes,1,opt,name=flood_mode,json=floodMode,proto3" json:"flood_mode,omitempty"` // mode of blocks against floods: observe, propose, enforce
-	KillMode      string                 `protobuf:"bytes,2,opt,name=kill_mode,json=killMode,proto3" json:"kill_mode,omitempty"`    // mode of ending a flooding process
-	BlockTtlS     uint32                 `protobuf:"varint,3,opt,name=block_ttl_s,json=blockTtlS,proto3" json:"block_ttl_s,omitempty"`
-	Protected     []string               `protobuf:"bytes,4,rep,name=protected,proto3" json:"protected,omitempty"`                           // prefixes that are never blocked as a destination
-	Limits        *FloodLimits           `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`                                 // of every device
-	DeviceLimits  []*DeviceLimits        `protobuf:"bytes,6,rep,name=device_limits,json=deviceLimits,proto3" json:"device_limits,omitempty"` // of named devices
-	AntiSpoof     bool                   `protobuf:"varint,7,opt,name=anti_spoof,json=antiSpoof,proto3" json:"anti_spoof,omitempty"`         // gates drop packets with a source that is not of the inside
-	WatchPaths    []string               `protobuf:"bytes,8,rep,name=watch_paths,json=watchPaths,proto3" json:"watch_paths,omitempty"`       // agents: trees whose changes are reported, beside their own config
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	FloodMode        string                 `protobuf:"bytes,1,opt,name=flood_mode,json=floodMode,proto3" json:"flood_mode,omitempty"` // mode of blocks against floods: observe, propose, enforce
+	KillMode         string                 `protobuf:"bytes,2,opt,name=kill_mode,json=killMode,proto3" json:"kill_mode,omitempty"`    // mode of ending a flooding process
+	BlockTtlS        uint32                 `protobuf:"varint,3,opt,name=block_ttl_s,json=blockTtlS,proto3" json:"block_ttl_s,omitempty"`
+	Protected        []string               `protobuf:"bytes,4,rep,name=protected,proto3" json:"protected,omitempty"`                                        // prefixes that are never blocked as a destination
+	Limits           *FloodLimits           `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`                                              // of every device
+	DeviceLimits     []*DeviceLimits        `protobuf:"bytes,6,rep,name=device_limits,json=deviceLimits,proto3" json:"device_limits,omitempty"`              // of named devices
+	AntiSpoof        bool                   `protobuf:"varint,7,opt,name=anti_spoof,json=antiSpoof,proto3" json:"anti_spoof,omitempty"`                      // gates drop packets with a source that is not of the inside
+	WatchPaths       []string               `protobuf:"bytes,8,rep,name=watch_paths,json=watchPaths,proto3" json:"watch_paths,omitempty"`                    // agents: trees whose changes are reported, beside their own config
+	InspectMode      string                 `protobuf:"bytes,9,opt,name=inspect_mode,json=inspectMode,proto3" json:"inspect_mode,omitempty"`                 // mode of inspection rules: off, observe, enforce; empty: as the gate's own configuration says
+	DeviceInspection []*DeviceInspection    `protobuf:"bytes,10,rep,name=device_inspection,json=deviceInspection,proto3" json:"device_inspection,omitempty"` // of named devices
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -2090,6 +2092,72 @@ func (x *Policy) GetWatchPaths() []string {
 	return nil
 }
 
+func (x *Policy) GetInspectMode() string {
+	if x != nil {
+		return x.InspectMode
+	}
+	return ""
+}
+
+func (x *Policy) GetDeviceInspection() []*DeviceInspection {
+	if x != nil {
+		return x.DeviceInspection
+	}
+	return nil
+}
+
+type DeviceInspection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Mode          string                 `protobuf:"bytes,2,opt,name=mode,proto3" json:"mode,omitempty"` // off, observe, enforce
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceInspection) Reset() {
+	*x = DeviceInspection{}
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceInspection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceInspection) ProtoMessage() {}
+
+func (x *DeviceInspection) ProtoReflect() protoreflect.Message {
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceInspection.ProtoReflect.Descriptor instead.
+func (*DeviceInspection) Descriptor() ([]byte, []int) {
+	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DeviceInspection) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *DeviceInspection) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
 type DeviceLimits struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -2100,7 +2168,7 @@ type DeviceLimits struct {
 
 func (x *DeviceLimits) Reset() {
 	*x = DeviceLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2180,7 @@ func (x *DeviceLimits) String() string {
 func (*DeviceLimits) ProtoMessage() {}
 
 func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2193,7 @@ func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLimits.ProtoReflect.Descriptor instead.
 func (*DeviceLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeviceLimits) GetDevice() string {
@@ -2158,7 +2226,7 @@ type FloodLimits struct {
 
 func (x *FloodLimits) Reset() {
 	*x = FloodLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2238,7 @@ func (x *FloodLimits) String() string {
 func (*FloodLimits) ProtoMessage() {}
 
 func (x *FloodLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2251,7 @@ func (x *FloodLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloodLimits.ProtoReflect.Descriptor instead.
 func (*FloodLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FloodLimits) GetUdpPps() uint32 {
@@ -2422,7 +2490,7 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\x06author\x18\n" +
 	" \x01(\tR\x06author\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x1a\n" +
-	"\bincident\x18\f \x01(\fR\bincident\"\xbe\x02\n" +
+	"\bincident\x18\f \x01(\fR\bincident\"\xb2\x03\n" +
 	"\x06Policy\x12\x1d\n" +
 	"\n" +
 	"flood_mode\x18\x01 \x01(\tR\tfloodMode\x12\x1b\n" +
@@ -2434,7 +2502,13 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\n" +
 	"anti_spoof\x18\a \x01(\bR\tantiSpoof\x12\x1f\n" +
 	"\vwatch_paths\x18\b \x03(\tR\n" +
-	"watchPaths\"]\n" +
+	"watchPaths\x12!\n" +
+	"\finspect_mode\x18\t \x01(\tR\vinspectMode\x12O\n" +
+	"\x11device_inspection\x18\n" +
+	" \x03(\v2\".masugata.link.v1.DeviceInspectionR\x10deviceInspection\">\n" +
+	"\x10DeviceInspection\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
+	"\x04mode\x18\x02 \x01(\tR\x04mode\"]\n" +
 	"\fDeviceLimits\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x125\n" +
 	"\x06limits\x18\x02 \x01(\v2\x1d.masugata.link.v1.FloodLimitsR\x06limits\"\xc8\x01\n" +
@@ -2466,38 +2540,39 @@ func file_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_link_v1_link_proto_rawDescData
 }
 
-var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_link_v1_link_proto_goTypes = []any{
-	(*EnrollRequest)(nil),   // 0: masugata.link.v1.EnrollRequest
-	(*EnrollResponse)(nil),  // 1: masugata.link.v1.EnrollResponse
-	(*RenewRequest)(nil),    // 2: masugata.link.v1.RenewRequest
-	(*RenewResponse)(nil),   // 3: masugata.link.v1.RenewResponse
-	(*ReportRequest)(nil),   // 4: masugata.link.v1.ReportRequest
-	(*EventBatch)(nil),      // 5: masugata.link.v1.EventBatch
-	(*ReportResponse)(nil),  // 6: masugata.link.v1.ReportResponse
-	(*PartState)(nil),       // 7: masugata.link.v1.PartState
-	(*Coverage)(nil),        // 8: masugata.link.v1.Coverage
-	(*ActionStatus)(nil),    // 9: masugata.link.v1.ActionStatus
-	(*Device)(nil),          // 10: masugata.link.v1.Device
-	(*WatchRequest)(nil),    // 11: masugata.link.v1.WatchRequest
-	(*WatchResponse)(nil),   // 12: masugata.link.v1.WatchResponse
-	(*SignedSet)(nil),       // 13: masugata.link.v1.SignedSet
-	(*FetchRequest)(nil),    // 14: masugata.link.v1.FetchRequest
-	(*FetchResponse)(nil),   // 15: masugata.link.v1.FetchResponse
-	(*Event)(nil),           // 16: masugata.link.v1.Event
-	(*Observable)(nil),      // 17: masugata.link.v1.Observable
-	(*Shape)(nil),           // 18: masugata.link.v1.Shape
-	(*FloodEvidence)(nil),   // 19: masugata.link.v1.FloodEvidence
-	(*ProcessEvidence)(nil), // 20: masugata.link.v1.ProcessEvidence
-	(*FileEvidence)(nil),    // 21: masugata.link.v1.FileEvidence
-	(*ActionSet)(nil),       // 22: masugata.link.v1.ActionSet
-	(*Action)(nil),          // 23: masugata.link.v1.Action
-	(*Policy)(nil),          // 24: masugata.link.v1.Policy
-	(*DeviceLimits)(nil),    // 25: masugata.link.v1.DeviceLimits
-	(*FloodLimits)(nil),     // 26: masugata.link.v1.FloodLimits
-	nil,                     // 27: masugata.link.v1.PartState.SetsEntry
-	nil,                     // 28: masugata.link.v1.PartState.CountersEntry
-	nil,                     // 29: masugata.link.v1.WatchRequest.HaveEntry
+	(*EnrollRequest)(nil),    // 0: masugata.link.v1.EnrollRequest
+	(*EnrollResponse)(nil),   // 1: masugata.link.v1.EnrollResponse
+	(*RenewRequest)(nil),     // 2: masugata.link.v1.RenewRequest
+	(*RenewResponse)(nil),    // 3: masugata.link.v1.RenewResponse
+	(*ReportRequest)(nil),    // 4: masugata.link.v1.ReportRequest
+	(*EventBatch)(nil),       // 5: masugata.link.v1.EventBatch
+	(*ReportResponse)(nil),   // 6: masugata.link.v1.ReportResponse
+	(*PartState)(nil),        // 7: masugata.link.v1.PartState
+	(*Coverage)(nil),         // 8: masugata.link.v1.Coverage
+	(*ActionStatus)(nil),     // 9: masugata.link.v1.ActionStatus
+	(*Device)(nil),           // 10: masugata.link.v1.Device
+	(*WatchRequest)(nil),     // 11: masugata.link.v1.WatchRequest
+	(*WatchResponse)(nil),    // 12: masugata.link.v1.WatchResponse
+	(*SignedSet)(nil),        // 13: masugata.link.v1.SignedSet
+	(*FetchRequest)(nil),     // 14: masugata.link.v1.FetchRequest
+	(*FetchResponse)(nil),    // 15: masugata.link.v1.FetchResponse
+	(*Event)(nil),            // 16: masugata.link.v1.Event
+	(*Observable)(nil),       // 17: masugata.link.v1.Observable
+	(*Shape)(nil),            // 18: masugata.link.v1.Shape
+	(*FloodEvidence)(nil),    // 19: masugata.link.v1.FloodEvidence
+	(*ProcessEvidence)(nil),  // 20: masugata.link.v1.ProcessEvidence
+	(*FileEvidence)(nil),     // 21: masugata.link.v1.FileEvidence
+	(*ActionSet)(nil),        // 22: masugata.link.v1.ActionSet
+	(*Action)(nil),           // 23: masugata.link.v1.Action
+	(*Policy)(nil),           // 24: masugata.link.v1.Policy
+	(*DeviceInspection)(nil), // 25: masugata.link.v1.DeviceInspection
+	(*DeviceLimits)(nil),     // 26: masugata.link.v1.DeviceLimits
+	(*FloodLimits)(nil),      // 27: masugata.link.v1.FloodLimits
+	nil,                      // 28: masugata.link.v1.PartState.SetsEntry
+	nil,                      // 29: masugata.link.v1.PartState.CountersEntry
+	nil,                      // 30: masugata.link.v1.WatchRequest.HaveEntry
 }
 var file_link_v1_link_proto_depIdxs = []int32{
 	5,  // 0: masugata.link.v1.ReportRequest.batch:type_name -> masugata.link.v1.EventBatch
@@ -2506,9 +2581,9 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	8,  // 3: masugata.link.v1.PartState.coverage:type_name -> masugata.link.v1.Coverage
 	9,  // 4: masugata.link.v1.PartState.actions:type_name -> masugata.link.v1.ActionStatus
 	10, // 5: masugata.link.v1.PartState.devices:type_name -> masugata.link.v1.Device
-	27, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
-	28, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
-	29, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
+	28, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
+	29, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
+	30, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
 	13, // 9: masugata.link.v1.WatchResponse.sets:type_name -> masugata.link.v1.SignedSet
 	17, // 10: masugata.link.v1.Event.observables:type_name -> masugata.link.v1.Observable
 	19, // 11: masugata.link.v1.Event.flood:type_name -> masugata.link.v1.FloodEvidence
@@ -2519,24 +2594,25 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	23, // 16: masugata.link.v1.ActionSet.actions:type_name -> masugata.link.v1.Action
 	18, // 17: masugata.link.v1.Action.shape:type_name -> masugata.link.v1.Shape
 	20, // 18: masugata.link.v1.Action.process:type_name -> masugata.link.v1.ProcessEvidence
-	26, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
-	25, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
-	26, // 21: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
-	0,  // 22: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
-	2,  // 23: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
-	4,  // 24: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
-	11, // 25: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
-	14, // 26: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
-	1,  // 27: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
-	3,  // 28: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
-	6,  // 29: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
-	12, // 30: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
-	15, // 31: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
-	27, // [27:32] is the sub-list for method output_type
-	22, // [22:27] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	27, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
+	26, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
+	25, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
+	27, // 22: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
+	0,  // 23: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
+	2,  // 24: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
+	4,  // 25: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
+	11, // 26: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
+	14, // 27: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
+	1,  // 28: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
+	3,  // 29: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
+	6,  // 30: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
+	12, // 31: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
+	15, // 32: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
+	28, // [28:33] is the sub-list for method output_type
+	23, // [23:28] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_link_v1_link_proto_init() }
@@ -2555,7 +2631,7 @@ func file_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_v1_link_proto_rawDesc), len(file_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

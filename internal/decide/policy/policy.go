@@ -20,6 +20,9 @@ type text struct {
 		Limits    model.FloodLimits `yaml:"limits"`
 		Protected []string          `yaml:"protected"`
 	} `yaml:"flood"`
+	Inspection struct {
+		Mode model.Mode `yaml:"mode"`
+	} `yaml:"inspection"`
 	Process struct {
 		KillMode model.Mode `yaml:"kill_mode"`
 	} `yaml:"process"`
@@ -27,7 +30,8 @@ type text struct {
 		Watch []string `yaml:"watch"`
 	} `yaml:"files"`
 	Devices map[string]struct {
-		Limits model.FloodLimits `yaml:"limits"`
+		Limits     model.FloodLimits `yaml:"limits"`
+		Inspection model.Mode        `yaml:"inspection"`
 	} `yaml:"devices"`
 }
 
@@ -58,11 +62,14 @@ flood:
     dns_qps: 0
     http_rps: 0
     spoofed_pps: 0
+inspection:
+  mode: observe          # of gates that inspect traffic with rules: off (do not look), observe (alert), enforce (stop what
+                         # drop and reject rules name); left out: as each gate's own configuration says
 process:
   kill_mode: propose     # ending a flooding process on its own device
 files:
   watch: []              # trees that agents watch, beside their own configuration
-devices: {}              # ceilings of single devices: mac-020000000a01: {limits: {udp_pps: 500}}
+devices: {}              # single devices: mac-020000000a01: {limits: {udp_pps: 500}, inspection: enforce}
 `
 
 // Parse reads a policy text. name is the file's name for messages. The error
@@ -87,19 +94,41 @@ func Parse(name string, data []byte) (model.Policy, error) {
 	p.Protected = prefixes(f, t.Flood.Protected)
 	p.WatchPaths = watchPaths(f, t.Files.Watch)
 	f.Check(len(t.Devices) <= maxDevices, "devices", "names %d devices; at most %d", len(t.Devices), maxDevices)
+	p.InspectMode = t.Inspection.Mode
+	checkInspect(f, "inspection.mode", p.InspectMode)
+	devices(f, &t, &p)
+	if err := f.Err(); err != nil {
+		return model.Policy{}, err
+	}
+	return p, nil
+}
+
+// devices reads what holds for single devices.
+func devices(f *configfile.File, t *text, p *model.Policy) {
 	for name, d := range t.Devices {
 		id := model.DeviceID(name)
 		_, _, err := id.MAC()
 		f.Check(err == nil, "devices."+name, "%v", err)
+		if d.Inspection != "" {
+			checkInspect(f, "devices."+name+".inspection", d.Inspection)
+			if p.InspectDevices == nil {
+				p.InspectDevices = make(map[model.DeviceID]model.Mode)
+			}
+			p.InspectDevices[id] = d.Inspection
+			if d.Limits == (model.FloodLimits{}) {
+				continue
+			}
+		}
 		if p.DeviceLimits == nil {
 			p.DeviceLimits = make(map[model.DeviceID]model.FloodLimits, len(t.Devices))
 		}
 		p.DeviceLimits[id] = d.Limits
 	}
-	if err := f.Err(); err != nil {
-		return model.Policy{}, err
-	}
-	return p, nil
+}
+
+func checkInspect(f *configfile.File, key string, m model.Mode) {
+	ok := m == "" || m == model.ModeOff || m == model.ModeObserve || m == model.ModeEnforce
+	f.Check(ok, key, "%q is not one of off, observe, enforce", m)
 }
 
 func orMode(m, fallback model.Mode) model.Mode {

@@ -16,7 +16,7 @@ func TestDefaultText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModePropose, BlockTTL: 10 * time.Minute,
-		AntiSpoof: true, Protected: []netip.Prefix{}, WatchPaths: []string{}}
+		AntiSpoof: true, InspectMode: model.ModeObserve, Protected: []netip.Prefix{}, WatchPaths: []string{}}
 	if d := cmp.Diff(want, p); d != "" {
 		t.Error(d)
 	}
@@ -31,8 +31,11 @@ process:
   kill_mode: never
 devices:
   camera: {limits: {udp_pps: 5}}
+  mac-020000000a02: {inspection: propose}
 files:
   watch: [etc]
+inspection:
+  mode: loud
 `))
 	if err == nil {
 		t.Fatal("a broken policy was taken")
@@ -40,7 +43,8 @@ files:
 	for _, want := range []string{
 		"p.yaml:2: flood.mode: \"enforced\" is not one of observe, propose, enforce",
 		"p.yaml:3: flood.block_ttl", "p.yaml:4: flood.protected: \"nonsense\"", "p.yaml:6: process.kill_mode",
-		"p.yaml:8: devices.camera: device id", "p.yaml:10: files.watch",
+		"p.yaml:8: devices.camera: device id", "p.yaml:9: devices.mac-020000000a02.inspection", "p.yaml:11: files.watch",
+		"p.yaml:13: inspection.mode: \"loud\" is not one of off, observe, enforce",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)
@@ -79,6 +83,17 @@ func TestLimitsOf(t *testing.T) {
 	}
 	if got := LimitsOf(&p, "mac-020000000a02"); got != p.Limits {
 		t.Errorf("ceilings of all: %+v", got)
+	}
+}
+
+func TestInspectionOfSingleDevices(t *testing.T) {
+	p, err := Parse("p", []byte("devices: {mac-020000000a01: {inspection: enforce}, mac-020000000a02: {limits: {udp_pps: 5}, inspection: \"off\"}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeEnforce, "mac-020000000a02": model.ModeOff}
+	if d := cmp.Diff(want, p.InspectDevices); d != "" || p.InspectMode != "" || len(p.DeviceLimits) != 1 {
+		t.Errorf("%+v: %s", p, d)
 	}
 }
 

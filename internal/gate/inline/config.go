@@ -2,6 +2,7 @@ package inline
 
 import (
 	"log/slog"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -9,28 +10,15 @@ import (
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/model"
 )
 
-// Mode says what the inspection does to the traffic of a device.
-type Mode string
-
-// The modes.
-const (
-	Observe Mode = "observe" // alerts only
-	Enforce Mode = "enforce" // drop and reject rules stop packets
-	Off     Mode = "off"     // the device's traffic is not inspected
-)
-
-// Modes are all modes.
-func Modes() []Mode { return []Mode{Observe, Enforce, Off} }
-
-// Config is what an Inspection needs. Everything but the ports, Flows, Memory
-// and Eve can be changed by Reload.
+// Config is what an Inspection needs. Rules, HomeNet, Variables and Settings
+// can be changed by Reload, Modes by SetModes.
 type Config struct {
 	Inside, Outside string
 	Rules           []string // files or patterns of files
-	Mode            Mode     // of devices without one of their own
-	Devices         map[datapath.DeviceKey]Mode
+	Modes           Modes
 	HomeNet         []netip.Prefix    // HOME_NET of the rules; empty: the private IPv4 networks
 	Variables       map[string]string // other address groups, and port groups (names ending in _PORTS)
 	Settings        map[string]string // by Suricata's dotted names
@@ -39,6 +27,24 @@ type Config struct {
 	Eve             Eve
 	Log             *slog.Logger
 }
+
+// Modes say what the inspection does to whose traffic: ModeObserve alerts only,
+// ModeEnforce stops what drop and reject rules name, ModeOff does not look.
+type Modes struct {
+	All     model.Mode                        // of devices without one of their own
+	Devices map[datapath.DeviceKey]model.Mode // never changed once given
+}
+
+func (m *Modes) of(device datapath.DeviceKey) model.Mode {
+	if len(m.Devices) > 0 {
+		if own, ok := m.Devices[device]; ok {
+			return own
+		}
+	}
+	return m.All
+}
+
+func (m *Modes) equal(o *Modes) bool { return m.All == o.All && maps.Equal(m.Devices, o.Devices) }
 
 // Eve says where records of what was seen are written.
 type Eve struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/datapath/contract"
 	"github.com/masugata/masugata/internal/datapath/xdp"
+	"github.com/masugata/masugata/internal/model"
 )
 
 // inspected is a data path behind which everything that passes is inspected.
@@ -35,14 +36,14 @@ func (d *inspected) Totals() (datapath.Totals, error) {
 }
 
 // open puts a data path and an inspection of it between the rig's ports.
-func open(t testing.TB, dir, rules string, mode Mode) (*inspected, *Inspection) {
+func open(t testing.TB, dir, rules string, mode model.Mode) (*inspected, *Inspection) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "test.rules")
 	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	in, err := New(Config{
-		Inside: contract.InsidePort, Outside: contract.OutsidePort, Rules: []string{file}, Mode: mode, Flows: 4096, Memory: 16 << 20,
+		Inside: contract.InsidePort, Outside: contract.OutsidePort, Rules: []string{file}, Modes: Modes{All: mode}, Flows: 4096, Memory: 16 << 20,
 		// The suite's frames have no checksums, and are of no real sessions.
 		Settings: map[string]string{"stream.checksum-validation": "no", "stream.drop-invalid": "no"},
 		Log:      slog.New(slog.DiscardHandler),
@@ -81,7 +82,7 @@ func open(t testing.TB, dir, rules string, mode Mode) (*inspected, *Inspection) 
 func TestContract(t *testing.T) {
 	contract.Run(t, contract.Implementation{
 		Open: func(t *testing.T, dir string) datapath.Datapath {
-			d, _ := open(t, dir, `alert http any any -> any any (msg:"m"; http.uri; content:"/x"; sid:1;)`, Enforce)
+			d, _ := open(t, dir, `alert http any any -> any any (msg:"m"; http.uri; content:"/x"; sid:1;)`, model.ModeEnforce)
 			return d
 		},
 	})
@@ -91,7 +92,7 @@ func TestContract(t *testing.T) {
 func TestFramesCrossUnchanged(t *testing.T) {
 	rig := contract.NewRig(t)
 	d, in := open(t, t.TempDir(), `alert udp any any -> any any (msg:"beacon"; content:"beacon"; sid:4;)
-drop udp any any -> any any (msg:"poison"; content:"poison"; sid:5;)`, Enforce)
+drop udp any any -> any any (msg:"poison"; content:"poison"; sid:5;)`, model.ModeEnforce)
 	defer d.Detach()
 	six := netip.MustParseAddr("2001:db8:7::11")
 	frames := []contract.Frame{
@@ -133,7 +134,7 @@ drop udp any any -> any any (msg:"poison"; content:"poison"; sid:5;)`, Enforce)
 
 // TestJudgeDoesNotAllocate: a frame of a known flow costs no memory.
 func TestJudgeDoesNotAllocate(t *testing.T) {
-	in, err := New(Config{Mode: Enforce, Flows: 4096, Memory: 16 << 20, Log: slog.New(slog.DiscardHandler),
+	in, err := New(Config{Modes: Modes{All: model.ModeEnforce}, Flows: 4096, Memory: 16 << 20, Log: slog.New(slog.DiscardHandler),
 		Settings: map[string]string{"stream.checksum-validation": "no"}})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/rule"
+	"github.com/masugata/masugata/internal/model"
 )
 
 // Verdicts tells the kernel what becomes of flows; xdp.Verdicts does.
@@ -43,19 +44,14 @@ type Stats struct {
 // Status is how an Inspection stands.
 type Status struct {
 	Stats
-	Mode  Mode   `json:"mode"`
-	Rules Loaded `json:"rules"`
-	Error string `json:"error,omitempty"` // of the last reload or of the running
-}
-
-// modes says what is done to whom.
-type modes struct {
-	all Mode
-	own map[datapath.DeviceKey]Mode
+	Mode  model.Mode `json:"mode"`             // of devices without one of their own
+	Own   int        `json:"devices_own_mode"` // devices with a mode of their own
+	Rules Loaded     `json:"rules"`
+	Error string     `json:"error,omitempty"` // of the last reload or of the running
 }
 
 // Inspection is the engine on live traffic. Make it with New, give it its
-// sockets with Attach, run it with Run; Reload, Status and Fetch may be called
+// sockets with Attach, run it with Run; Reload, SetModes, Status and Fetch may be called
 // from any goroutine.
 type Inspection struct {
 	cfg      Config
@@ -69,7 +65,8 @@ type Inspection struct {
 	buf      [256]byte // of a refusal
 
 	next  atomic.Pointer[rule.Set]
-	modes atomic.Pointer[modes]
+	modes atomic.Pointer[Modes]
+	asked atomic.Bool // the kernel must ask again about every flow
 
 	mu     sync.Mutex
 	status Status
@@ -82,8 +79,8 @@ func New(cfg Config) (*Inspection, error) {
 		return nil, err
 	}
 	i := &Inspection{cfg: cfg, sink: &alerts{list: make(map[Key]*Alert)}}
-	i.modes.Store(&modes{cfg.Mode, cfg.Devices})
-	i.status = Status{Mode: cfg.Mode, Rules: loaded}
+	i.status.Rules = loaded
+	i.SetModes(cfg.Modes)
 	s := cfg.settings()
 	// Streams are always read as if packets could be stopped, because a reload
 	// may make it so; what only observes has its verdicts softened.
@@ -162,8 +159,11 @@ func (i *Inspection) Run(ctx context.Context) error {
 	return errors.Join(failed, i.close())
 }
 
-// swap goes on with the rules of a reload.
+// swap goes on with the rules of a reload, and with other modes.
 func (i *Inspection) swap() {
+	if i.asked.Swap(false) {
+		i.verdicts.Forget()
+	}
 	set := i.next.Swap(nil)
 	if set == nil {
 		return
@@ -210,23 +210,23 @@ func (i *Inspection) close() error {
 // Judge implements afxdp.Judge.
 func (i *Inspection) Judge(side datapath.Side, frame []byte) []byte {
 	device := deviceOf(side, frame)
-	mode := i.modeOf(device)
-	if mode == Off {
+	mode := i.modes.Load().of(device)
+	if mode == model.ModeOff {
 		i.settle(side, frame, nil, datapath.FateForward)
 		return frame
 	}
-	i.sink.device, i.sink.harm = device, mode == Enforce
+	i.sink.device, i.sink.harm = device, mode == model.ModeEnforce
 	a := i.engine.Frame(packet.LinkEthernet, frame, i.now, 0)
 	if f := a.Flow; f != nil {
 		i.sink.belongs(f.Slot)
 		switch {
-		case f.Flags&flow.FlagDropped != 0 && mode == Enforce:
+		case f.Flags&flow.FlagDropped != 0 && mode == model.ModeEnforce:
 			i.settle(side, frame, f, datapath.FateDrop)
 		case f.Flags&flow.FlagBypassed != 0:
 			i.settle(side, frame, f, datapath.FateForward)
 		}
 	}
-	if mode != Enforce {
+	if mode != model.ModeEnforce {
 		return frame
 	}
 	if a.Drop {
@@ -241,14 +241,14 @@ func (i *Inspection) Judge(side datapath.Side, frame []byte) []byte {
 	return frame
 }
 
-func (i *Inspection) modeOf(device datapath.DeviceKey) Mode {
-	m := i.modes.Load()
-	if len(m.own) > 0 {
-		if own, ok := m.own[device]; ok {
-			return own
-		}
+// SetModes says what is done to whose traffic from the next frame on.
+func (i *Inspection) SetModes(m Modes) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if old := i.modes.Swap(&m); old != nil && !old.equal(&m) {
+		i.asked.Store(true)
 	}
-	return m.all
+	i.status.Mode, i.status.Own = m.All, len(m.Devices)
 }
 
 // settle has the kernel deal with the rest of a flow, if it can name it. f is
@@ -289,9 +289,8 @@ func (i *Inspection) Reload(cfg Config) error {
 		i.status.Error = err.Error()
 		return err
 	}
-	i.modes.Store(&modes{cfg.Mode, cfg.Devices})
 	i.next.Store(set)
-	i.status.Mode, i.status.Rules, i.status.Error = cfg.Mode, loaded, ""
+	i.status.Rules, i.status.Error = loaded, ""
 	return nil
 }
 

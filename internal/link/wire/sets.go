@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -165,6 +166,12 @@ func EncodePolicy(p *model.Policy) []byte {
 	for _, w := range p.WatchPaths {
 		b = appendText(b, 8, w, MaxText)
 	}
+	b = appendText(b, 9, string(p.InspectMode), MaxShort)
+	for _, d := range slices.Sorted(maps.Keys(p.InspectDevices)) {
+		b = appendNested(b, 10, func(b []byte) []byte {
+			return appendText(appendText(b, 1, string(d), MaxShort), 2, string(p.InspectDevices[d]), MaxShort)
+		})
+	}
 	return b
 }
 
@@ -193,7 +200,14 @@ func DecodePolicy(version uint64, payload []byte) (*model.Policy, error) {
 			return nil, fmt.Errorf("set policy: mode %.20q: want observe, propose or enforce", mode)
 		}
 	}
+	if p.InspectMode != "" && !inspectMode(p.InspectMode) {
+		return nil, fmt.Errorf("set policy: inspection %.20q: want off, observe or enforce", p.InspectMode)
+	}
 	return p, nil
+}
+
+func inspectMode(m model.Mode) bool {
+	return m == model.ModeOff || m == model.ModeObserve || m == model.ModeEnforce
 }
 
 func decodePolicyField(f field, p *model.Policy) (err error) {
@@ -228,6 +242,11 @@ func decodePolicyField(f field, p *model.Policy) (err error) {
 	case 8:
 		s, err = f.text(MaxText)
 		p.WatchPaths = append(p.WatchPaths, s)
+	case 9:
+		s, err = f.text(MaxShort)
+		p.InspectMode = model.Mode(s)
+	case 10:
+		return decodeDeviceInspection(f, p)
 	}
 	return err
 }
@@ -252,6 +271,30 @@ func decodeDeviceLimits(f field, p *model.Policy) error {
 	}
 	p.DeviceLimits[model.DeviceID(device)] = limits
 	return err
+}
+
+func decodeDeviceInspection(f field, p *model.Policy) error {
+	if f.typ != protowire.BytesType {
+		return errType
+	}
+	var text [3]string
+	err := eachField(f.bytes, func(f field) (err error) {
+		if f.num == 1 || f.num == 2 {
+			text[f.num], err = f.text(MaxShort)
+		}
+		return err
+	})
+	if err == nil && !inspectMode(model.Mode(text[2])) {
+		err = fmt.Errorf("inspection of %.20q: %.20q: want off, observe or enforce", text[1], text[2])
+	}
+	if err != nil {
+		return err
+	}
+	if p.InspectDevices == nil {
+		p.InspectDevices = make(map[model.DeviceID]model.Mode)
+	}
+	p.InspectDevices[model.DeviceID(text[1])] = model.Mode(text[2])
+	return nil
 }
 
 func decodeLimits(f field, l *model.FloodLimits) error {

@@ -212,6 +212,7 @@ func TestSetsRoundTrip(t *testing.T) {
 		Limits:       model.FloodLimits{UDP: 1, SYN: 2, ACK: 3, ICMP: 4, DNS: 5, HTTP: 6, Spoofed: 7},
 		DeviceLimits: map[model.DeviceID]model.FloodLimits{"mac-020000000a01": {UDP: 9}, "mac-020000000a02": {}},
 		WatchPaths:   []string{"/etc", "/bin"},
+		InspectMode:  model.ModeEnforce, InspectDevices: map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeOff, "mac-020000000a02": model.ModeObserve},
 	}
 	p, err := DecodePolicy(4, EncodePolicy(policy))
 	if err != nil {
