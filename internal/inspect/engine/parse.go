@@ -27,7 +27,7 @@ const (
 func (e *Engine) prepare(f *flow.Flow) {
 	v := &e.env
 	v.Now, v.Client, v.Server, v.ClientPort, v.ServerPort = e.now, f.Client, f.Server, f.ClientPort, f.ServerPort
-	v.UDP, v.Consumed, v.TriggerRawStream = f.Proto == 17, 0, false
+	v.UDP, v.Consumed, v.TriggerRawStream, v.NoPayload = f.Proto == 17, 0, false, false
 	v.Frames, v.Expect = v.Frames[:0], v.Expect[:0]
 	v.WantFrames = e.rules.WantsFrames(f.App)
 }
@@ -46,6 +46,9 @@ func (e *Engine) follow(f *flow.Flow, a *app, d packet.Direction, data []byte, s
 	a.frames.add(e.env.Frames)
 	if e.env.TriggerRawStream && f.Proto == 6 {
 		e.table.TriggerRaw(f, d)
+	}
+	if e.env.NoPayload {
+		e.table.HidePayload(f)
 	}
 	for i := range e.env.Expect {
 		e.announce(&e.env.Expect[i])

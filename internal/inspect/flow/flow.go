@@ -37,6 +37,7 @@ const (
 	FlagNoRaw                       // the raw stream need not be kept: no rule inspects it
 	FlagAlerted                     // some rule has fired on it
 	FlagReopened                    // it was bypassed and is inspected again (Table.Reopen); the engine clears it
+	FlagNoPayload                   // its payload is opaque from here on: rules about payloads and the raw stream leave it out
 )
 
 // Flow is one entry of the table. It holds no pointers; the pointer to it that
@@ -131,6 +132,8 @@ type Outcome struct {
 	// flow:established. The packet that completes a TCP handshake does not,
 	// unless it carries data.
 	Established bool
+	// NoPayload: the flow was FlagNoPayload before this packet.
+	NoPayload bool
 	// Pass: this packet is not inspected (exception policy).
 	Pass bool
 	// Rewrite is nil, or, inline, the payload as it has to be sent on: as long as

@@ -162,7 +162,7 @@ func (t *Table) trim(e *entry, h *half) {
 		return
 	}
 	left := h.app
-	if t.keepsRaw(e) {
+	if t.keepsRaw(e, h) {
 		left = min(left, t.rawLeft(e, h))
 	} else {
 		h.raw = h.app

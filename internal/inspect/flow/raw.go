@@ -5,8 +5,12 @@ import "github.com/masugata/masugata/internal/inspect/packet"
 // rawLag is how far raw inspection may stay behind before it is given up.
 const rawLag = 1 << 18
 
-func (t *Table) keepsRaw(e *entry) bool {
-	return !t.cfg.Stream.NoRaw && e.flow.Flags&(FlagNoRaw|FlagBypassed) == 0
+// keepsRaw says whether bytes of the half have to be kept for raw inspection.
+func (t *Table) keepsRaw(e *entry, h *half) bool {
+	if t.cfg.Stream.NoRaw || e.flow.Flags&(FlagNoRaw|FlagBypassed) != 0 {
+		return false
+	}
+	return e.flow.Flags&FlagNoPayload == 0 || h.flags&halfLastRaw != 0
 }
 
 func (t *Table) chunk(e *entry, h *half) uint64 {
@@ -48,10 +52,10 @@ func (t *Table) rawEdge(s *session, h *half) uint64 {
 
 // rawDue says whether the raw stream is to be inspected with this packet.
 func (t *Table) rawDue(e *entry, s *session, d packet.Direction, p *packet.Packet) bool {
-	if !t.keepsRaw(e) {
+	h := &s.half[d]
+	if !t.keepsRaw(e, h) {
 		return false
 	}
-	h := &s.half[d]
 	if t.cfg.Stream.Inline {
 		return len(p.Payload) > 0 && t.out.InStream
 	}
@@ -59,7 +63,7 @@ func (t *Table) rawDue(e *entry, s *session, d packet.Direction, p *packet.Packe
 	if to <= h.raw {
 		return false
 	}
-	if h.flags&(halfTriggerRaw|halfDepth|halfEnded|halfClosing) != 0 || h.gapLen > 0 && to == h.gapAt {
+	if h.flags&(halfTriggerRaw|halfLastRaw|halfDepth|halfEnded|halfClosing) != 0 || h.gapLen > 0 && to == h.gapAt {
 		return true
 	}
 	return to-h.raw >= t.chunk(e, h)
@@ -72,11 +76,14 @@ func (t *Table) rawDue(e *entry, s *session, d packet.Direction, p *packet.Packe
 // part. The slice is valid until the next call of a method of the table.
 func (t *Table) Raw(f *Flow, d packet.Direction) (data []byte, offset uint64, fresh int) {
 	e := t.entries.at(f.Slot)
-	if e.sess < 0 || !t.keepsRaw(e) {
+	if e.sess < 0 {
 		return nil, 0, 0
 	}
 	s := t.sessions.at(e.sess)
 	h := &s.half[d]
+	if !t.keepsRaw(e, h) {
+		return nil, 0, 0
+	}
 	if t.cfg.Stream.Inline {
 		return t.rawInline(e, h)
 	}
@@ -161,6 +168,7 @@ func (t *Table) RawDone(f *Flow, d packet.Direction) {
 			h.flags &^= halfTriggerRaw
 		}
 	}
+	h.flags &^= halfLastRaw
 	t.trim(e, h)
 }
 
@@ -194,6 +202,20 @@ func (t *Table) SetDepth(f *Flow, depth uint64) {
 // further packet dropped.
 func (t *Table) SetFlags(f *Flow, flags Flags) {
 	f.Flags |= flags
+}
+
+// HidePayload sets FlagNoPayload. What was taken of the raw streams before is
+// inspected once more in each direction, with its next packet.
+func (t *Table) HidePayload(f *Flow) {
+	if f.Flags&FlagNoPayload != 0 {
+		return
+	}
+	f.Flags |= FlagNoPayload
+	if e := t.entries.at(f.Slot); e.sess >= 0 {
+		s := t.sessions.at(e.sess)
+		s.half[0].flags |= halfLastRaw
+		s.half[1].flags |= halfLastRaw
+	}
 }
 
 // Swap exchanges client and server of a flow whose protocol shows that it was

@@ -159,7 +159,7 @@ func (t *Table) insert(e *entry, s *session, h *half, seq uint32, data []byte) b
 	}
 	end := start + uint64(len(data))
 	h.rawTarget = end
-	if e.flow.Flags&FlagNoApp != 0 && !t.keepsRaw(e) {
+	if e.flow.Flags&FlagNoApp != 0 && !t.keepsRaw(e, h) {
 		t.skim(h, end)
 		return true
 	}

@@ -46,6 +46,7 @@ const (
 	halfDepth                            // depth reached
 	halfEnded                            // Consumer.End was called
 	halfTriggerRaw                       // inspect raw at the next chance
+	halfLastRaw                          // inspect raw a last time, though the flow's payload is opaque now
 	halfFin                              // its FIN was taken; finSeq is valid
 	halfHasData                          // bytes were taken
 	halfWScale                           // its SYN carried a window scale

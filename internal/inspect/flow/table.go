@@ -232,6 +232,7 @@ func (t *Table) rehash() {
 // touch counts the packet and says how the flow stood before it.
 func (t *Table) touch(slot int32, e *entry, p *packet.Packet, out *Outcome) {
 	f, d := &e.flow, out.Dir
+	out.NoPayload = f.Flags&FlagNoPayload != 0
 	f.Packets[d]++
 	f.Bytes[d] += uint64(len(p.Data))
 	f.Last = max(f.Last, p.Time)

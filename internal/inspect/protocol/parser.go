@@ -98,6 +98,7 @@ type Env struct {
 	Frames           []Frame // frames that ended in this call; the engine clears it
 	WantFrames       bool    // some rule inspects frames of this protocol; else none need be noted
 	TriggerRawStream bool    // set by the parser: a message ended, so the raw stream should be inspected now
+	NoPayload        bool    // set by the parser: payloads are encrypted from here on, though it still follows them
 }
 
 // Expectation announces a flow that this one has agreed on (FTP data).

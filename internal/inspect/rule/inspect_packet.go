@@ -57,7 +57,7 @@ func (in *Inspector) packetRules(c *Context) {
 	} else {
 		in.onceRules(c)
 		in.addAlways(c)
-		if f.real && len(c.Packet.Payload) > 0 {
+		if f.packet {
 			in.searchPorts(&s.packets[f.group][c.Dir], c, c.Packet.Payload, 0)
 		}
 		in.streamCandidates(c)
@@ -82,7 +82,9 @@ func (in *Inspector) streamCandidates(c *Context) {
 	if c.RawFresh < len(c.Raw) {
 		in.add(s.alwaysS[c.Dir])
 		from := max(0, c.RawFresh-maxPattern)
-		in.searchPorts(&s.streams[c.Dir], c, c.Raw[from:], c.RawOffset+uint64(from))
+		if !in.facts.hidden {
+			in.searchPorts(&s.streams[c.Dir], c, c.Raw[from:], uint64(from))
+		}
 	}
 	if in.payloadAlone(c) {
 		in.add(s.alwaysS[c.Dir])
@@ -95,7 +97,7 @@ const maxPattern = 254
 // payloadAlone says that rules about the stream look at the packet's payload,
 // because it is in no stream.
 func (in *Inspector) payloadAlone(c *Context) bool {
-	return in.facts.real && !c.Outcome.InStream && len(c.Packet.Payload) > 0
+	return in.facts.packet && !c.Outcome.InStream
 }
 
 // onceOf is what was looked at once for the flow of the packet.
@@ -157,17 +159,20 @@ func (in *Inspector) packetRule(id uint32, r *rule, c *Context) {
 
 // matchPayload tries the stream first, then the packet.
 func (in *Inspector) matchPayload(p *payload.Program, where uint8, c *Context) (stream, ok bool) {
+	if !in.facts.payload {
+		return false, false
+	}
 	in.state.Forget()
 	if where&inStream != 0 && in.facts.over == overTCP && c.RawFresh < len(c.Raw) {
 		in.state.Final = c.Last
-		if p.Match(c.Raw, c.RawOffset, &in.state) {
+		if p.Match(c.Raw, 0, &in.state) {
 			return true, true
 		}
 	}
 	if !in.facts.real {
 		return false, false
 	}
-	if where&inPacket == 0 && in.facts.over == overTCP && !in.payloadAlone(c) {
+	if where&inPacket == 0 && in.facts.over == overTCP && c.Outcome.InStream {
 		return false, false
 	}
 	in.state.Final = true

@@ -59,6 +59,9 @@ type facts struct {
 	needs     needs // conditions that are met
 	ports     bool
 	fragment  bool
+	hidden    bool // the packet's payload is encrypted and left out
+	packet    bool // the packet's payload can be looked at
+	payload   bool // it, or some of the stream, can
 	real      bool
 	app       protocol.ID
 	dir       protocol.Dirs
@@ -177,8 +180,11 @@ func (in *Inspector) learn(c *Context) {
 	*f = facts{over: transportOf(p), ipVersion: p.IPVersion, dir: 1 << c.Dir, app: c.App}
 	f.real = p.Source != packet.SourceFlowEnd && p.Source != packet.SourceStreamDone
 	f.group = f.over.group()
+	f.hidden = c.Outcome.NoPayload
 	f.ports = f.over&(overTCP|overUDP|overSCTP) != 0
 	f.fragment = p.Has&packet.HasFragment != 0
+	f.packet = f.real && !f.hidden && !f.fragment && len(p.Payload) > 0
+	f.payload = f.packet || c.RawFresh < len(c.Raw)
 	if f.fragment {
 		f.needs |= needFragment
 	} else {

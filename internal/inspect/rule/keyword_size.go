@@ -13,7 +13,10 @@ import (
 // sizeCheck compares the size of the packet's payload.
 type sizeCheck struct{ want number.Test }
 
-func (k *sizeCheck) holds(_ *Inspector, c *Context) bool {
+func (k *sizeCheck) holds(in *Inspector, c *Context) bool {
+	if empty := k.want.Match(0); !empty && !in.facts.payload || empty && in.facts.payload && !k.want.Match(1) {
+		return false
+	}
 	return c.Packet.Source != packet.SourceFlowEnd && k.want.Match(uint64(len(c.Packet.Payload)))
 }
 

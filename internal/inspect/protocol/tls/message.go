@@ -98,6 +98,7 @@ func (p *parser) messageWhole(d packet.Direction, kind byte, body []byte, env *p
 	if p.sides[d].encrypted {
 		return true
 	}
+	env.TriggerRawStream = true
 	switch kind {
 	case msgClientHello:
 		return p.clientHello(d, body)
@@ -120,7 +121,6 @@ func (p *parser) messageWhole(d packet.Direction, kind byte, body []byte, env *p
 			return false
 		}
 	}
-	env.TriggerRawStream = true
 	return true
 }
 

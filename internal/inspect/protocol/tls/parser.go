@@ -213,7 +213,7 @@ func (p *parser) body(d packet.Direction, data []byte, env *protocol.Env) bool {
 		}
 		return p.handshake(d, data, env)
 	case recordData:
-		p.data(d)
+		p.data(d, env)
 	case recordHeartbeat:
 		return p.beat(d, data)
 	}
@@ -250,12 +250,13 @@ func (p *parser) offers13(d packet.Direction) bool {
 
 // data is application data: the handshake is over, unless it is early data of
 // a client that has no answer yet.
-func (p *parser) data(d packet.Direction) {
+func (p *parser) data(d packet.Direction, env *protocol.Env) {
 	t := &p.tx
 	if d == packet.ToServer && t.ends[packet.ToServer].has && !t.ends[packet.ToClient].has {
 		return
 	}
 	p.sides[0].encrypted, p.sides[1].encrypted = true, true
+	env.NoPayload = env.NoPayload || p.cfg.handling != handleFull
 	t.reach(packet.ToServer, protocol.StageDone)
 	t.reach(packet.ToClient, protocol.StageDone)
 }
