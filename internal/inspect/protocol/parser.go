@@ -101,6 +101,14 @@ type Env struct {
 	NoPayload        bool    // set by the parser: payloads are encrypted from here on, though it still follows them
 }
 
+// Frame notes a frame that ended in this call, if any rule inspects frames of
+// the protocol. data must stay as it is until the engine has inspected it.
+func (e *Env) Frame(d packet.Direction, name string, data []byte) {
+	if e.WantFrames {
+		e.Frames = append(e.Frames, Frame{Name: name, Dir: d, Data: data})
+	}
+}
+
 // Expectation announces a flow that this one has agreed on (FTP data).
 type Expectation struct {
 	Server     packet.Addr

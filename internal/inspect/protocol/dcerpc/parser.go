@@ -10,8 +10,9 @@ const maxTxs = 1024 // calls that wait for answers or for the engine
 
 // side is what is held of one direction: the beginning of a unit.
 type side struct {
-	held []byte
-	lost bool // bytes are missing: whatever comes must begin with a header
+	held  []byte
+	shown []byte // the unit filled up last, which frames may show until the next
+	lost  bool   // bytes are missing: whatever comes must begin with a header
 }
 
 // parser follows one TCP connection.
@@ -26,7 +27,7 @@ func (p *parser) Reset() {
 	p.txs.Reset()
 	p.binds.Reset()
 	for d := range p.sides {
-		p.sides[d] = side{held: p.sides[d].held[:0]}
+		p.sides[d] = side{held: p.sides[d].held[:0], shown: p.sides[d].shown[:0]}
 	}
 }
 
@@ -87,7 +88,7 @@ func (p *parser) complete(d packet.Direction, data []byte, env *protocol.Env) ([
 	s.held = append(s.held, data[:n]...)
 	if len(s.held) == int(h.FragLen) {
 		p.unit(d, h, s.held, env)
-		s.held = s.held[:0]
+		s.held, s.shown = s.shown[:0], s.held
 	}
 	return data[n:], true
 }

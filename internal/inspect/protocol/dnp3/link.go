@@ -53,9 +53,7 @@ type assembly struct {
 
 // frame handles one whole frame.
 func (p *parser) frame(d packet.Direction, b []byte, env *protocol.Env) {
-	if env.WantFrames {
-		env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: b})
-	}
+	env.Frame(d, "pdu", b)
 	user, function := int(b[2])-minLength, b[3]&15
 	if user < 1 || function != linkConfirmed && function != linkUnconfirmed {
 		return // a frame of the link layer alone

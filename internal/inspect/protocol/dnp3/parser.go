@@ -45,7 +45,7 @@ func (p *parser) End(packet.Direction, *protocol.Env) {}
 
 // Gap drops the frame and the fragment in hand.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
+	p.held.Drop(d)
 	p.parts[d].open = false
 	return protocol.Status{}
 }

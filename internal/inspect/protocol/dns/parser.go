@@ -5,15 +5,16 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
 
 // parser follows a flow of DNS or multicast DNS.
 type parser struct {
 	txs       txlist.List[Tx, *Tx]
-	held      [2][]byte // TCP: a message that is not whole yet, with its length
-	lost      [2]bool   // TCP: bytes are missing; look for the next message
-	failed    bool      // TCP: a fault in one direction ends both
+	held      exchange.Held // TCP: a message that is not whole yet, with its length
+	lost      [2]bool       // TCP: bytes are missing; look for the next message
+	failed    bool          // TCP: a fault in one direction ends both
 	multicast bool
 	version   uint8
 }
@@ -24,7 +25,7 @@ const maxLive = 256
 // Reset forgets the flow.
 func (p *parser) Reset() {
 	p.txs.Reset()
-	p.held[0], p.held[1] = p.held[0][:0], p.held[1][:0]
+	p.held.Reset()
 	p.lost, p.failed = [2]bool{}, false
 }
 
@@ -39,7 +40,8 @@ func (p *parser) End(packet.Direction, *protocol.Env) {}
 
 // Gap drops the message in hand; the next bytes are probed anew.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held[d], p.lost[d] = p.held[d][:0], true
+	p.held.Drop(d)
+	p.lost[d] = true
 	return protocol.Status{}
 }
 
@@ -63,30 +65,26 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 
 // stream cuts messages out of a stream by their length prefix.
 func (p *parser) stream(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
-	if len(p.held[d]) > 0 {
-		p.held[d] = append(p.held[d], data...)
-		data = p.held[d]
-	}
+	data = p.held.Join(d, data)
 	for len(data) >= 2 {
 		n := int(binary.BigEndian.Uint16(data))
 		if len(data) < 2+n {
 			break
 		}
 		if n > 0 && !p.message(d, data[2:2+n], env) {
-			p.held[d], p.failed = p.held[d][:0], true
+			p.held.Drop(d)
+			p.failed = true
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
 		data = data[2+n:]
 	}
-	p.held[d] = append(p.held[d][:0], data...)
+	p.held.Keep(d, data)
 	return protocol.Status{}
 }
 
 // message parses one message. False means that it is not DNS as it should be.
 func (p *parser) message(d packet.Direction, msg []byte, env *protocol.Env) bool {
-	if env.WantFrames {
-		env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: msg})
-	}
+	env.Frame(d, "pdu", msg)
 	head, ok := parseHeader(msg)
 	if !ok || !head.plausible(len(msg)) {
 		return false

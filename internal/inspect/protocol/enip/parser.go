@@ -46,7 +46,7 @@ func (p *parser) End(packet.Direction, *protocol.Env) {}
 
 // Gap drops the message in hand.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
+	p.held.Drop(d)
 	p.lost[d] = true
 	return protocol.Status{}
 }
@@ -62,7 +62,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	data = p.held.Join(d, data)
 	if p.lost[d] {
 		if len(data) < headerLen || !known(data) {
-			p.held.Keep(d, nil)
+			p.held.Drop(d)
 			return protocol.Status{}
 		}
 		p.lost[d] = false

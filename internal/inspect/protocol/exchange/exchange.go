@@ -54,29 +54,3 @@ func (b *Base) Window(protocol.Field, packet.Direction, int) (protocol.Window, b
 
 // Files has nothing.
 func (b *Base) Files(packet.Direction) []*protocol.File { return nil }
-
-// Held keeps the bytes of messages that are not whole, by direction.
-type Held [2][]byte
-
-// Reset forgets them and keeps their memory unless it is large.
-func (h *Held) Reset() {
-	const kept = 1 << 16
-	for d := range h {
-		if cap(h[d]) > kept {
-			h[d] = nil
-		}
-		h[d] = h[d][:0]
-	}
-}
-
-// Join is what is held in d with data after it: data itself when nothing is.
-func (h *Held) Join(d packet.Direction, data []byte) []byte {
-	if len(h[d]) == 0 {
-		return data
-	}
-	h[d] = append(h[d], data...)
-	return h[d]
-}
-
-// Keep holds the rest of what Join gave.
-func (h *Held) Keep(d packet.Direction, rest []byte) { h[d] = append(h[d][:0], rest...) }

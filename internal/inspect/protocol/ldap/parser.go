@@ -8,7 +8,6 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol/ber"
 	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
 	"github.com/masugata/masugata/internal/inspect/protocol/number"
-	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
 
 // Events, by their number in Spec.Events.
@@ -24,90 +23,61 @@ const startTLS = "1.3.6.1.4.1.1466.20037"
 
 // parser follows one flow.
 type parser struct {
-	txs   txlist.List[Tx, *Tx]
-	held  exchange.Held
+	exchange.Chain[Tx, *Tx]
 	maxTx int
-	over  bool // TCP: a fault or a gap in one direction ends both
-}
-
-// Reset forgets the flow.
-func (p *parser) Reset() {
-	p.txs.Reset()
-	p.held.Reset()
-	p.over = false
-}
-
-// Txs are the live exchanges.
-func (p *parser) Txs() []protocol.Tx { return p.txs.Txs() }
-
-// Sweep frees what the engine is done with.
-func (p *parser) Sweep() { p.txs.Sweep() }
-
-// End has nothing to do.
-func (p *parser) End(packet.Direction, *protocol.Env) {}
-
-// Gap ends parsing: the border of the next message is not known.
-func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
-	p.over = true
-	return protocol.Status{Code: protocol.StatusFailed}
 }
 
 // Parse takes a datagram or the next bytes of a stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
-	if p.over {
+	if p.Over() {
 		return protocol.Status{Code: protocol.StatusFailed}
 	}
 	given := len(data)
 	if !env.UDP {
-		data = p.held.Join(d, data)
+		data = p.Held.Join(d, data)
 	}
 	for len(data) > 0 {
 		e, o := ber.Read(data)
 		if o == ber.Bad || o != ber.More && (e.Tag != ber.Sequence || e.Size > maxMessage) {
-			return p.fail(d, eventInvalidData, env)
+			return p.fail(eventInvalidData, env)
 		}
 		if o != ber.OK {
 			if env.UDP {
-				return p.fail(d, eventIncompleteData, env)
+				return p.fail(eventIncompleteData, env)
 			}
 			break
 		}
-		if env.WantFrames {
-			env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: data[:e.Size]})
-		}
+		env.Frame(d, "pdu", data[:e.Size])
 		ok, secured := p.message(d, data[:e.Size])
 		if !ok {
-			return p.fail(d, eventInvalidData, env)
+			return p.fail(eventInvalidData, env)
 		}
 		data = data[e.Size:]
 		if secured && !env.UDP {
 			env.Consumed = given - len(data)
-			p.held.Keep(d, nil)
+			p.Held.Drop(d)
 			return protocol.Status{Code: protocol.StatusSwitch, Next: protocol.TLS}
 		}
 	}
 	if !env.UDP {
-		p.held.Keep(d, data)
+		p.Held.Keep(d, data)
 	}
 	return protocol.Status{}
 }
 
 // fail blames the latest exchange.
-func (p *parser) fail(d packet.Direction, event uint8, env *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
-	if live := p.txs.Live(); len(live) > 0 {
+func (p *parser) fail(event uint8, env *protocol.Env) protocol.Status {
+	if live := p.Live(); len(live) > 0 {
 		live[len(live)-1].Event(event)
 	}
 	if env.UDP {
 		return protocol.Status{}
 	}
-	p.over = true
-	return protocol.Status{Code: protocol.StatusFailed}
+	return p.Break()
 }
 
 func (p *parser) open() *Tx {
-	if live := p.txs.Live(); len(live) > p.maxTx {
+	if live := p.Live(); len(live) > p.maxTx {
 		for _, old := range live {
 			if !old.Closed() {
 				old.Close()
@@ -116,7 +86,7 @@ func (p *parser) open() *Tx {
 			}
 		}
 	}
-	return p.txs.New()
+	return p.New()
 }
 
 // message handles one message. secured says that TLS follows it.
@@ -164,7 +134,7 @@ func (p *parser) message(d packet.Direction, b []byte) (ok, secured bool) {
 
 // asked is the exchange with a message identifier.
 func (p *parser) asked(id uint32) *Tx {
-	for _, tx := range p.txs.Live() {
+	for _, tx := range p.Live() {
 		if tx.request.there && tx.request.id == id && !tx.Closed() {
 			return tx
 		}

@@ -6,7 +6,6 @@ import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
-	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
 
 // Events, by their number in Spec.Events.
@@ -26,41 +25,16 @@ const maxLength = 254
 
 // parser follows one connection.
 type parser struct {
-	txs   txlist.List[Tx, *Tx]
-	held  exchange.Held
-	flood int  // requests without response that are too many
-	over  bool // a fault or a gap in one direction ends both
-}
-
-// Reset forgets the connection.
-func (p *parser) Reset() {
-	p.txs.Reset()
-	p.held.Reset()
-	p.over = false
-}
-
-// Txs are the live exchanges.
-func (p *parser) Txs() []protocol.Tx { return p.txs.Txs() }
-
-// Sweep frees what the engine is done with.
-func (p *parser) Sweep() { p.txs.Sweep() }
-
-// End has nothing to do.
-func (p *parser) End(packet.Direction, *protocol.Env) {}
-
-// Gap ends parsing: the border of the next message is not known.
-func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
-	p.over = true
-	return protocol.Status{Code: protocol.StatusFailed}
+	exchange.Chain[Tx, *Tx]
+	flood int // requests without response that are too many
 }
 
 // Parse takes the next bytes of the stream.
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
-	if p.over {
+	if p.Over() {
 		return protocol.Status{Code: protocol.StatusFailed}
 	}
-	data = p.held.Join(d, data)
+	data = p.Held.Join(d, data)
 	for len(data) > headerLen {
 		_, _, length := readHeader(data)
 		if length < 2 || length > maxLength {
@@ -69,16 +43,12 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 				tx.Only(d)
 				tx.Close()
 			}
-			p.held.Keep(d, nil)
-			p.over = true
-			return protocol.Status{Code: protocol.StatusFailed}
+			return p.Break()
 		}
 		if len(data) < 6+length {
 			break
 		}
-		if env.WantFrames {
-			env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: data[:6+length]})
-		}
+		env.Frame(d, "pdu", data[:6+length])
 		if d == packet.ToServer {
 			p.request(data[:6+length])
 		} else {
@@ -86,17 +56,17 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		}
 		data = data[6+length:]
 	}
-	p.held.Keep(d, data)
+	p.Held.Keep(d, data)
 	return protocol.Status{}
 }
 
 // open begins an exchange; nil when the connection is flooded.
 func (p *parser) open() *Tx {
-	n := len(p.txs.Live())
+	n := len(p.Live())
 	if n > p.flood {
 		return nil
 	}
-	tx := p.txs.New()
+	tx := p.New()
 	if n == p.flood {
 		tx.Event(eventFlooded)
 	}
@@ -151,7 +121,7 @@ func (p *parser) response(b []byte) {
 // asked is the exchange whose request a response answers.
 func (p *parser) asked(b []byte) *Tx {
 	id, _, _ := readHeader(b)
-	for _, tx := range p.txs.Live() {
+	for _, tx := range p.Live() {
 		r := &tx.request
 		if r.there && !tx.response.there && r.id == id && r.unit == b[6] && r.function == b[7]&^exceptionBit {
 			return tx

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
 
@@ -21,7 +22,7 @@ type options struct {
 type parser struct {
 	options
 	txs       txlist.List[Tx, *Tx]
-	held      [2][]byte
+	held      exchange.Held
 	skip      [2]int // bytes of a message too long that are still to come
 	version   uint8
 	connected bool
@@ -30,14 +31,8 @@ type parser struct {
 
 // Reset forgets the connection.
 func (p *parser) Reset() {
-	const kept = 1 << 16
 	p.txs.Reset()
-	for d := range p.held {
-		if cap(p.held[d]) > kept {
-			p.held[d] = nil
-		}
-		p.held[d] = p.held[d][:0]
-	}
+	p.held.Reset()
 	p.skip, p.version, p.connected, p.failed = [2]int{}, 0, false, false
 }
 
@@ -57,7 +52,8 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		p.skip[d] -= int(n)
 		return protocol.Status{}
 	}
-	p.held[d], p.failed = p.held[d][:0], true
+	p.held.Drop(d)
+	p.failed = true
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
@@ -70,10 +66,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.skip[d] -= n
 		data = data[n:]
 	}
-	if len(p.held[d]) > 0 {
-		p.held[d] = append(p.held[d], data...)
-		data = p.held[d]
-	}
+	data = p.held.Join(d, data)
 	for len(data) > 0 {
 		first, length, size, state := fixedHeader(data)
 		if state == headerMore {
@@ -99,7 +92,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		}
 		data = data[size+length:]
 	}
-	p.held[d] = append(p.held[d][:0], data...)
+	p.held.Keep(d, data)
 	return protocol.Status{}
 }
 
@@ -112,7 +105,8 @@ func (p *parser) frames(d packet.Direction, msg []byte, size int, env *protocol.
 
 // malformed ends parsing with a transaction that carries the event.
 func (p *parser) malformed(d packet.Direction) protocol.Status {
-	p.held[d], p.failed = p.held[d][:0], true
+	p.held.Drop(d)
+	p.failed = true
 	tx := p.begin(d)
 	tx.complete = true
 	tx.inspection.Events.Set(eventMalformed)

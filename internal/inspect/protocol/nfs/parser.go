@@ -17,7 +17,8 @@ const (
 
 // side is what is held of one direction of a stream.
 type side struct {
-	record []byte // fragments of the message under way
+	record []byte // fragments of messages put together in this call, then of the one under way …
+	begin  int    // … which begins here
 	held   []byte // beginning of a record mark
 	left   uint32 // bytes of the fragment under way that are still to come
 	last   bool   // it is the last one
@@ -83,6 +84,9 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	}
 	s := &p.sides[d]
 	s.marked = s.marked[:0]
+	if s.begin > 0 {
+		s.record, s.begin = s.record[:copy(s.record, s.record[s.begin:])], 0
+	}
 	for len(data) > 0 {
 		if s.left == 0 {
 			n := min(4-len(s.held), len(data))
@@ -97,23 +101,23 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			continue
 		}
 		n := min(s.left, uint32(len(data)))
-		if len(s.record)+int(n) > maxRecord {
+		if len(s.record)-s.begin+int(n) > maxRecord {
 			s.skip = true
 		}
 		whole := s.last && s.left == n
 		s.left -= n
 		switch {
 		case s.skip:
-		case whole && len(s.record) == 0:
+		case whole && len(s.record) == s.begin:
 			p.message(d, data[:n])
 		default:
 			s.record = append(s.record, data[:n]...)
 			if whole {
-				p.message(d, s.record)
+				p.message(d, s.record[s.begin:])
 			}
 		}
 		if whole {
-			s.record, s.skip = s.record[:0], false
+			s.begin, s.skip = len(s.record), false
 		}
 		data = data[n:]
 	}
@@ -309,7 +313,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		return protocol.Status{}
 	}
 	if uint64(s.left) == n && n > 0 {
-		s.left, s.record, s.skip = 0, s.record[:0], false
+		s.left, s.record, s.begin, s.skip = 0, s.record[:0], 0, false
 		return protocol.Status{}
 	}
 	return protocol.Status{Code: protocol.StatusFailed}

@@ -5,6 +5,7 @@
 package parsetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -25,6 +26,9 @@ type Flow struct {
 	Env    protocol.Env
 	t      testing.TB
 	eve    []byte
+	sent   [2][]byte // TCP, unless steady: all that was sent, which frames are checked against
+	marked bool      // marks that frames leave out lie between the bytes sent
+	steady bool
 }
 
 // Open makes a parser as the engine does.
@@ -34,7 +38,7 @@ func Open(t testing.TB, spec protocol.Spec, c Config) *Flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &Flow{Parser: maker(), t: t}
+	f := &Flow{Parser: maker(), t: t, marked: spec.ID == protocol.NFS}
 	f.Env.UDP = spec.Transport&protocol.OverTCP == 0
 	f.Env.WantFrames = true
 	f.Parser.Reset()
@@ -51,7 +55,17 @@ type Step struct {
 // reach: a parser that looks there panics.
 func (f *Flow) Send(d packet.Direction, data []byte) protocol.Status {
 	f.Env.Frames = f.Env.Frames[:0]
-	return f.Parser.Parse(d, slices.Clip(data), &f.Env)
+	if f.steady || f.Env.UDP {
+		return f.Parser.Parse(d, slices.Clip(data), &f.Env)
+	}
+	f.sent[d] = append(f.sent[d], data...)
+	st := f.Parser.Parse(d, slices.Clip(data), &f.Env)
+	for _, x := range f.Env.Frames {
+		if !f.marked && !bytes.Contains(f.sent[x.Dir], x.Data) {
+			f.t.Fatalf("frame %s has bytes that were not sent: %q", x.Name, x.Data)
+		}
+	}
+	return st
 }
 
 // Tx is the n-th live transaction; the test fails when there is none.
@@ -166,7 +180,7 @@ func Fuzz(f *testing.F, spec protocol.Spec, c Config) {
 		if len(data) == 0 || len(data) > 1<<16 {
 			return
 		}
-		flow := &Flow{Parser: maker(), t: t}
+		flow := &Flow{Parser: maker(), t: t, marked: spec.ID == protocol.NFS}
 		flow.Parser.Reset()
 		flow.Env.UDP = udp && spec.Transport&protocol.OverUDP != 0 || spec.Transport&protocol.OverTCP == 0
 		flow.Env.WantFrames = true
@@ -211,7 +225,7 @@ func Fuzz(f *testing.F, spec protocol.Spec, c Config) {
 func Steady(t *testing.T, spec protocol.Spec, udp bool, steps ...Step) {
 	t.Helper()
 	f := Open(t, spec, nil)
-	f.Env.UDP = udp
+	f.Env.UDP, f.steady = udp, true
 	fields := Fields(spec.ID)
 	run := func() {
 		f.Parser.Reset()

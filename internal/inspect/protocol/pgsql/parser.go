@@ -74,7 +74,7 @@ func (p *parser) End(packet.Direction, *protocol.Env) {}
 
 // Gap goes on when the bytes belong to a message that is passed over.
 func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Status {
-	p.held.Keep(d, nil)
+	p.held.Drop(d)
 	if n <= uint64(p.skip[d].left) {
 		p.skip[d].left -= int(n)
 		return protocol.Status{}
@@ -96,7 +96,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	for len(data) > 0 {
 		n, ok := p.next(d, data)
 		if !ok {
-			p.held.Keep(d, nil)
+			p.held.Drop(d)
 			p.over = true
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
@@ -104,9 +104,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			break
 		}
 		whole := data[:min(n, len(data))]
-		if env.WantFrames {
-			env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: whole})
-		}
+		env.Frame(d, "pdu", whole)
 		var switched bool
 		if d == packet.ToServer {
 			p.request(whole)
@@ -117,7 +115,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.skip[d].left = n - len(whole)
 		data = data[len(whole):]
 		if switched {
-			p.held.Keep(d, nil)
+			p.held.Drop(d)
 			env.Consumed = consumed + given - len(data)
 			return protocol.Status{Code: protocol.StatusSwitch, Next: protocol.TLS}
 		}

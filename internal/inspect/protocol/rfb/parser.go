@@ -107,7 +107,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	data = p.held.Join(d, data)
 	for len(data) > 0 && p.step != stepOver {
 		if p.step.from() != d {
-			if p.tx != nil && len(p.held[d.Other()]) == 0 && p.step != stepServerVersion && p.step != stepClientInit {
+			if p.tx != nil && p.held.Len(d.Other()) == 0 && p.step != stepServerVersion && p.step != stepClientInit {
 				p.tx.Event(eventConfused)
 			}
 			break
@@ -123,9 +123,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			p.over()
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
-		if env.WantFrames {
-			env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: data[:n]})
-		}
+		env.Frame(d, "pdu", data[:n])
 		data = data[n:]
 	}
 	if p.step == stepOver || len(data) > maxHeld {

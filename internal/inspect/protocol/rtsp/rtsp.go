@@ -122,7 +122,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		p.skip[d] -= int(n)
 		return protocol.Status{}
 	}
-	p.held.Keep(d, nil)
+	p.held.Drop(d)
 	return protocol.Status{Code: protocol.StatusFailed}
 }
 
@@ -145,14 +145,14 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			head := bytes.Index(data, []byte("\r\n\r\n"))
 			if head < 0 {
 				if len(data) > maxHead {
-					p.held.Keep(d, nil)
+					p.held.Drop(d)
 					return protocol.Status{Code: protocol.StatusFailed}
 				}
 				break
 			}
 			body, ok := p.message(d, data[:head], env)
 			if !ok {
-				p.held.Keep(d, nil)
+				p.held.Drop(d)
 				return protocol.Status{Code: protocol.StatusFailed}
 			}
 			n = head + 4 + body
@@ -171,9 +171,7 @@ func (p *parser) message(d packet.Direction, head []byte, env *protocol.Env) (bo
 	if !ok {
 		return 0, false
 	}
-	if env.WantFrames {
-		env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: head})
-	}
+	env.Frame(d, "pdu", head)
 	tx := p.list.Open(d)
 	if tx != nil {
 		tx.line, tx.a, tx.b, tx.c, tx.response = append(tx.line, line...), a, b, c, response

@@ -104,9 +104,7 @@ func (p *Datagrams[T, P]) Parse(d packet.Direction, data []byte, env *protocol.E
 	if len(data) == 0 {
 		return protocol.Status{}
 	}
-	if env.WantFrames {
-		env.Frames = append(env.Frames, protocol.Frame{Name: "pdu", Dir: d, Data: data})
-	}
+	env.Frame(d, "pdu", data)
 	tx := p.Open(d)
 	if tx != nil && !p.Fill(tx, data, env) {
 		p.Drop(tx)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
 	"github.com/masugata/masugata/internal/inspect/protocol/single"
 )
 
@@ -17,13 +18,13 @@ const (
 // parser follows a flow of SIP.
 type parser struct {
 	list single.List[Tx, *Tx]
-	held [2][]byte // TCP: a message that is not whole yet
+	held exchange.Held // TCP: a message that is not whole yet
 }
 
 // Reset forgets the flow.
 func (p *parser) Reset() {
 	p.list.Reset()
-	p.held[0], p.held[1] = p.held[0][:0], p.held[1][:0]
+	p.held.Reset()
 }
 
 // Txs are the live messages.
@@ -37,7 +38,7 @@ func (p *parser) End(packet.Direction, *protocol.Env) {}
 
 // Gap drops the message in hand and looks for the next first line.
 func (p *parser) Gap(d packet.Direction, _ uint64, _ *protocol.Env) protocol.Status {
-	p.held[d] = p.held[d][:0]
+	p.held.Drop(d)
 	return protocol.Status{}
 }
 
@@ -49,10 +50,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		}
 		return protocol.Status{}
 	}
-	if len(p.held[d]) > 0 {
-		p.held[d] = append(p.held[d], data...)
-		data = p.held[d]
-	}
+	data = p.held.Join(d, data)
 	for {
 		if data = trim(data); len(data) == 0 {
 			break
@@ -60,7 +58,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		n := whole(data)
 		if n == 0 {
 			if len(data) > maxMessage {
-				p.held[d] = p.held[d][:0]
+				p.held.Drop(d)
 				p.list.Blame(eventIncomplete)
 				return protocol.Status{Code: protocol.StatusFailed}
 			}
@@ -69,7 +67,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.message(d, data[:n], env)
 		data = data[n:]
 	}
-	p.held[d] = append(p.held[d][:0], data...)
+	p.held.Keep(d, data)
 	return protocol.Status{}
 }
 

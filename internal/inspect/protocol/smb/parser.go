@@ -25,11 +25,12 @@ const (
 
 // side is what is held of one direction.
 type side struct {
-	held []byte
-	skip uint64 // bytes of the message under way that are not looked at
-	file uint64 // of these, the first that belong to a file …
-	tx   *Tx    // … of this transaction
-	lost bool   // bytes are missing: look for the next message
+	held  []byte
+	shown []byte // the message filled up last, which frames may show until the next
+	skip  uint64 // bytes of the message under way that are not looked at
+	file  uint64 // of these, the first that belong to a file …
+	tx    *Tx    // … of this transaction
+	lost  bool   // bytes are missing: look for the next message
 }
 
 // parser follows one connection.
@@ -49,7 +50,7 @@ func (p *parser) Reset() {
 	p.txs.Reset()
 	p.book.reset()
 	for d := range p.sides {
-		p.sides[d] = side{held: p.sides[d].held[:0]}
+		p.sides[d] = side{held: p.sides[d].held[:0], shown: p.sides[d].shown[:0]}
 	}
 	*p = parser{cfg: p.cfg, txs: p.txs, sides: p.sides, book: p.book}
 }
@@ -147,7 +148,7 @@ func (p *parser) fill(s *side, d packet.Direction, data []byte) []byte {
 	case s.lost || used == 0 && n == 0:
 		s.held, s.lost = s.held[:0], true
 	case used > 0:
-		s.held = append(s.held[:0], s.held[min(used, len(s.held)):]...)
+		s.held, s.shown = append(s.shown[:0], s.held[min(used, len(s.held)):]...), s.held
 	}
 	return data
 }
