@@ -81,7 +81,7 @@ func memory(text string) (int, error) {
 		}
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || n > uint64(1<<31/times) {
+	if err != nil || n > uint64(1<<31)/uint64(times) {
 		return 0, fmt.Errorf("%q is not a size such as 1mb", text)
 	}
 	return int(n) * times, nil
