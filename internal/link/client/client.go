@@ -39,7 +39,7 @@ type Client struct {
 	log  *slog.Logger
 	dial atomic.Pointer[dialer]
 	key  identity.PublicKey
-	zip  *compressor
+	zip  compressor
 
 	wake  [2]chan struct{} // one a lane: something was put into the spool
 	nudge chan struct{}
@@ -82,11 +82,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.State == nil {
 		cfg.State = func() *wire.PartState { return new(wire.PartState) }
 	}
-	zip, err := newCompressor()
-	if err != nil {
-		return nil, err
-	}
-	c := &Client{cfg: cfg, log: cfg.Log, key: key, zip: zip, nudge: make(chan struct{}, 1), again: make(chan struct{}),
+	c := &Client{cfg: cfg, log: cfg.Log, key: key, nudge: make(chan struct{}, 1), again: make(chan struct{}),
 		applied: make(map[string]uint64), seen: make(map[string]uint64)}
 	for l := range c.wake {
 		c.wake[l] = make(chan struct{}, 1)

@@ -3,25 +3,22 @@ package client
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/masugata/masugata/internal/link/spool"
 	"github.com/masugata/masugata/internal/link/wire"
+	"github.com/masugata/masugata/internal/link/zstd"
 )
 
 // compressFrom is how many bytes a batch has at least for compression to be
 // worth its time.
 const compressFrom = 512
 
-// compressor packs batches with little memory.
-type compressor struct{ enc *zstd.Encoder }
-
-func newCompressor() (*compressor, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64<<10))
-	return &compressor{enc}, err
+// compressor packs batches with little memory. The zero value is ready.
+type compressor struct {
+	mu   sync.Mutex
+	pack zstd.Packer
 }
 
 // request puts a batch into a report, compressed when that pays. It is safe
@@ -32,7 +29,14 @@ func (z *compressor) request(b *spool.Batch) *wire.ReportRequest {
 		req.Batch = b.Events
 		return req
 	}
-	req.Zstd = z.enc.EncodeAll(b.Events, make([]byte, 0, len(b.Events)/3))
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	packed, ok := z.pack.Append(make([]byte, 0, len(b.Events)/3), b.Events)
+	if !ok {
+		req.Batch = b.Events
+		return req
+	}
+	req.Zstd = packed
 	return req
 }
 
