@@ -12,6 +12,8 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/rule"
+	"github.com/masugata/masugata/internal/inspect/rule/library"
+	"github.com/masugata/masugata/internal/inspect/rule/payload"
 )
 
 // maxIncludes bounds files that include each other.
@@ -145,7 +147,8 @@ func ruleOptions(s engine.Settings, files []string) (rule.Options, error) {
 	for _, f := range files {
 		folders = append(folders, filepath.Dir(f))
 	}
-	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders)}
+	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders),
+		Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate}, JSON: library.JSON}
 	var err error
 	if o.Threshold, err = optional(s["threshold-file"]); err != nil {
 		return o, err

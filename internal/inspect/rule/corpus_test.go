@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/masugata/masugata/internal/inspect/rule/library"
+	"github.com/masugata/masugata/internal/inspect/rule/payload"
 )
 
 // corpus is the folder with public data, or the test is skipped.
@@ -44,6 +47,7 @@ func openRules(t testing.TB) ([]Source, Options) {
 // stockOptions are variables as Suricata's stock configuration has them.
 func stockOptions() Options {
 	return Options{
+		JSON: library.JSON, Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate},
 		AddressVars: map[string]string{
 			"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET",
 			"HTTP_SERVERS": "$HOME_NET", "SMTP_SERVERS": "$HOME_NET", "SQL_SERVERS": "$HOME_NET", "DNS_SERVERS": "$HOME_NET",

@@ -3,7 +3,6 @@ package rule
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -13,7 +12,10 @@ import (
 // jsonValues turns a data set in JSON (an array of objects, somewhere below
 // array_key, or one object a line) into the lines that data sets are loaded
 // from. Of every object the value below value_key counts.
-func jsonValues(text []byte, spec *datasetSpec) ([]byte, error) {
+func jsonValues(text []byte, spec *datasetSpec, parse func([]byte) (any, error)) ([]byte, error) {
+	if parse == nil {
+		return nil, fmt.Errorf("this program reads no data sets in JSON")
+	}
 	if spec.valueKey == "" {
 		return nil, fmt.Errorf("value_key is missing")
 	}
@@ -34,8 +36,8 @@ func jsonValues(text []byte, spec *datasetSpec) ([]byte, error) {
 			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
-			var v any
-			if err := json.Unmarshal(line, &v); err != nil {
+			v, err := parse(line)
+			if err != nil {
 				return nil, fmt.Errorf("a line is no JSON")
 			}
 			if err := add(v); err != nil {
@@ -44,8 +46,8 @@ func jsonValues(text []byte, spec *datasetSpec) ([]byte, error) {
 		}
 		return out.Bytes(), nil
 	}
-	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
+	v, err := parse(text)
+	if err != nil {
 		return nil, fmt.Errorf("the file is no JSON")
 	}
 	if spec.arrayKey != "" {

@@ -152,7 +152,7 @@ func (b *builder) transform(name, value syntax.Token) error {
 	if len(b.wanted.chain) >= 16 {
 		return fail(name, "more than 16 transforms of one buffer", "")
 	}
-	t, err := payload.ParseTransform(name.Text, strings.Clone(value.Unquote().Text))
+	t, err := payload.ParseTransform(name.Text, strings.Clone(value.Unquote().Text), &b.c.o.Library)
 	if err != nil {
 		return fail(value, "%s: %s", "", name.Text, err.Error())
 	}

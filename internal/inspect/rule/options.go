@@ -2,6 +2,7 @@ package rule
 
 import (
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/rule/payload"
 )
 
 // Options are what Compile needs beside the rules. The zero value compiles
@@ -19,6 +20,11 @@ type Options struct {
 	// Load reads a file that a rule or a data set names. nil: rules that need
 	// one are refused.
 	Load func(name string) ([]byte, error)
+
+	// Library and JSON are what some keywords need and small programs leave out;
+	// package library has them. Rules that need what is missing are refused.
+	Library payload.Library
+	JSON    func(text []byte) (any, error)
 
 	Datasets   map[string]DatasetSetting // datasets of the configuration, by name
 	Reputation Reputation                // iprep files of the configuration

@@ -84,7 +84,7 @@ func (m *memoryTables) fill(c *compiler, t syntax.Token, d *memory.Dataset, spec
 			return fail(t, "the data set %q cannot be read: %s", "", spec.name, err.Error())
 		}
 		if spec.format == "json" || spec.format == "ndjson" || spec.format == "jsonline" {
-			if text, err = jsonValues(text, spec); err != nil {
+			if text, err = jsonValues(text, spec, c.o.JSON); err != nil {
 				return fail(t, "the data set %q: %s", "", spec.name, err.Error())
 			}
 		}

@@ -18,6 +18,8 @@ type Transform struct {
 	ends  bool         // subslice: there is a count
 	mode  Base64Mode   // from_base64
 	expr  *pcre.Regexp // pcrexform
+
+	library *Library
 }
 
 // Chain is the transforms of one buffer in order.
@@ -27,7 +29,7 @@ type Chain []Transform
 type Workspace struct {
 	a, b  []byte // what the running transform writes to, and its input perhaps
 	wrote bool   // the last transform wrote to a
-	unpacker
+	unpackers
 	regexp regexpState
 }
 

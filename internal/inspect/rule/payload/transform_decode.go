@@ -1,31 +1,44 @@
 package payload
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 
 	"github.com/masugata/masugata/internal/inspect/rule/pcre"
 )
 
-// unpacker is the memory of gunzip and zlib_deflate.
-type unpacker struct {
-	source bytes.Reader
-	buffer *bufio.Reader
-	gzip   *gzip.Reader
-	zlib   io.ReadCloser
+// Library is what some transforms need and not every program can afford to
+// link; package library has it all. A transform whose part is nil is refused.
+type Library struct {
+	// PublicSuffix gives the public suffix of a lower-case name; domain and tld
+	// need it.
+	PublicSuffix func(name string) string
+	// Gunzip and Inflate make a function, for one goroutine, that appends to dst
+	// what src holds, at most limit bytes; gunzip and zlib_deflate need them.
+	Gunzip, Inflate func() func(dst, src []byte, limit int) []byte
+}
+
+// lacks says whether the library has not what a transform needs.
+func (l *Library) lacks(name string) bool {
+	switch name {
+	case "domain", "tld":
+		return l.PublicSuffix == nil
+	case "gunzip":
+		return l.Gunzip == nil
+	case "zlib_deflate":
+		return l.Inflate == nil
+	}
+	return false
+}
+
+// unpackers are what the library made for a workspace.
+type unpackers struct {
+	gunzip, inflate func(dst, src []byte, limit int) []byte
 }
 
 func toMD5(_ *Transform, in []byte, w *Workspace) []byte {
@@ -156,56 +169,18 @@ func sizeOf(s string) (int, error) {
 	return n * unit, err
 }
 
-// feed makes in the source of the unpackers.
-func (w *Workspace) feed(in []byte) *bufio.Reader {
-	w.source.Reset(in)
-	if w.buffer == nil {
-		w.buffer = bufio.NewReaderSize(&w.source, 512)
-	}
-	w.buffer.Reset(&w.source)
-	return w.buffer
-}
-
 func gunzip(t *Transform, in []byte, w *Workspace) []byte {
-	src := w.feed(in)
-	var err error
-	if w.gzip == nil {
-		w.gzip, err = gzip.NewReader(src)
-	} else {
-		err = w.gzip.Reset(src)
+	if w.gunzip == nil {
+		w.gunzip = t.library.Gunzip()
 	}
-	if err != nil {
-		return in[:0]
-	}
-	return w.drain(w.gzip, t.count)
+	return w.keep(w.gunzip(w.a[:0], in, t.count))
 }
 
 func inflate(t *Transform, in []byte, w *Workspace) []byte {
-	src := w.feed(in)
-	var err error
-	if w.zlib == nil {
-		w.zlib, err = zlib.NewReader(src)
-	} else {
-		err = w.zlib.(zlib.Resetter).Reset(src, nil)
+	if w.inflate == nil {
+		w.inflate = t.library.Inflate()
 	}
-	if err != nil {
-		return in[:0]
-	}
-	return w.drain(w.zlib, t.count)
-}
-
-// drain reads at most limit bytes, also those before an error.
-func (w *Workspace) drain(r io.Reader, limit int) []byte {
-	const atOnce = 4096
-	out := w.a[:0]
-	for len(out) < limit {
-		out = slices.Grow(out, min(limit-len(out), atOnce))
-		n, err := r.Read(out[len(out):min(cap(out), limit)])
-		if out = out[:len(out)+n]; err != nil {
-			break
-		}
-	}
-	return w.keep(out)
+	return w.keep(w.inflate(w.a[:0], in, t.count))
 }
 
 func parseSubslice(t *Transform) (err error) {
@@ -225,9 +200,9 @@ func parseSubslice(t *Transform) (err error) {
 
 // domainOf gives the registrable domain: the public suffix and the label
 // before it.
-func domainOf(_ *Transform, in []byte, w *Workspace) []byte {
+func domainOf(t *Transform, in []byte, w *Workspace) []byte {
 	name := w.name(in)
-	suffix, _ := publicsuffix.PublicSuffix(name)
+	suffix := t.library.PublicSuffix(name)
 	cut := len(name) - len(suffix)
 	if cut < 2 || len(in) != len(name) {
 		return in
@@ -236,9 +211,9 @@ func domainOf(_ *Transform, in []byte, w *Workspace) []byte {
 }
 
 // topLevelOf gives the public suffix.
-func topLevelOf(_ *Transform, in []byte, w *Workspace) []byte {
+func topLevelOf(t *Transform, in []byte, w *Workspace) []byte {
 	name := w.name(in)
-	suffix, _ := publicsuffix.PublicSuffix(name)
+	suffix := t.library.PublicSuffix(name)
 	if len(in) != len(name) {
 		return in
 	}

@@ -3,13 +3,16 @@ package payload
 import "fmt"
 
 // ParseTransform reads a transform keyword and its argument ("" for none). The
-// error says what is wrong and what to write.
-func ParseTransform(name, arg string) (Transform, error) {
-	t := Transform{Name: name, Arg: arg}
+// error says what is wrong and what to write. The transform keeps l.
+func ParseTransform(name, arg string, l *Library) (Transform, error) {
+	t := Transform{Name: name, Arg: arg, library: l}
 	for i := range transformTable {
 		row := &transformTable[i]
 		if row.name != name {
 			continue
+		}
+		if l.lacks(name) {
+			return t, fmt.Errorf("this program has not what %s needs", name)
 		}
 		t.apply = row.apply
 		if row.parse == nil {

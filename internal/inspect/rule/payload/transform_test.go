@@ -7,13 +7,15 @@ import (
 	"encoding/hex"
 	"io"
 	"testing"
+
+	"github.com/masugata/masugata/internal/inspect/rule/library"
 )
 
 func apply(t *testing.T, in string, steps ...string) string {
 	t.Helper()
 	var c Chain
 	for i := 0; i < len(steps); i += 2 {
-		tr, err := ParseTransform(steps[i], steps[i+1])
+		tr, err := ParseTransform(steps[i], steps[i+1], whole())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +92,7 @@ func TestChains(t *testing.T) {
 
 func TestTransformsRefuse(t *testing.T) {
 	for _, c := range [][2]string{{"nothing", ""}, {"to_md5", "x"}, {"xor", ""}, {"xor", "zz"}, {"pcrexform", "abc"}, {"pcrexform", "("}, {"from_base64", "mode x"}, {"from_base64", "bytes -1"}, {"gunzip", "max-size 99mb"}, {"subslice", "a"}} {
-		if _, err := ParseTransform(c[0], c[1]); err == nil {
+		if _, err := ParseTransform(c[0], c[1], whole()); err == nil {
 			t.Errorf("%s:%s was taken", c[0], c[1])
 		}
 	}
@@ -99,7 +101,7 @@ func TestTransformsRefuse(t *testing.T) {
 func TestTransformsAllocateNothing(t *testing.T) {
 	for _, name := range TransformNames() {
 		arg := map[string]string{"xor": "ff", "pcrexform": "(.)", "subslice": "1"}[name]
-		tr, err := ParseTransform(name, arg)
+		tr, err := ParseTransform(name, arg, whole())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +127,7 @@ func FuzzTransforms(f *testing.F) {
 		var c Chain
 		for range 3 {
 			name := names[int(k)%len(names)]
-			tr, err := ParseTransform(name, map[string]string{"xor": "0d0aff", "pcrexform": "(a.*b)", "subslice": "-3,2"}[name])
+			tr, err := ParseTransform(name, map[string]string{"xor": "0d0aff", "pcrexform": "(a.*b)", "subslice": "-3,2"}[name], whole())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,4 +138,20 @@ func FuzzTransforms(f *testing.F) {
 			t.Fatalf("%d bytes", len(out))
 		}
 	})
+}
+
+func whole() *Library {
+	return &Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate}
+}
+
+// TestTransformsWithoutLibrary: what is not there is refused, not skipped.
+func TestTransformsWithoutLibrary(t *testing.T) {
+	for _, name := range []string{"domain", "tld", "gunzip", "zlib_deflate"} {
+		if _, err := ParseTransform(name, "", new(Library)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if _, err := ParseTransform("to_lowercase", "", new(Library)); err != nil {
+		t.Error(err)
+	}
 }
