@@ -59,6 +59,10 @@ func (b *builder) keyword(o *syntax.Option) error {
 	case k.arg == argNone && o.HasValue && o.Value.Text != "":
 		return fail(o.Value, "%s takes no argument", "write "+k.name+";", o.Name.Text)
 	}
+	if err := k.checkQuotes(o); err != nil {
+		return err
+	}
+	b.notePacket(k, o.Name)
 	return k.run(b, o.Name, o.Value)
 }
 
@@ -70,9 +74,9 @@ func (b *builder) proto(t syntax.Token) error {
 	case "tcp":
 		b.rule.over = overTCP
 	case "tcp-pkt":
-		b.rule.over, b.onlyRaw = overTCP, inPacket
+		b.rule.over, b.onlyRaw, b.onlyRawAt = overTCP, inPacket, t
 	case "tcp-stream":
-		b.rule.over, b.onlyRaw = overTCP, inStream
+		b.rule.over, b.onlyRaw, b.onlyRawAt = overTCP, inStream, t
 	case "udp":
 		b.rule.over = overUDP
 	case "icmp":
@@ -198,7 +202,7 @@ func (b *builder) addStep(name syntax.Token, s step, on []protocol.ID) error {
 
 // finish joins the buffers into steps and decides where the rule is looked at.
 func (b *builder) finish() error {
-	if b.wanted != nil && b.wanted.kind == useField {
+	if b.wanted != nil && (b.wanted.kind == useField || b.wanted.kind == useFrame) {
 		return fail(b.wanted.at, "nothing is asked of the buffer %q", `write a content, pcre, bsize … behind it`, b.wanted.at.Text)
 	}
 	for i := len(b.uses) - 1; i >= 0; i-- {
@@ -213,7 +217,10 @@ func (b *builder) finish() error {
 	}
 	b.rule.apps = b.appsHere
 	b.rule.steps = append(b.rule.steps, b.steps...)
-	return b.classify()
+	if err := b.classify(); err != nil {
+		return err
+	}
+	return b.together()
 }
 
 // program compiles the steps of one buffer.

@@ -48,28 +48,38 @@ type builder struct {
 	lastOp  int
 	lastAny *use // holds the step named last, of any kind
 
-	vars      payload.Variables
-	limits    []memory.Threshold
-	appsHere  appSet // protocols that the header or app-layer-protocol allows
-	steps     []step // those that are no buffers
-	hookDirs  protocol.Dirs
-	needsPkt  bool // a keyword looks at each packet by itself
-	onlyRaw   uint8
-	sawDsize  bool
-	sawFlow   bool
-	hasSize   bool // stream_size
-	negated   bool // the header has negated addresses
-	decode    bool
-	prefilter bool
-	skipped   bool // `requires` is not met: not an error
-	config    bool
-	priority  bool
-	mixed     syntax.Token // first keyword of a transaction
+	vars       payload.Variables
+	limits     []memory.Threshold
+	appsHere   appSet // protocols that the header or app-layer-protocol allows
+	steps      []step // those that are no buffers
+	hookDirs   protocol.Dirs
+	needsPkt   bool // a keyword looks at each packet by itself
+	onlyRaw    uint8
+	onlyRawAt  syntax.Token    // what asked for it
+	packetWord syntax.Token    // first keyword about single packets
+	said       map[string]bool // keywords that may stand once and have
+	sawDsize   bool
+	sawFlow    bool
+	hasSize    bool // stream_size
+	negated    bool // the header has negated addresses
+	decode     bool
+	prefilter  bool
+	skipped    bool // `requires` is not met: not an error
+	config     bool
+	priority   bool
+	mixed      syntax.Token // first keyword of a transaction
 }
 
 // sticky makes u the buffer for the contents that follow.
-func (b *builder) sticky(u *use) {
+func (b *builder) sticky(u *use) error {
+	if w := b.wanted; w != nil && w.kind != usePayload {
+		return fail(w.at, "nothing is asked of the buffer %q", `write a content, pcre, bsize … behind it`, w.at.Text)
+	}
+	if b.current != nil && b.current.kind == useBase64 && u.kind != useBase64 && u.kind != usePayload {
+		return fail(u.at, "%s stands behind base64_data", "put base64_data last", u.at.Text)
+	}
 	b.wanted, b.lastUse = u, nil
+	return nil
 }
 
 // buffer is where contents go now.

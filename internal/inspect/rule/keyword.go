@@ -149,8 +149,7 @@ func fieldKeyword(f *protocol.FieldSpec) keyword {
 	}
 	k.arg = argNone
 	k.run = func(b *builder, name, _ syntax.Token) error {
-		b.sticky(&use{kind: useField, spec: f, at: name})
-		return nil
+		return b.sticky(&use{kind: useField, spec: f, at: name})
 	}
 	return k
 }

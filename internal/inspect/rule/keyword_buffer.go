@@ -98,8 +98,7 @@ func bufferKeywords() []keyword {
 	out := []keyword{
 		{name: "pkt_data", family: "payload", arg: argNone, doc: "contents that follow look at the packet or stream again",
 			run: func(b *builder, name, _ syntax.Token) error {
-				b.sticky(&use{kind: usePayload, at: name})
-				return nil
+				return b.sticky(&use{kind: usePayload, at: name})
 			}},
 		{name: "base64_decode", family: "payload", arg: argMay, use: "[bytes N][, offset N][, relative]", doc: "decodes base64 in the buffer", run: (*builder).base64Decode},
 		{name: "base64_data", family: "payload", arg: argNone, doc: "buffer: what base64_decode decoded", run: (*builder).base64Data},
@@ -130,8 +129,7 @@ func bufferKeywords() []keyword {
 					b.rule.ipVersion = h.version
 				}
 				b.needsPkt = b.needsPkt || h.buffer < bufferIPSrc
-				b.sticky(&use{kind: useHeader, buffer: h.buffer, at: name})
-				return nil
+				return b.sticky(&use{kind: useHeader, buffer: h.buffer, at: name})
 			}})
 	}
 	for _, name := range payload.TransformNames() {
@@ -152,7 +150,7 @@ func (b *builder) transform(name, value syntax.Token) error {
 	if len(b.wanted.chain) >= 16 {
 		return fail(name, "more than 16 transforms of one buffer", "")
 	}
-	t, err := payload.ParseTransform(name.Text, strings.Clone(value.Unquote().Text), &b.c.o.Library)
+	t, err := payload.ParseTransform(strings.ToLower(name.Text), strings.Clone(value.Unquote().Text), &b.c.o.Library)
 	if err != nil {
 		return fail(value, "%s: %s", "", name.Text, err.Error())
 	}
@@ -190,8 +188,7 @@ func (b *builder) base64Data(name, _ syntax.Token) error {
 		u := b.uses[i]
 		for j := len(u.ops) - 1; j >= 0; j-- {
 			if u.ops[j].Kind == payload.Base64Decode {
-				b.sticky(&use{kind: useBase64, parent: u, index: j, at: name})
-				return nil
+				return b.sticky(&use{kind: useBase64, parent: u, index: j, at: name})
 			}
 		}
 	}
@@ -218,10 +215,8 @@ func (b *builder) frame(name, value syntax.Token) error {
 		if b.onlyRaw == inPacket {
 			return fail(value, "the frame %q together with no_stream", "keep one of them", text)
 		}
-		b.onlyRaw = inStream
-		b.sticky(&use{kind: usePayload, at: name})
-		return nil
+		b.onlyRaw, b.onlyRawAt = inStream, value
+		return b.sticky(&use{kind: usePayload, at: name})
 	}
-	b.sticky(&use{kind: useFrame, frame: b.c.intern(frame), at: name})
-	return nil
+	return b.sticky(&use{kind: useFrame, frame: b.c.intern(frame), at: name})
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/protocol"
@@ -106,12 +107,14 @@ func (b *builder) fastPattern(name, value syntax.Token) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range b.uses {
-		for i := range u.ops {
-			if u.ops[i].FastPattern {
-				return fail(name, "a second fast_pattern", "keep one a rule")
-			}
+	for i := range b.lastUse.ops {
+		if b.lastUse.ops[i].FastPattern && i != b.lastOp {
+			return fail(name, "a second fast_pattern", "keep one a buffer")
 		}
+	}
+	placed := o.Offset.Set || o.Depth.Set || o.Distance.Set || o.Within.Set
+	if only := value.Text == "only"; o.Negated && (placed || only) || placed && only {
+		return fail(name, "fast_pattern on a content that is negated or has a place", "choose another content")
 	}
 	o.FastPattern = true
 	switch v := value.Text; {
@@ -157,18 +160,27 @@ var locations = map[byte]string{
 func (b *builder) pcre(_, value syntax.Token) error {
 	t, not := value.Not()
 	t = t.Unquote()
+	if i := strings.IndexByte(t.Text, '/'); i > 0 {
+		t = syntax.Token{Text: t.Text[i:], At: t.At + i}
+	}
 	re, err := b.c.regexp(strings.ReplaceAll(t.Text, `\;`, `;`))
 	if err != nil {
 		return fail(t, "%s", "", err.Error())
 	}
 	op := payload.Op{Kind: payload.PCRE, Expr: re, Negated: not, Relative: re.Relative}
 	if re.Location == 0 {
+		if op.Relative && !b.anyMatched(b.buffer()) {
+			return fail(value, "pcre with the flag R has no content or pcre before it", "take the R away")
+		}
 		b.add(op)
 		return nil
 	}
 	spec := b.c.modifiers[locations[re.Location]]
 	if spec == nil {
 		return fail(value, "pcre: flag %c needs HTTP, which is not loaded", "", re.Location)
+	}
+	if op.Relative && !slices.ContainsFunc(b.uses, (*use).matched) {
+		return fail(value, "pcre with the flag R has no content or pcre before it", "take the R away")
 	}
 	if b.wanted != nil || b.current != nil && b.current.kind == useField {
 		u := b.buffer()
@@ -182,6 +194,25 @@ func (b *builder) pcre(_, value syntax.Token) error {
 	}
 	b.put(b.place(&use{kind: useField, spec: spec, at: value}), op)
 	return nil
+}
+
+// matched says whether a content or pcre of the buffer stands before.
+func (u *use) matched() bool {
+	for i := range u.ops {
+		if k := u.ops[i].Kind; k == payload.Content || k == payload.PCRE {
+			return true
+		}
+	}
+	return false
+}
+
+// anyMatched is matched for the payload; sticky buffers also count what stands
+// in others.
+func (b *builder) anyMatched(u *use) bool {
+	if u.kind == usePayload {
+		return u.matched()
+	}
+	return slices.ContainsFunc(b.uses, (*use).matched)
 }
 
 func (b *builder) isDataAt(_, value syntax.Token) error {

@@ -185,7 +185,10 @@ var appModes = map[string]appMode{
 	"to_client": appToClient, "toclient": appToClient, "original": appOriginal,
 }
 
-func (b *builder) appProtocol(_, value syntax.Token) error {
+func (b *builder) appProtocol(name, value syntax.Token) error {
+	if b.appsHere != 0 {
+		return fail(name, "app-layer-protocol in a rule that is of one protocol already", "take it away, or write tcp, udp or ip in the header")
+	}
 	t, mode, has := value.Unquote().Cut(',')
 	t, not := t.Not()
 	k := &appProtocol{not: not}

@@ -39,9 +39,6 @@ func flowKeywords() []keyword {
 }
 
 func (b *builder) flow(_, value syntax.Token) error {
-	if b.sawFlow {
-		return fail(value, "a second flow", "put both into one: flow:established,to_server")
-	}
 	b.sawFlow = true
 	for _, t := range value.Split(',') {
 		if err := b.flowWord(t); err != nil {
@@ -77,9 +74,9 @@ func (b *builder) flowWord(t syntax.Token) error {
 	case "to_client", "from_server":
 		return set(protocol.ToClientOnly)
 	case "only_stream":
-		b.onlyRaw |= inStream
+		b.onlyRaw, b.onlyRawAt = b.onlyRaw|inStream, t
 	case "no_stream":
-		b.onlyRaw |= inPacket
+		b.onlyRaw, b.onlyRawAt = b.onlyRaw|inPacket, t
 	case "only_frag":
 		b.rule.needs |= needFragment
 	case "no_frag":

@@ -197,7 +197,10 @@ var ipProtocols = map[string]uint64{
 	"icmpv6": 58, "ipv6-icmp": 58, "eigrp": 88, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115, "sctp": 132,
 }
 
-func (b *builder) ipProto(_, value syntax.Token) error {
+func (b *builder) ipProto(name, value syntax.Token) error {
+	if b.rule.over != overAnyIP && b.rule.over != overAnyIP|overNothing {
+		return fail(name, "ip_proto in a rule of one protocol", "write alert ip any any -> any any")
+	}
 	t, err := number.Parse(strings.ReplaceAll(value.Unquote().Text, " ", ""), 8, ipProtocols)
 	if err != nil {
 		return fail(value, "ip_proto: %s", "", err.Error())

@@ -26,18 +26,36 @@ func metaKeywords() []keyword {
 
 func number32(at func(*builder) *uint32) func(b *builder, name, value syntax.Token) error {
 	return func(b *builder, name, value syntax.Token) error {
-		n, ok := parseUint(value.Unquote().Text, 32)
-		if !ok {
-			return fail(value, "%s %q is no number of 0 to 4294967295", "", name.Text, value.Text)
+		n, ok := parseUint(value.Text, 32)
+		if !ok || n == 0 && name.Text != "gid" {
+			return fail(value, "%s %q is no number of 1 to 4294967295", "", name.Text, value.Text)
+		}
+		if err := b.once(name); err != nil {
+			return err
 		}
 		*at(b) = uint32(n)
 		return nil
 	}
 }
 
-func (b *builder) message(_, value syntax.Token) error {
+// once refuses a keyword that a rule has already.
+func (b *builder) once(name syntax.Token) error {
+	if b.said[name.Text] {
+		return fail(name, "a second %s", "keep one", name.Text)
+	}
+	if b.said == nil {
+		b.said = map[string]bool{}
+	}
+	b.said[name.Text] = true
+	return nil
+}
+
+func (b *builder) message(name, value syntax.Token) error {
 	t, not, err := value.Quoted()
 	if err != nil {
+		return err
+	}
+	if err := b.once(name); err != nil {
 		return err
 	}
 	if not {

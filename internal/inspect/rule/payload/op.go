@@ -150,3 +150,17 @@ type Op struct {
 
 	Hook Hook
 }
+
+// Most is the size of buffer from which on a BSize does not hold, counted
+// generously by one; -1 when there is none.
+func (o *Op) Most() int64 {
+	switch {
+	case o.Operand.Var != "":
+		return -1
+	case o.Compare == Equal, o.Compare == Less, o.Compare == LessEqual:
+		return o.Operand.N
+	case o.Compare == Between:
+		return o.Operand2.N
+	}
+	return -1
+}
