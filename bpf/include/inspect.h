@@ -53,6 +53,16 @@ static __always_inline bool passes_uninspected(const struct config *c, const str
 	return fail_trusts(c, device);
 }
 
+/* Which worker looks at the packet: all that one inside address sends and gets
+ * goes to one, in both directions, fragments and related flows included. */
+static __always_inline __u32 worker_of(const struct config *c, const struct packet *p, bool outward)
+{
+	const struct addr *in = outward ? &p->src : &p->dst;
+	__u64 hash = (in->w[0] ^ in->w[1]) * 0x9e3779b97f4a7c15ULL;
+	__u32 worker = (hash >> 32) * c->inspection_workers >> 32;
+	return worker & (MAX_WORKERS - 1);
+}
+
 /* Gives the action, or GO_ON. */
 __noinline int inspect(struct xdp_md *ctx, const struct packet *p, __u32 device, int outward, __u64 now)
 {
@@ -72,7 +82,8 @@ __noinline int inspect(struct xdp_md *ctx, const struct packet *p, __u32 device,
 	}
 	__u32 queue = ctx->rx_queue_index;
 	bool alive = (__s64)(bpf_ktime_get_coarse_ns() - c->inspecting) < (__s64)HEARTBEAT_TIMEOUT;
-	if (alive && queue < MAX_QUEUES && bpf_redirect_map(&sockets, queue + (outward ? 0 : MAX_QUEUES), XDP_PASS) == XDP_REDIRECT) {
+	__u32 socket = (queue + (outward ? 0 : MAX_QUEUES)) * MAX_WORKERS + worker_of(c, p, outward);
+	if (alive && queue < MAX_QUEUES && bpf_redirect_map(&sockets, socket, XDP_PASS) == XDP_REDIRECT) {
 		t->inspected++;
 		return XDP_REDIRECT;
 	}

@@ -303,7 +303,9 @@ struct config {
 	__u64 inspecting; /* ktime, ns: heartbeat of the inspection */
 	__u64 ceiling[NUM_CLASSES]; /* ns a packet of the common ceilings, 0 for none */
 	__u64 devices_used; /* indexes given */
-	__u64 unused2[7];
+	__u32 inspection_workers; /* that share the traffic; 0 is 1 */
+	__u32 unused3;
+	__u64 unused2[6];
 };
 
 #endif

@@ -104,13 +104,14 @@ struct {
 #define PORT_OUTSIDE 0
 #define PORT_INSIDE 1
 
-/* The inspection's sockets, one a receive queue: those of the inside port
- * first, then those of the outside port. */
+/* The inspection's sockets, one a receive queue and worker: those of the inside
+ * port first, then those of the outside port. */
 #define MAX_QUEUES 64
+#define MAX_WORKERS 16
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 2 * MAX_QUEUES);
+	__uint(max_entries, 2 * MAX_QUEUES * MAX_WORKERS);
 	__type(key, __u32);
 	__type(value, __u32);
 } sockets SEC(".maps");

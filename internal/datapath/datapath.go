@@ -177,6 +177,9 @@ const (
 	FateDrop
 )
 
+// MaxWorkers is how many workers may share an inspection.
+const MaxWorkers = 16
+
 // Side is one of the two ports.
 type Side uint8
 

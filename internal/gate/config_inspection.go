@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
@@ -32,7 +33,10 @@ type InspectionConfig struct {
 	Settings  map[string]string `yaml:"settings"`  // of the engine, by Suricata's dotted names
 	Flows     int               `yaml:"flows"`     // most flows followed at a time
 	Memory    int               `yaml:"memory"`    // most bytes of streams kept
-	Eve       EveConfig         `yaml:"eve"`
+	// Workers are the engines that share the traffic, each on a core; 0: one a
+	// core.
+	Workers int       `yaml:"workers"`
+	Eve     EveConfig `yaml:"eve"`
 }
 
 // EveConfig says where records of what was seen are written.
@@ -61,6 +65,7 @@ func (c *Config) checkInspection(f *configfile.File) {
 	}
 	f.Check(in.Flows >= 1024 && in.Flows <= 4<<20, "inspection.flows", "%d: want 1024 to 4194304", in.Flows)
 	f.Check(in.Memory >= 1<<20, "inspection.memory", "%d: want at least 1048576", in.Memory)
+	f.Check(in.Workers >= 0 && in.Workers <= datapath.MaxWorkers, "inspection.workers", "%d: want 0 (one a core) to %d", in.Workers, datapath.MaxWorkers)
 	f.Check(in.Eve.MaxBytes >= 1<<16 && in.Eve.Keep >= 0 && in.Eve.Keep <= 1000, "inspection.eve",
 		"max_bytes %d, keep %d: want at least 65536, and 0 to 1000", in.Eve.MaxBytes, in.Eve.Keep)
 }
@@ -101,8 +106,11 @@ func (c *Config) inspection(p *model.Policy, log *slog.Logger) inline.Config {
 	in := &c.Inspection
 	out := inline.Config{
 		Inside: c.Ports.Inside, Outside: c.Ports.Outside, Rules: in.Rules, Modes: c.modes(p), HomeNet: in.HomeNet,
-		Variables: in.Variables, Settings: in.Settings, Flows: in.Flows, Memory: in.Memory,
+		Variables: in.Variables, Settings: in.Settings, Flows: in.Flows, Memory: in.Memory, Workers: in.Workers,
 		Eve: inline.Eve{Path: in.Eve.Path, Types: in.Eve.Types, MaxBytes: in.Eve.MaxBytes, Keep: in.Eve.Keep}, Log: log,
+	}
+	if out.Workers == 0 {
+		out.Workers = min(runtime.NumCPU(), datapath.MaxWorkers)
 	}
 	if len(out.HomeNet) == 0 {
 		out.HomeNet = c.Home.Prefixes

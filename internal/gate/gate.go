@@ -237,7 +237,7 @@ func (g *Gate) reload(cfg Config) {
 		cfg.Ports, cfg.State, cfg.Control, cfg.Metrics = old.Ports, old.State, old.Control, old.Metrics
 	}
 	if cfg.Inspection.keepInspection(&old.Inspection) {
-		g.log.Warn("inspection.enabled, flows, memory and eve change only with a restart")
+		g.log.Warn("inspection.enabled, flows, memory, workers and eve change only with a restart")
 	}
 	g.cfg = cfg
 	if !g.signed {

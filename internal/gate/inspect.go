@@ -44,7 +44,7 @@ func (g *Gate) attachInspection(dp *xdp.Datapath) error {
 		return err
 	}
 	if g.inspection != nil {
-		if err := g.inspection.Attach(v, dp.SetSocket); err != nil {
+		if err := g.inspection.Attach(v, dp); err != nil {
 			g.noInspection(err)
 		}
 	}
@@ -89,8 +89,8 @@ func (g *Gate) reloadInspection() {
 
 // keepInspection keeps what changes only with a restart.
 func (c *InspectionConfig) keepInspection(old *InspectionConfig) (changed bool) {
-	changed = c.Enabled != old.Enabled || c.Flows != old.Flows || c.Memory != old.Memory || c.Eve.Path != old.Eve.Path
-	c.Enabled, c.Flows, c.Memory, c.Eve = old.Enabled, old.Flows, old.Memory, old.Eve
+	changed = c.Enabled != old.Enabled || c.Flows != old.Flows || c.Memory != old.Memory || c.Workers != old.Workers || c.Eve.Path != old.Eve.Path
+	c.Enabled, c.Flows, c.Memory, c.Workers, c.Eve = old.Enabled, old.Flows, old.Memory, old.Workers, old.Eve
 	return changed
 }
 

@@ -45,7 +45,7 @@ func open(t *testing.T, generic bool, rings int) (*Crossing, *xdp.Datapath, *xdp
 	}
 	c, err := Open(Config{Inside: contract.InsidePort, Outside: contract.OutsidePort, Bind: d.SetSocket, Rings: rings})
 	if err == nil {
-		err = d.SetInspection(true)
+		err = errors.Join(d.SetWorkers(1), d.SetInspection(true))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func run(t *testing.T, c *Crossing, v *xdp.Verdicts, j Judge) {
 	go func() {
 		for ctx.Err() == nil {
 			v.Alive()
-			if _, err := c.Turn(j, 20); err != nil {
+			if _, err := c.Worker(0).Turn(j, 20); err != nil {
 				done <- err
 				return
 			}
@@ -166,7 +166,7 @@ func TestOpenErrors(t *testing.T) {
 	contract.NewRig(t)
 	c, _, _ := open(t, false, 256)
 	defer c.Close()
-	bind := func(datapath.Side, int, int) error { return nil }
+	bind := func(datapath.Side, int, int, int) error { return nil }
 	for _, cfg := range []Config{
 		{Inside: contract.InsidePort, Outside: contract.OutsidePort, Bind: bind, Rings: 100},
 		{Inside: "nowhere", Outside: contract.OutsidePort, Bind: bind},

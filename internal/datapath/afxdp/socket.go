@@ -6,32 +6,24 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/masugata/masugata/internal/datapath"
 )
 
-// socket serves one receive queue of one port, and sends by that port.
+// socket takes a worker's frames of one receive queue, and sends by that port.
 type socket struct {
-	fd      int
-	side    datapath.Side
-	queue   int
-	fill    ring[uint64]
-	done    ring[uint64] // completion
-	rx, tx  ring[unix.XDPDesc]
-	unsent  uint32 // put on tx since the last kick
-	inKern  uint32 // sent, and not yet given back
-	filling uint32 // frames that lie on the fill ring or are being received
+	fd     int
+	q      *queue
+	rx, tx ring[unix.XDPDesc]
+	unsent uint32 // put on tx since the last kick
 }
 
-// open makes the socket over the shared memory: first is the socket that has
-// registered it, nil for the one that does.
-func (s *socket) open(memory []byte, chunk, rings int, first *socket) error {
+// open makes the socket. memory is given to the one that registers it.
+func (s *socket) open(memory []byte, chunk, rings int) error {
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("make socket: %w", err)
 	}
 	s.fd = fd
-	if first == nil {
+	if memory != nil {
 		reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(memory)))), Len: uint64(len(memory)), Size: uint32(chunk)}
 		if err := setsockopt(fd, unix.XDP_UMEM_REG, unsafe.Pointer(&reg), unsafe.Sizeof(reg)); err != nil {
 			return fmt.Errorf("register memory: %w", err)
@@ -43,26 +35,31 @@ func (s *socket) open(memory []byte, chunk, rings int, first *socket) error {
 	if err := getsockopt(fd, unix.XDP_MMAP_OFFSETS, unsafe.Pointer(&o), unsafe.Sizeof(o)); err != nil {
 		return fmt.Errorf("ask for ring offsets: %w", err)
 	}
-	return errors.Join(
-		s.fill.open(fd, unix.XDP_UMEM_FILL_RING, unix.XDP_UMEM_PGOFF_FILL_RING, o.Fr, rings),
-		s.done.open(fd, unix.XDP_UMEM_COMPLETION_RING, unix.XDP_UMEM_PGOFF_COMPLETION_RING, o.Cr, rings),
+	if q := s.q; q.lead == s {
+		err = errors.Join(
+			q.fill.open(fd, unix.XDP_UMEM_FILL_RING, unix.XDP_UMEM_PGOFF_FILL_RING, o.Fr, rings),
+			q.done.open(fd, unix.XDP_UMEM_COMPLETION_RING, unix.XDP_UMEM_PGOFF_COMPLETION_RING, o.Cr, rings))
+	}
+	return errors.Join(err,
 		s.rx.open(fd, unix.XDP_RX_RING, unix.XDP_PGOFF_RX_RING, o.Rx, rings),
 		s.tx.open(fd, unix.XDP_TX_RING, unix.XDP_PGOFF_TX_RING, o.Tx, rings))
 }
 
-// bind puts the socket on its queue. Sockets after the first take their mode
-// from it.
-func (s *socket) bind(iface int, first *socket) error {
-	a := unix.SockaddrXDP{Flags: unix.XDP_COPY | unix.XDP_USE_NEED_WAKEUP, Ifindex: uint32(iface), QueueID: uint32(s.queue)}
-	if first != nil {
-		a.Flags, a.SharedUmemFD = unix.XDP_SHARED_UMEM, uint32(first.fd)
+// bind puts the socket on its queue. Sockets after the first share its memory
+// and mode, those after the first of a queue its rings too.
+func (s *socket) bind(iface int, from *socket) error {
+	a := unix.SockaddrXDP{Flags: unix.XDP_COPY | unix.XDP_USE_NEED_WAKEUP, Ifindex: uint32(iface), QueueID: uint32(s.q.number)}
+	if from != nil {
+		a.Flags, a.SharedUmemFD = unix.XDP_SHARED_UMEM, uint32(from.fd)
 	}
 	return unix.Bind(s.fd, &a)
 }
 
 func (s *socket) close() error {
-	s.fill.close()
-	s.done.close()
+	if s.q.lead == s {
+		s.q.fill.close()
+		s.q.done.close()
+	}
 	s.rx.close()
 	s.tx.close()
 	if s.fd < 0 {

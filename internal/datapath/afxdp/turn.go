@@ -11,147 +11,192 @@ import (
 // Turn takes one batch of every queue to the judge and sends on what it lets
 // through. When there is nothing it waits for at most wait milliseconds. It
 // gives the number of frames judged.
-func (c *Crossing) Turn(j Judge, wait int) (int, error) {
+func (w *Worker) Turn(j Judge, wait int) (int, error) {
 	n := 0
-	for _, s := range c.sockets {
-		n += c.serve(s, j)
+	for _, s := range w.sockets {
+		n += w.serve(s, j)
 	}
-	c.settle()
+	w.settle()
 	if n > 0 || wait <= 0 {
 		return n, nil
 	}
-	if c.sending() {
+	if w.sending() {
 		wait = min(wait, 1)
 	}
-	if _, err := unix.Poll(c.poll, wait); err != nil && !errors.Is(err, unix.EINTR) {
+	if _, err := unix.Poll(w.poll, wait); err != nil && !errors.Is(err, unix.EINTR) {
 		return 0, err
 	}
 	return 0, nil
 }
 
 // serve judges a batch of one queue.
-func (c *Crossing) serve(s *socket, j Judge) int {
+func (w *Worker) serve(s *socket, j Judge) int {
 	n := min(s.rx.filled(), batch)
+	if n == 0 {
+		return 0
+	}
+	to := w.peer(s)
 	for range n {
 		d := s.rx.take()
-		s.filling--
-		c.stats.Received++
-		frame := c.memory[d.Addr : d.Addr+uint64(d.Len)]
-		out := j.Judge(s.side, frame)
+		w.stats.Received++
+		frame := w.c.memory[d.Addr : d.Addr+uint64(d.Len)]
+		out := j.Judge(s.q.side, frame)
 		if out == nil {
-			c.stats.Dropped++
-			c.recycle(d.Addr)
+			w.stats.Dropped++
+			w.idle = append(w.idle, d.Addr)
 			continue
 		}
-		if c.send(c.peer(s), unix.XDPDesc{Addr: d.Addr, Len: uint32(len(out))}) {
-			c.stats.Forwarded++
+		if w.send(to, unix.XDPDesc{Addr: d.Addr, Len: uint32(len(out))}) {
+			w.stats.Forwarded++
 		} else {
-			c.stats.RingFull++
-			c.recycle(d.Addr)
+			w.stats.RingFull++
+			w.idle = append(w.idle, d.Addr)
 		}
 	}
-	if n > 0 {
-		s.rx.release()
-	}
-	c.refill(s)
+	s.rx.release()
+	w.c.mu.Lock()
+	s.q.filling -= n
+	w.giveBack()
+	w.c.refill(s.q)
+	w.c.mu.Unlock()
 	return int(n)
 }
 
 // peer is the socket of the other side that sends what this one receives: one
 // and the same, so that frames of a queue keep their order.
-func (c *Crossing) peer(s *socket) *socket {
-	other := c.by[s.side^1]
-	return other[s.queue%len(other)]
+func (w *Worker) peer(s *socket) *socket {
+	other := w.by[s.q.side^1]
+	return other[s.q.number%len(other)]
 }
 
 // send puts a frame on a ring; false: there is no room. Frames of that ring
 // that were sent make room.
-func (c *Crossing) send(to *socket, d unix.XDPDesc) bool {
+func (w *Worker) send(to *socket, d unix.XDPDesc) bool {
 	if to.tx.room() == 0 {
-		to.tx.publish()
-		to.kick()
-		c.reap(to)
+		w.push(to)
 		if to.tx.allRoom() == 0 {
 			return false
 		}
 	}
 	to.tx.put(d)
-	to.inKern++
 	if to.unsent++; to.unsent >= kickEvery {
-		to.tx.publish()
-		to.kick()
-		c.reap(to)
+		w.push(to)
 	}
 	return true
 }
 
+// push has the kernel send what is on a ring, and takes back what was sent.
+func (w *Worker) push(to *socket) {
+	w.c.mu.Lock()
+	to.q.inKern += to.unsent
+	w.c.mu.Unlock()
+	to.tx.publish()
+	to.kick()
+	w.c.mu.Lock()
+	w.c.reap(to.q)
+	w.c.mu.Unlock()
+}
+
 // Send sends a frame of the caller's own by a side; false: it was lost.
-func (c *Crossing) Send(side datapath.Side, frame []byte) bool {
-	if len(c.free) == 0 || len(frame) > c.chunk || len(c.by[side]) == 0 {
-		c.stats.RingFull++
+func (w *Worker) Send(side datapath.Side, frame []byte) bool {
+	a, ok := w.c.frame()
+	if !ok || len(frame) > w.c.chunk || len(w.by[side]) == 0 {
+		if ok {
+			w.idle = append(w.idle, a)
+		}
+		w.stats.RingFull++
 		return false
 	}
-	a := c.free[len(c.free)-1]
-	c.free = c.free[:len(c.free)-1]
-	n := copy(c.memory[a:a+uint64(c.chunk)], frame)
-	if !c.send(c.by[side][0], unix.XDPDesc{Addr: a, Len: uint32(n)}) {
-		c.stats.RingFull++
-		c.recycle(a)
+	n := copy(w.c.memory[a:a+uint64(w.c.chunk)], frame)
+	if !w.send(w.by[side][0], unix.XDPDesc{Addr: a, Len: uint32(n)}) {
+		w.stats.RingFull++
+		w.idle = append(w.idle, a)
 		return false
 	}
-	c.stats.Injected++
+	w.stats.Injected++
 	return true
+}
+
+// frame takes a frame that is nobody's.
+func (c *Crossing) frame() (a uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.free) == 0 {
+		return 0, false
+	}
+	a = c.free[len(c.free)-1]
+	c.free = c.free[:len(c.free)-1]
+	return a, true
+}
+
+// giveBack makes the worker's idle frames everybody's. Call it with mu held.
+func (w *Worker) giveBack() {
+	for _, a := range w.idle {
+		w.c.recycle(a)
+	}
+	w.idle = w.idle[:0]
 }
 
 // recycle makes a frame nobody's. In received descriptors the address points
 // behind the headroom.
 func (c *Crossing) recycle(a uint64) { c.free = append(c.free, a&^uint64(c.chunk-1)) }
 
-// reap takes back what was sent.
-func (c *Crossing) reap(s *socket) {
-	n := s.done.filled()
+// reap takes back what was sent, by whichever worker. Call it with mu held.
+func (c *Crossing) reap(q *queue) {
+	n := q.done.filled()
 	if n == 0 {
 		return
 	}
 	for range n {
-		c.recycle(s.done.take())
+		c.recycle(q.done.take())
 	}
-	s.inKern -= n
-	s.done.release()
+	q.inKern -= n
+	q.done.release()
 }
 
-// refill gives the kernel frames to receive into.
-func (c *Crossing) refill(s *socket) {
-	n := min(s.fill.allRoom(), uint32(len(c.free)), uint32(len(s.fill.desc))-s.filling)
+// refill gives the kernel frames to receive into. Call it with mu held.
+func (c *Crossing) refill(q *queue) {
+	n := min(q.fill.allRoom(), uint32(len(c.free)), uint32(len(q.fill.desc))-q.filling)
 	if n == 0 {
 		return
 	}
 	for range n {
-		s.fill.put(c.free[len(c.free)-1])
+		q.fill.put(c.free[len(c.free)-1])
 		c.free = c.free[:len(c.free)-1]
 	}
-	s.filling += n
-	s.fill.publish()
+	q.filling += n
+	q.fill.publish()
 }
 
-// settle sends what waits on the rings, also what an earlier kick left there.
-func (c *Crossing) settle() {
-	for _, s := range c.sockets {
-		if s.inKern == 0 {
-			continue
+// settle sends what waits on the worker's rings, also what an earlier kick left
+// there, and takes back what was sent.
+func (w *Worker) settle() {
+	for _, s := range w.sockets {
+		if s.unsent > 0 || s.waits() && s.tx.sleeps() {
+			w.push(s)
 		}
-		s.tx.publish()
-		if s.unsent > 0 || s.tx.sleeps() && s.tx.allRoom() < uint32(len(s.tx.desc)) {
-			s.kick()
-		}
-		c.reap(s)
 	}
+	w.c.mu.Lock()
+	w.giveBack()
+	for _, s := range w.sockets {
+		if s.q.inKern > 0 {
+			w.c.reap(s.q)
+		}
+		if s.q.filling < uint32(len(s.q.fill.desc)) {
+			w.c.refill(s.q) // with what came back
+		}
+	}
+	w.c.mu.Unlock()
 }
 
-// sending says whether some frame waits to be sent.
-func (c *Crossing) sending() bool {
-	for _, s := range c.sockets {
-		if s.tx.own != s.tx.other && s.tx.allRoom() < uint32(len(s.tx.desc)) {
+// waits says whether some frame waits to be sent.
+func (s *socket) waits() bool {
+	return s.tx.own != s.tx.other && s.tx.allRoom() < uint32(len(s.tx.desc))
+}
+
+func (w *Worker) sending() bool {
+	for _, s := range w.sockets {
+		if s.waits() {
 			return true
 		}
 	}

@@ -14,7 +14,7 @@ func sendWhile(t *testing.T, c *Crossing, j Judge, send func(testing.TB, ...[]by
 	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for {
-			if _, err := c.Turn(j, 1); err != nil {
+			if _, err := c.Worker(0).Turn(j, 1); err != nil {
 				done <- err
 				return
 			}

@@ -41,7 +41,10 @@ type end struct {
 
 // NewRig makes the namespaces and links; t's end takes them away. It skips
 // the test when it is not allowed to.
-func NewRig(t testing.TB) *Rig {
+func NewRig(t testing.TB) *Rig { return NewRigOf(t, 1) }
+
+// NewRigOf is NewRig with so many queues on each port.
+func NewRigOf(t testing.TB, queues int) *Rig {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: makes network namespaces")
@@ -59,8 +62,8 @@ func NewRig(t testing.TB) *Rig {
 		}
 		quiet(t)
 	}
-	r.in = r.link(t, InsidePort, r.device)
-	r.out = r.link(t, OutsidePort, r.router)
+	r.in = r.link(t, InsidePort, r.device, queues)
+	r.out = r.link(t, OutsidePort, r.router, queues)
 	return r
 }
 
@@ -90,11 +93,11 @@ func quiet(t testing.TB) {
 }
 
 // link makes one port with its far end in ns.
-func (r *Rig) link(t testing.TB, port string, ns netns.NsHandle) *end {
+func (r *Rig) link(t testing.TB, port string, ns netns.NsHandle, queues int) *end {
 	t.Helper()
 	far := port + "-far"
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.NumTxQueues, attrs.NumRxQueues = port, 1, 1
+	attrs.Name, attrs.NumTxQueues, attrs.NumRxQueues = port, queues, queues
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: far, PeerNamespace: netlink.NsFd(ns)}
 	if err := netlink.LinkAdd(veth); err != nil {
 		t.Skipf("needs veth: %v", err)

@@ -14,9 +14,9 @@ import (
 const maxQueues = 64
 
 // SetSocket has what arrives on a receive queue of a side, and is to be
-// inspected, go to the AF_XDP socket fd. The kernel forgets a socket when it
-// is closed.
-func (d *Datapath) SetSocket(side datapath.Side, queue, fd int) error {
+// inspected by a worker, go to the AF_XDP socket fd. The kernel forgets a
+// socket when it is closed.
+func (d *Datapath) SetSocket(side datapath.Side, queue, worker, fd int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.t == nil {
@@ -25,9 +25,28 @@ func (d *Datapath) SetSocket(side datapath.Side, queue, fd int) error {
 	if queue < 0 || queue >= maxQueues {
 		return fmt.Errorf("xdp: set socket: queue %d, at most %d", queue, maxQueues-1)
 	}
-	if err := d.t.maps["sockets"].Put(uint32(int(side)*maxQueues+queue), uint32(fd)); err != nil {
+	if worker < 0 || worker >= datapath.MaxWorkers {
+		return fmt.Errorf("xdp: set socket: worker %d, at most %d", worker, datapath.MaxWorkers-1)
+	}
+	place := (int(side)*maxQueues+queue)*datapath.MaxWorkers + worker
+	if err := d.t.maps["sockets"].Put(uint32(place), uint32(fd)); err != nil {
 		return fmt.Errorf("xdp: set socket of queue %d: %w", queue, err)
 	}
+	return nil
+}
+
+// SetWorkers says how many workers share what is to be inspected. What one
+// inside address sends and gets goes to one of them.
+func (d *Datapath) SetWorkers(n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.t == nil {
+		return errClosed
+	}
+	if n < 1 || n > datapath.MaxWorkers {
+		return fmt.Errorf("xdp: set workers: %d, want 1 to %d", n, datapath.MaxWorkers)
+	}
+	atomic.StoreUint32(&d.t.config.InspectionWorkers, uint32(n))
 	return nil
 }
 

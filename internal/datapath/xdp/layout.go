@@ -273,7 +273,9 @@ type config struct {
 	Inspecting        uint64
 	Ceiling           [datapath.NumClasses]uint64
 	DevicesUsed       uint64
-	Unused2           [7]uint64
+	InspectionWorkers uint32
+	Unused3           uint32
+	Unused2           [6]uint64
 }
 
 // keyWord is the device key as the programs write it.

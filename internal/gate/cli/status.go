@@ -108,8 +108,8 @@ func writeTable(w io.Writer, s *gate.Status) error {
 		row("not counted", "%d packets of devices and %d of flows that found the table full", tr.DeviceTableFull, tr.FlowTableFull)
 	}
 	if i := s.Inspection; i != nil {
-		row("inspection", "mode %s, %d rules (%d refused), %d packets inspected, %d passed, %d dropped (%d rejected), %d lost to full rings, %d alerts",
-			i.Mode, i.Rules.Rules, i.Rules.Refused, i.Inspected, i.Forwarded, i.Dropped, i.Rejected, i.RingFull, i.Alerts)
+		row("inspection", "mode %s, %d workers, %d rules (%d refused), %d packets inspected, %d passed, %d dropped (%d rejected), %d lost to full rings, %d alerts",
+			i.Mode, len(i.Workers), i.Rules.Rules, i.Rules.Refused, i.Inspected, i.Forwarded, i.Dropped, i.Rejected, i.RingFull, i.Alerts)
 	}
 	if s.Inspection != nil || tr.Uninspected > 0 {
 		row("in the kernel", "%d packets forwarded and %d dropped as inspection said of their flow, %d passed uninspected",

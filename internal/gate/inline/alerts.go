@@ -22,6 +22,17 @@ type Alert struct {
 	First, Last    time.Time
 }
 
+// join adds another alert of the same key.
+func (a *Alert) join(b *Alert) {
+	a.Count += b.Count
+	if b.First.Before(a.First) {
+		a.First = b.First
+	}
+	if b.Last.After(a.Last) {
+		a.Last = b.Last
+	}
+}
+
 // Key is what makes alerts one.
 type Key struct {
 	GID, SID, Rev uint32

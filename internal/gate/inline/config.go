@@ -22,8 +22,9 @@ type Config struct {
 	HomeNet         []netip.Prefix    // HOME_NET of the rules; empty: the private IPv4 networks
 	Variables       map[string]string // other address groups, and port groups (names ending in _PORTS)
 	Settings        map[string]string // by Suricata's dotted names
-	Flows           int               // most flows followed
-	Memory          int               // most bytes of streams kept
+	Flows           int               // most flows followed, all workers together
+	Memory          int               // most bytes of streams kept, all workers together
+	Workers         int               // engines that share the traffic, each on a thread; 1 by default
 	Eve             Eve
 	Log             *slog.Logger
 }

@@ -58,7 +58,7 @@ func open(t testing.TB, dir, rules string, mode model.Mode) (*inspected, *Inspec
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	v, err := d.Verdicts()
 	if err == nil {
-		err = in.Attach(v, d.SetSocket)
+		err = in.Attach(v, d)
 	}
 	if err == nil {
 		err = d.SetInspection(true)
@@ -139,12 +139,13 @@ func TestJudgeDoesNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.now = 1e18
+	w := in.workers[0]
+	w.now = 1e18
 	frame := contract.Frame{Payload: bytes.Repeat([]byte("x"), 1000), DstPort: 1000}.Build()
 	for range 100 {
-		in.Judge(datapath.Inside, frame)
+		w.Judge(datapath.Inside, frame)
 	}
-	if n := testing.AllocsPerRun(1000, func() { in.Judge(datapath.Inside, frame) }); n > 0 {
+	if n := testing.AllocsPerRun(1000, func() { w.Judge(datapath.Inside, frame) }); n > 0 {
 		t.Errorf("%v allocations a frame", n)
 	}
 }

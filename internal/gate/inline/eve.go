@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 )
 
-// journal is a file of records that is put aside when it has grown. One
-// goroutine uses it. Each Write is one record and is never torn.
+// journal is a file of records that is put aside when it has grown. Workers
+// share it. Each Write is one record and is never torn.
 type journal struct {
+	mu   sync.Mutex
 	cfg  Eve
 	file *os.File
 	w    *bufio.Writer
@@ -40,6 +42,8 @@ func (j *journal) open() error {
 
 // Write implements io.Writer.
 func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.cfg.MaxBytes > 0 && j.size > 0 && j.size+int64(len(b)) > j.cfg.MaxBytes {
 		if err := j.rotate(); err != nil {
 			return 0, err
@@ -67,6 +71,10 @@ func (j *journal) rotate() error {
 	return errors.Join(err, j.open())
 }
 
-func (j *journal) flush() error { return j.w.Flush() }
+func (j *journal) flush() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.w.Flush()
+}
 
 func (j *journal) close() error { return errors.Join(j.w.Flush(), j.file.Close()) }

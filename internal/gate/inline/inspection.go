@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,13 +12,19 @@ import (
 	"github.com/masugata/masugata/internal/datapath/afxdp"
 	"github.com/masugata/masugata/internal/gate/offline"
 	"github.com/masugata/masugata/internal/inspect/engine"
-	"github.com/masugata/masugata/internal/inspect/flow"
-	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/rule"
 	"github.com/masugata/masugata/internal/model"
 )
 
-// Verdicts tells the kernel what becomes of flows; xdp.Verdicts does.
+// Kernel is the data path's part of an inspection; xdp.Datapath is one.
+type Kernel interface {
+	// SetSocket has a worker's frames of a queue go to a socket.
+	SetSocket(side datapath.Side, queue, worker, fd int) error
+	SetWorkers(n int) error
+}
+
+// Verdicts tells the kernel what becomes of flows; xdp.Verdicts does. Its
+// methods may be called from every worker.
 type Verdicts interface {
 	Alive()
 	Gone()
@@ -27,7 +32,7 @@ type Verdicts interface {
 	Forget()
 }
 
-// Stats are the counters of an Inspection.
+// Stats are the counters of an Inspection, all workers together.
 type Stats struct {
 	Inspected uint64 `json:"inspected"` // frames
 	Forwarded uint64 `json:"forwarded"`
@@ -37,77 +42,106 @@ type Stats struct {
 	Alerts    uint64 `json:"alerts"`
 	Settled   uint64 `json:"settled_flows"` // handed to the kernel: nothing more can be found
 	Blocked   uint64 `json:"blocked_flows"` // that the kernel drops
-	Reloads   uint64 `json:"reloads"`
-	Errors    uint64 `json:"errors"` // verdicts and records that could not be written
+	Reloads   uint64 `json:"reloads"`       // that every worker has taken
+	Errors    uint64 `json:"errors"`        // verdicts and records that could not be written
+}
+
+// add adds up the counters of workers; Reloads is the least of them.
+func (s *Stats) add(o *Stats) {
+	s.Inspected += o.Inspected
+	s.Forwarded += o.Forwarded
+	s.Dropped += o.Dropped
+	s.Rejected += o.Rejected
+	s.RingFull += o.RingFull
+	s.Alerts += o.Alerts
+	s.Settled += o.Settled
+	s.Blocked += o.Blocked
+	s.Reloads = min(s.Reloads, o.Reloads)
+	s.Errors += o.Errors
 }
 
 // Status is how an Inspection stands.
 type Status struct {
 	Stats
-	Mode  model.Mode `json:"mode"`             // of devices without one of their own
-	Own   int        `json:"devices_own_mode"` // devices with a mode of their own
-	Rules Loaded     `json:"rules"`
-	Error string     `json:"error,omitempty"` // of the last reload or of the running
+	Mode    model.Mode `json:"mode"`             // of devices without one of their own
+	Own     int        `json:"devices_own_mode"` // devices with a mode of their own
+	Workers []uint64   `json:"workers"`          // frames that each has inspected
+	Rules   Loaded     `json:"rules"`
+	Error   string     `json:"error,omitempty"` // of the last reload or of the running
 }
 
-// Inspection is the engine on live traffic. Make it with New, give it its
-// sockets with Attach, run it with Run; Reload, SetModes, Status and Fetch may be called
-// from any goroutine.
+// Inspection is the engine on live traffic, one for each worker over rules that
+// all share. Make it with New, give it its sockets with Attach, run it with
+// Run; Reload, SetModes, Status and Fetch may be called from any goroutine.
 type Inspection struct {
 	cfg      Config
-	engine   *engine.Engine
-	sink     *alerts
+	workers  []*worker
 	journal  *journal // nil for none
 	crossing *afxdp.Crossing
 	verdicts Verdicts
-	now      int64
-	stats    Stats
-	buf      [256]byte // of a refusal
-
-	next  atomic.Pointer[rule.Set]
-	modes atomic.Pointer[Modes]
-	asked atomic.Bool // the kernel must ask again about every flow
+	modes    atomic.Pointer[Modes]
 
 	mu     sync.Mutex
 	status Status
 }
 
-// New compiles the rules and makes the engine.
+// New compiles the rules and makes an engine for each worker.
 func New(cfg Config) (*Inspection, error) {
+	cfg.Workers = max(cfg.Workers, 1)
 	set, loaded, err := compile(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	i := &Inspection{cfg: cfg, sink: &alerts{list: make(map[Key]*Alert)}}
+	i := &Inspection{cfg: cfg}
 	i.status.Rules = loaded
-	i.SetModes(cfg.Modes)
-	s := cfg.settings()
-	// Streams are always read as if packets could be stopped, because a reload
-	// may make it so; what only observes has its verdicts softened.
-	flows, err := engine.FlowConfig(s, true)
-	if err != nil {
-		return nil, fmt.Errorf("inspection.settings: %w", err)
-	}
-	flows.MaxFlows, flows.Stream.Memory = cfg.Flows, cfg.Memory
 	if cfg.Eve.Path != "" {
 		if i.journal, err = openJournal(cfg.Eve); err != nil {
 			return nil, err
 		}
-		i.sink.records = engine.NewRecords(i.journal, recordOptions(&cfg))
 	}
-	i.engine, err = engine.New(engine.Config{
-		Specs: offline.Specs(s), Rules: set, Flow: flows, Settings: s, Sink: i.sink,
+	for n := range cfg.Workers {
+		w, err := i.newWorker(n, set)
+		if err != nil {
+			return nil, fmt.Errorf("inspection.settings: %w", err)
+		}
+		i.workers = append(i.workers, w)
+	}
+	i.SetModes(cfg.Modes)
+	return i, nil
+}
+
+// newWorker makes a worker with its share of flows and memory.
+func (i *Inspection) newWorker(n int, set *rule.Set) (*worker, error) {
+	s := i.cfg.settings()
+	// Streams are always read as if packets could be stopped, because a reload
+	// may make it so; what only observes has its verdicts softened.
+	flows, err := engine.FlowConfig(s, true)
+	if err != nil {
+		return nil, err
+	}
+	most := max(i.cfg.Flows/i.cfg.Workers, minFlows)
+	flows.MaxFlows, flows.Stream.Memory = most, max(i.cfg.Memory/i.cfg.Workers, minMemory)
+	flows.Seed += uint64(n) << 47 // flow numbers differ between workers
+	w := &worker{in: i, number: n, sink: &alerts{list: make(map[Key]*Alert)}}
+	if i.journal != nil {
+		w.sink.records = engine.NewRecords(i.journal, recordOptions(&i.cfg))
+	}
+	w.engine, err = engine.New(engine.Config{
+		Specs: offline.Specs(s), Rules: set, Flow: flows, Settings: s, Sink: w.sink,
 		Decoder: engine.DecoderOptions(s, s.Bool("stream.checksum-validation", true)),
 		Inspect: rule.InspectorConfig{
 			PacketAlertMax: int(s.Size("packet-alert-max", 15)), RecursionLimit: int(s.Size("detect.inspection-recursion-limit", 3000)),
-			FlowMemory: cfg.Flows, IPS: true,
+			FlowMemory: most, IPS: true,
 		},
 	})
-	if err != nil {
-		return nil, fmt.Errorf("inspection.settings: %w", err)
-	}
-	return i, nil
+	return w, err
 }
+
+// The least that a worker gets.
+const (
+	minFlows  = 256
+	minMemory = 1 << 20
+)
 
 func recordOptions(cfg *Config) engine.RecordOptions {
 	o := engine.RecordOptions{IPS: true}
@@ -122,123 +156,63 @@ func recordOptions(cfg *Config) engine.RecordOptions {
 
 // Attach opens sockets on the ports, in the network namespace of the calling
 // thread. The error wraps afxdp.ErrUnavailable when the machine has none.
-func (i *Inspection) Attach(v Verdicts, bind func(side datapath.Side, queue, fd int) error) error {
-	c, err := afxdp.Open(afxdp.Config{Inside: i.cfg.Inside, Outside: i.cfg.Outside, Bind: bind})
+func (i *Inspection) Attach(v Verdicts, k Kernel) error {
+	c, err := afxdp.Open(afxdp.Config{Inside: i.cfg.Inside, Outside: i.cfg.Outside, Bind: k.SetSocket, Workers: len(i.workers)})
 	if err != nil {
 		return err
 	}
+	if err = k.SetWorkers(len(i.workers)); err != nil {
+		return errors.Join(err, c.Close())
+	}
 	i.crossing, i.verdicts = c, v
+	for n, w := range i.workers {
+		w.crossing = c.Worker(n)
+	}
 	v.Forget() // of a former process, that had perhaps other rules
 	v.Alive()
 	return nil
 }
 
-const (
-	idleWait   = 50                     // milliseconds
-	aliveEvery = 200 * time.Millisecond // how often the kernel hears that inspection goes on
-)
-
-// Run inspects until ctx ends. It keeps its thread.
+// Run inspects until ctx ends or a worker fails. Each worker keeps a thread.
 func (i *Inspection) Run(ctx context.Context) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var told int64
-	var failed error
-	for ctx.Err() == nil && failed == nil {
-		i.now = time.Now().UnixNano()
-		i.swap()
-		n, err := i.crossing.Turn(i, idleWait)
-		failed = err
-		if i.now-told >= int64(aliveEvery) || n == 0 && i.now-told >= int64(aliveEvery)/2 {
-			told = i.now
-			i.verdicts.Alive()
-			i.engine.Advance(i.now)
-			i.tell()
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(i.workers))
+	var wg sync.WaitGroup
+	began := time.Now().UnixNano()
+	for _, w := range i.workers {
+		w.beat.Store(began)
 	}
-	return errors.Join(failed, i.close())
-}
-
-// swap goes on with the rules of a reload, and with other modes.
-func (i *Inspection) swap() {
-	if i.asked.Swap(false) {
-		i.verdicts.Forget()
+	for n, w := range i.workers {
+		wg.Go(func() {
+			errs[n] = w.run(ctx)
+			cancel() // one missing worker is a share of the traffic that nobody inspects
+		})
 	}
-	set := i.next.Swap(nil)
-	if set == nil {
-		return
-	}
-	i.engine.Swap(set)
-	i.verdicts.Forget()
-	i.stats.Reloads++
-}
-
-// tell puts the counters where others see them, and records on disk.
-func (i *Inspection) tell() {
-	if i.journal != nil {
-		if err := i.journal.flush(); err != nil {
-			i.stats.Errors++
-		}
-	}
-	s := i.stats
-	c := i.crossing.Stats()
-	s.Inspected, s.Forwarded, s.Dropped, s.RingFull = c.Received, c.Forwarded, c.Dropped, c.RingFull
-	s.Alerts = i.sink.count()
-	i.mu.Lock()
-	i.status.Stats = s
-	i.mu.Unlock()
-}
-
-// close lets the kernel go on alone, judges what it handed over before, and
-// finishes the flows.
-func (i *Inspection) close() error {
+	wg.Wait()
 	i.verdicts.Gone()
-	for range 100 { // so many turns empty every ring
-		if n, err := i.crossing.Turn(i, 1); n == 0 || err != nil {
-			break
-		}
+	errs = append(errs, i.crossing.Close())
+	for _, w := range i.workers {
+		w.engine.Close()
 	}
-	i.tell()
-	err := i.crossing.Close()
-	i.engine.Close()
 	if i.journal != nil {
-		err = errors.Join(err, i.journal.close())
+		errs = append(errs, i.journal.close())
 	}
-	return err
+	return errors.Join(errs...)
 }
 
-// Judge implements afxdp.Judge.
-func (i *Inspection) Judge(side datapath.Side, frame []byte) []byte {
-	device := deviceOf(side, frame)
-	mode := i.modes.Load().of(device)
-	if mode == model.ModeOff {
-		i.settle(side, frame, nil, datapath.FateForward)
-		return frame
-	}
-	i.sink.device, i.sink.harm = device, mode == model.ModeEnforce
-	a := i.engine.Frame(packet.LinkEthernet, frame, i.now, 0)
-	if f := a.Flow; f != nil {
-		i.sink.belongs(f.Slot)
-		switch {
-		case f.Flags&flow.FlagDropped != 0 && mode == model.ModeEnforce:
-			i.settle(side, frame, f, datapath.FateDrop)
-		case f.Flags&flow.FlagBypassed != 0:
-			i.settle(side, frame, f, datapath.FateForward)
+// beatFor is how long a worker may be silent before the kernel hears that the
+// inspection does not go on.
+const beatFor = int64(500 * time.Millisecond)
+
+// alive tells the kernel that inspection goes on, if every worker does.
+func (i *Inspection) alive(now int64) {
+	for _, w := range i.workers {
+		if now-w.beat.Load() > beatFor {
+			return
 		}
 	}
-	if mode != model.ModeEnforce {
-		return frame
-	}
-	if a.Drop {
-		if a.Tell != 0 {
-			i.reject(side, frame, a.Tell)
-		}
-		return nil
-	}
-	if a.Rewrite != nil {
-		rewrite(frame, a.Rewrite)
-	}
-	return frame
+	i.verdicts.Alive()
 }
 
 // SetModes says what is done to whose traffic from the next frame on.
@@ -246,41 +220,15 @@ func (i *Inspection) SetModes(m Modes) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if old := i.modes.Swap(&m); old != nil && !old.equal(&m) {
-		i.asked.Store(true)
+		for _, w := range i.workers {
+			w.asked.Store(true)
+		}
 	}
 	i.status.Mode, i.status.Own = m.All, len(m.Devices)
 }
 
-// settle has the kernel deal with the rest of a flow, if it can name it. f is
-// nil when nothing is known of the flow.
-func (i *Inspection) settle(side datapath.Side, frame []byte, f *flow.Flow, fate datapath.Fate) {
-	h, ok := readHeads(frame)
-	if !ok || f != nil && !sameFlow(&h, f) {
-		return
-	}
-	id := h.flowID(side, frame)
-	if err := i.verdicts.Set(&id, fate); err != nil {
-		i.stats.Errors++
-		return
-	}
-	switch {
-	case f == nil || !i.sink.fresh(f):
-	case fate == datapath.FateDrop:
-		i.stats.Blocked++
-	default:
-		i.stats.Settled++
-	}
-}
-
-// sameFlow says whether the outermost headers are those of the flow: of
-// tunnels the engine may speak of a flow inside.
-func sameFlow(h *heads, f *flow.Flow) bool {
-	return h.proto == f.Proto && h.version == f.IPVersion &&
-		(h.srcPort == f.ClientPort && h.dstPort == f.ServerPort || h.srcPort == f.ServerPort && h.dstPort == f.ClientPort)
-}
-
 // Reload compiles the rules beside the ones in force, which hold when it
-// fails, and puts them into force between two frames.
+// fails, and puts them into force between two frames of each worker.
 func (i *Inspection) Reload(cfg Config) error {
 	set, loaded, err := compile(&cfg)
 	i.mu.Lock()
@@ -289,7 +237,9 @@ func (i *Inspection) Reload(cfg Config) error {
 		i.status.Error = err.Error()
 		return err
 	}
-	i.next.Store(set)
+	for _, w := range i.workers {
+		w.next.Store(set)
+	}
 	i.status.Rules, i.status.Error = loaded, ""
 	return nil
 }
@@ -298,9 +248,33 @@ func (i *Inspection) Reload(cfg Config) error {
 func (i *Inspection) Status() Status {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.status
+	s := i.status
+	s.Stats, s.Workers = i.workers[0].told, nil
+	for n, w := range i.workers {
+		s.Workers = append(s.Workers, w.told.Inspected)
+		if n > 0 {
+			s.Stats.add(&w.told)
+		}
+	}
+	return s
 }
 
 // Fetch gives the alerts since the last call, and how many more there were
 // than are kept.
-func (i *Inspection) Fetch() (list map[Key]*Alert, lost uint64) { return i.sink.fetch() }
+func (i *Inspection) Fetch() (list map[Key]*Alert, lost uint64) {
+	for _, w := range i.workers {
+		more, n := w.sink.fetch()
+		lost += n
+		if list == nil {
+			list = more
+			continue
+		}
+		for k, a := range more {
+			if old := list[k]; old != nil {
+				a.join(old)
+			}
+			list[k] = a
+		}
+	}
+	return list, lost
+}

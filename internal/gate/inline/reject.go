@@ -122,23 +122,23 @@ func shell(buf, frame []byte, h *heads, back bool, proto uint8, n int) []byte {
 }
 
 // reject refuses a frame towards the ends that are to be told.
-func (i *Inspection) reject(side datapath.Side, frame []byte, to engine.Tell) {
+func (w *worker) reject(side datapath.Side, frame []byte, to engine.Tell) {
 	h, ok := readHeads(frame)
 	if !ok {
 		return
 	}
-	i.stats.Rejected++
+	w.stats.Rejected++
 	if to&engine.TellSender != 0 {
-		i.send(side, answer(i.buf[:], frame, &h, true))
+		w.send(side, answer(w.buf[:], frame, &h, true))
 	}
 	if to&engine.TellReceiver != 0 {
-		i.send(side^1, answer(i.buf[:], frame, &h, false))
+		w.send(side^1, answer(w.buf[:], frame, &h, false))
 	}
 }
 
 // send sends a frame of our own, if there is one.
-func (i *Inspection) send(side datapath.Side, frame []byte) {
+func (w *worker) send(side datapath.Side, frame []byte) {
 	if frame != nil {
-		i.crossing.Send(side, frame)
+		w.crossing.Send(side, frame)
 	}
 }
