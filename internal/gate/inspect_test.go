@@ -35,7 +35,13 @@ alert udp any any -> any any (msg:"beacon"; content:"beacon"; sid:4; rev:1;)
 
 // inspected makes a rig whose gate inspects with the rules.
 func inspected(t *testing.T, mode model.Mode, rules string) *rig {
-	w := newRig(t)
+	return inspectedOf(t, 1, mode, rules)
+}
+
+// inspectedOf is inspected with so many queues on each port, and workers.
+func inspectedOf(t *testing.T, queues int, mode model.Mode, rules string) *rig {
+	w := newRigOf(t, queues)
+	w.cfg.Inspection.Workers = queues
 	file := filepath.Join(t.TempDir(), "test.rules")
 	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
 		t.Fatal(err)

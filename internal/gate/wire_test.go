@@ -30,6 +30,7 @@ type rig struct {
 	t                     *testing.T
 	device, gate, outside netns.NsHandle
 	cfg                   Config
+	queues                int // of each port
 }
 
 const (
@@ -39,11 +40,14 @@ const (
 	deviceMAC   = "02:00:00:00:0a:01"
 )
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigOf(t, 1) }
+
+// newRigOf is newRig with so many queues on each port.
+func newRigOf(t *testing.T, queues int) *rig {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to make network namespaces")
 	}
-	w := &rig{t: t, device: newNS(t), gate: newNS(t), outside: newNS(t)}
+	w := &rig{t: t, device: newNS(t), gate: newNS(t), outside: newNS(t), queues: queues}
 	w.pair("in", w.device, deviceAddr, deviceMAC)
 	w.pair("out", w.outside, outsideAddr, "02:00:00:00:0b:01")
 	dir := t.TempDir()
@@ -100,7 +104,7 @@ func (w *rig) pair(port string, end netns.NsHandle, addr, mac string) {
 		if err != nil {
 			return struct{}{}, err
 		}
-		v := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port}, PeerName: "eth0", PeerNamespace: netlink.NsFd(end), PeerHardwareAddr: hw}
+		v := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port, NumRxQueues: w.queues, NumTxQueues: w.queues}, PeerName: "eth0", PeerNamespace: netlink.NsFd(end), PeerHardwareAddr: hw}
 		if err := netlink.LinkAdd(v); err != nil {
 			return struct{}{}, err
 		}
