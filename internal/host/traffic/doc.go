@@ -63,9 +63,6 @@ type Flow struct {
 // Address gives the destination.
 func (f *Flow) Address() netip.Addr { return netip.AddrFrom16(f.Dst).Unmap() }
 
-// Source gives the source of the last packet.
-func (f *Flow) Source() netip.Addr { return netip.AddrFrom16(f.Src).Unmap() }
-
 // Sample is what Read gives besides the flows.
 type Sample struct {
 	Total   [NumClasses]float64 // packets sent since the last Read

@@ -30,14 +30,6 @@ type block struct {
 
 func (b block) none() bool { return b.class == 0 }
 
-// size is the block's capacity in bytes.
-func (b block) size() int {
-	if b.none() {
-		return 0
-	}
-	return 1 << b.class
-}
-
 func classOf(n int) uint8 {
 	if n <= 1<<minClass {
 		return minClass

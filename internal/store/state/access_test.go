@@ -130,7 +130,6 @@ func testParts(t *testing.T, f fixture) {
 		t.Fatal("no longer revoked")
 	}
 	wantErr(t, f.SaveCertificate(ctx, model.Certificate{Serial: "0c", Part: p.ID}), model.ErrConflict)
-	same(t, must[[]model.PartID](t)(f.RevokedParts(ctx)), []model.PartID{p.ID})
 	_, err = f.Part(ctx, "gate-unknown")
 	wantErr(t, err, model.ErrNotFound)
 }
@@ -158,19 +157,6 @@ func testSets(t *testing.T, f fixture) {
 	second := must[model.PolicyText](t)(f.SavePolicy(ctx, "a: 2", "user:ada"))
 	same(t, second, model.PolicyText{Version: 2, Text: "a: 2", Author: "user:ada", Time: now})
 	same(t, must[model.PolicyText](t)(f.Policy(ctx)), second)
-	list, next, err := f.Policies(ctx, model.Page{Limit: 1})
-	ok(t, err)
-	same(t, list, []model.PolicyText{second})
-	list, next, err = f.Policies(ctx, model.Page{Limit: 1, Before: next})
-	ok(t, err)
-	if len(list) != 1 || list[0].Version != 1 || next != "" {
-		t.Fatalf("%+v %q", list, next)
-	}
-
-	same(t, must[string](t)(f.Setting(ctx, "x")), "")
-	ok(t, f.SetSetting(ctx, "x", "1"))
-	ok(t, f.SetSetting(ctx, "x", "2"))
-	same(t, must[string](t)(f.Setting(ctx, "x")), "2")
 }
 
 const goodPassword = "correct horse battery"

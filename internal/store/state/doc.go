@@ -1,6 +1,6 @@
 // Package state keeps what the control plane must not forget: people and
 // their tokens, enrolled parts and certificates, devices, incidents, actions,
-// the audit trail, signed sets, policy texts and settings. Events are not
+// the audit trail, signed sets and policy texts. Events are not
 // here (store/event).
 //
 // One set of queries (query.sql, compiled by sqlc) runs on SQLite, the

@@ -79,6 +79,7 @@ func putPart(ctx context.Context, q *sqldb.Queries, p model.Part) error {
 }
 
 // Certificates lists all certificates of a part, the one that ends last first.
+// The long tests check with it what a crash has left.
 func (s *Store) Certificates(ctx context.Context, part model.PartID) ([]model.Certificate, error) {
 	rows, err := s.db().ListCertificates(ctx, string(part))
 	if err != nil {
@@ -194,17 +195,4 @@ func (s *Store) RevokePart(ctx context.Context, id model.PartID, by, reason stri
 		return err
 	})
 	return out, err
-}
-
-// RevokedParts lists the IDs of all revoked parts.
-func (s *Store) RevokedParts(ctx context.Context) ([]model.PartID, error) {
-	rows, err := s.db().ListRevokedParts(ctx)
-	if err != nil {
-		return nil, wrap(err, "revoked parts")
-	}
-	list := make([]model.PartID, len(rows))
-	for i, id := range rows {
-		list[i] = model.PartID(id)
-	}
-	return list, nil
 }

@@ -84,9 +84,6 @@ SELECT * FROM parts WHERE id = $1;
 -- name: ListParts :many
 SELECT * FROM parts ORDER BY enrolled, id;
 
--- name: ListRevokedParts :many
-SELECT id FROM parts WHERE revoked ORDER BY id;
-
 -- name: UpdatePart :exec
 UPDATE parts SET doc = $2 WHERE id = $1;
 
@@ -224,12 +221,3 @@ SELECT * FROM policy_texts ORDER BY version DESC LIMIT 1;
 
 -- name: InsertPolicy :exec
 INSERT INTO policy_texts (version, text, author, time) VALUES ($1, $2, $3, $4);
-
--- name: ListPolicies :many
-SELECT * FROM policy_texts WHERE version < sqlc.arg(before) ORDER BY version DESC LIMIT sqlc.arg(most);
-
--- name: GetSetting :one
-SELECT value FROM settings WHERE key = $1;
-
--- name: PutSetting :exec
-INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value;

@@ -95,35 +95,3 @@ func (s *Store) Policy(ctx context.Context) (model.PolicyText, error) {
 func policyText(r sqldb.PolicyText) model.PolicyText {
 	return model.PolicyText{Version: uint64(r.Version), Text: r.Text, Author: r.Author, Time: fromNanos(r.Time)}
 }
-
-// Policies gives a page of policy texts, newest first.
-func (s *Store) Policies(ctx context.Context, p model.Page) (list []model.PolicyText, next string, err error) {
-	before, err := numberBefore(p)
-	if err != nil {
-		return nil, "", err
-	}
-	limit, n := most(p)
-	rows, err := s.db().ListPolicies(ctx, sqldb.ListPoliciesParams{Before: before, Most: n})
-	if err != nil {
-		return nil, "", wrap(err, "policies")
-	}
-	rows, next = cut(rows, limit, func(r sqldb.PolicyText) string { return strconv.FormatInt(r.Version, 10) })
-	for _, r := range rows {
-		list = append(list, policyText(r))
-	}
-	return list, next, nil
-}
-
-// Setting gives a setting, "" when it was never set.
-func (s *Store) Setting(ctx context.Context, key string) (string, error) {
-	v, err := s.db().GetSetting(ctx, key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return v, wrap(err, "setting %s", key)
-}
-
-// SetSetting stores a setting.
-func (s *Store) SetSetting(ctx context.Context, key, value string) error {
-	return wrap(sqldb.New(s.write).PutSetting(ctx, sqldb.PutSettingParams{Key: key, Value: value}), "setting %s", key)
-}

@@ -144,13 +144,7 @@ CREATE TABLE policy_texts (
     time    BIGINT NOT NULL
 );
 
-CREATE TABLE settings (
-    key   TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-);
-
 -- +goose Down
-DROP TABLE settings;
 DROP TABLE policy_texts;
 DROP TABLE signed_sets;
 DROP TABLE audit_head;

@@ -114,11 +114,6 @@ type Session struct {
 	Expires int64
 }
 
-type Setting struct {
-	Key   string
-	Value string
-}
-
 type SignedSet struct {
 	Name    string
 	Version int64

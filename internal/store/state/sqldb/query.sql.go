@@ -350,17 +350,6 @@ func (q *Queries) GetSession(ctx context.Context, arg GetSessionParams) ([]byte,
 	return data, err
 }
 
-const getSetting = `-- name: GetSetting :one
-SELECT value FROM settings WHERE key = $1
-`
-
-func (q *Queries) GetSetting(ctx context.Context, key string) (string, error) {
-	row := q.db.QueryRowContext(ctx, getSetting, key)
-	var value string
-	err := row.Scan(&value)
-	return value, err
-}
-
 const getUser = `-- name: GetUser :one
 SELECT name, access, password, created, last_login, password_set FROM users WHERE name = $1
 `
@@ -1094,70 +1083,6 @@ func (q *Queries) ListParts(ctx context.Context) ([]Part, error) {
 	return items, nil
 }
 
-const listPolicies = `-- name: ListPolicies :many
-SELECT version, text, author, time FROM policy_texts WHERE version < $1 ORDER BY version DESC LIMIT $2
-`
-
-type ListPoliciesParams struct {
-	Before int64
-	Most   int32
-}
-
-func (q *Queries) ListPolicies(ctx context.Context, arg ListPoliciesParams) ([]PolicyText, error) {
-	rows, err := q.db.QueryContext(ctx, listPolicies, arg.Before, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []PolicyText{}
-	for rows.Next() {
-		var i PolicyText
-		if err := rows.Scan(
-			&i.Version,
-			&i.Text,
-			&i.Author,
-			&i.Time,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listRevokedParts = `-- name: ListRevokedParts :many
-SELECT id FROM parts WHERE revoked ORDER BY id
-`
-
-func (q *Queries) ListRevokedParts(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, listRevokedParts)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listUsers = `-- name: ListUsers :many
 SELECT name, access, password, created, last_login, password_set FROM users ORDER BY name
 `
@@ -1353,20 +1278,6 @@ type PutSessionParams struct {
 
 func (q *Queries) PutSession(ctx context.Context, arg PutSessionParams) error {
 	_, err := q.db.ExecContext(ctx, putSession, arg.Token, arg.Data, arg.Expires)
-	return err
-}
-
-const putSetting = `-- name: PutSetting :exec
-INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value
-`
-
-type PutSettingParams struct {
-	Key   string
-	Value string
-}
-
-func (q *Queries) PutSetting(ctx context.Context, arg PutSettingParams) error {
-	_, err := q.db.ExecContext(ctx, putSetting, arg.Key, arg.Value)
 	return err
 }
 
