@@ -69,7 +69,7 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Rules = set
+	cfg.Rules, cfg.Hashes = set, recordHashes(settings)
 	late := &lateBits{}
 	written := newRecords(q, settings, set, out, late)
 	var page *report.Collector
@@ -133,7 +133,7 @@ func newRecords(q Request, s engine.Settings, set *rule.Set, out *records, late 
 	if out.w == nil {
 		return nil
 	}
-	opt := recordOptions(s, q.IPS)
+	opt := recordOptions(s, q.IPS, q.Capture)
 	opt.Flowbits = late.flowbits
 	opt.Magic = opt.Magic || set.WantsMagic()
 	return engine.NewRecords(out.w, opt)

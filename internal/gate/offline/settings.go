@@ -147,7 +147,7 @@ func ruleOptions(s engine.Settings, files []string) (rule.Options, error) {
 	for _, f := range files {
 		folders = append(folders, filepath.Dir(f))
 	}
-	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders),
+	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders), KeepText: keepsText(s),
 		Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate}, JSON: library.JSON}
 	var err error
 	if o.Threshold, err = optional(s["threshold-file"]); err != nil {

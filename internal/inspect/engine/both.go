@@ -54,6 +54,34 @@ func (b Both) Oddities(p *packet.Packet, o flow.Outcome, found protocol.Events) 
 	}
 }
 
+// ARP implements PacketSink.
+func (b Both) ARP(p *packet.Packet) {
+	for _, s := range b {
+		if s, ok := s.(PacketSink); ok {
+			s.ARP(p)
+		}
+	}
+}
+
+// WantsFrames implements FrameSink.
+func (b Both) WantsFrames() bool {
+	for _, s := range b {
+		if s, ok := s.(FrameSink); ok && s.WantsFrames() {
+			return true
+		}
+	}
+	return false
+}
+
+// Frame implements FrameSink.
+func (b Both) Frame(f *flow.Flow, frame *protocol.Frame, p *packet.Packet) {
+	for _, s := range b {
+		if s, ok := s.(FrameSink); ok {
+			s.Frame(f, frame, p)
+		}
+	}
+}
+
 // Stopped implements PacketSink.
 func (b Both) Stopped(p *packet.Packet, o flow.Outcome, reason string) {
 	for _, s := range b {

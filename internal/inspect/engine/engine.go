@@ -18,8 +18,9 @@ type Config struct {
 	Flow     flow.Config
 	Decoder  packet.Options
 	Inspect  rule.InspectorConfig
-	Settings Settings // for the parsers: app-layer.protocols.…
-	Sink     Sink     // nil: records are not made
+	Settings Settings        // for the parsers: app-layer.protocols.…
+	Sink     Sink            // nil: records are not made
+	Hashes   protocol.Hashes // digests of files that records want, beside those of rules
 }
 
 // Sink takes what the engine finds. It is called on the engine's goroutine;
@@ -103,6 +104,8 @@ type Engine struct {
 	inspect   *rule.Inspector
 	sink      Sink
 	odd       PacketSink // sink, when it is one
+	framed    FrameSink  // sink, when it wants frames
+	hashes    protocol.Hashes
 
 	apps    []app // by flow slot
 	env     protocol.Env
@@ -151,12 +154,16 @@ func New(cfg Config) (*Engine, error) {
 		}
 	}
 	e.odd, _ = cfg.Sink.(PacketSink)
+	if s, ok := cfg.Sink.(FrameSink); ok && s.WantsFrames() {
+		e.framed = s
+	}
+	e.hashes = cfg.Hashes
 	table, err := flow.New(cfg.Flow, e)
 	if err != nil {
 		return nil, err
 	}
 	e.table = table
-	e.env.Hashes = cfg.Rules.Hashes()
+	e.env.Hashes = cfg.Rules.Hashes() | e.hashes
 	return e, nil
 }
 
@@ -229,6 +236,9 @@ func (e *Engine) remark(p *packet.Packet, o flow.Outcome, a Action) {
 	if e.odd == nil {
 		return
 	}
+	if p.Has&packet.HasARP != 0 {
+		e.odd.ARP(p)
+	}
 	if !p.Events.Empty() || !o.Events.Empty() {
 		e.odd.Oddities(p, o, protocol.Events{})
 	}
@@ -293,7 +303,7 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 func (e *Engine) Swap(set *rule.Set) {
 	e.rules = set
 	e.inspect.Adopt(set)
-	e.env.Hashes = set.Hashes()
+	e.env.Hashes = set.Hashes() | e.hashes
 	e.epoch++
 	e.table.Reopen()
 }

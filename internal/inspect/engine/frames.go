@@ -15,6 +15,7 @@ const (
 type frames struct {
 	list  []protocol.Frame
 	bytes int
+	ended [2]uint64 // so far, by direction
 }
 
 // add copies frames; those over the bound are left out.
@@ -24,6 +25,8 @@ func (k *frames) add(more []protocol.Frame) {
 			return
 		}
 		k.bytes += len(f.Data)
+		k.ended[f.Dir&1]++
+		f.ID = k.ended[f.Dir&1]
 		f.Data = append([]byte(nil), f.Data...)
 		k.list = append(k.list, f)
 	}

@@ -29,7 +29,7 @@ func (e *Engine) prepare(f *flow.Flow) {
 	v.Now, v.Client, v.Server, v.ClientPort, v.ServerPort = e.now, f.Client, f.Server, f.ClientPort, f.ServerPort
 	v.UDP, v.Consumed, v.TriggerRawStream, v.NoPayload = f.Proto == 17, 0, false, false
 	v.Frames, v.Expect = v.Frames[:0], v.Expect[:0]
-	v.WantFrames = e.rules.WantsFrames(f.App)
+	v.WantFrames = e.framed != nil || e.rules.WantsFrames(f.App)
 }
 
 // parse hands bytes to the parser and does what it answers.

@@ -16,7 +16,7 @@ func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx,
 		return
 	}
 	o := r.begin(spec.Record, f, p)
-	r.ends(f, p)
+	r.ends(f, packet.ToServer, p)
 	r.metadataOfFlow(f)
 	if numbered(spec.ID) {
 		o.Uint("tx_id", tx.Inspection().Number)
@@ -62,11 +62,15 @@ func (r *Records) beside(tx protocol.Tx, d packet.Direction) bool {
 	return true
 }
 
-// ends writes the addresses of a flow: the client is the source, whoever sent
-// what the record tells.
-func (r *Records) ends(f *flow.Flow, p *packet.Packet) {
+// ends writes the addresses of a flow: the client is the source, or for files
+// that the server sent (d), the server.
+func (r *Records) ends(f *flow.Flow, d packet.Direction, p *packet.Packet) {
 	o := &r.o
-	r.between(f.Proto, f.Client, f.ClientPort, f.Server, f.ServerPort)
+	if d == packet.ToClient {
+		r.between(f.Proto, f.Server, f.ServerPort, f.Client, f.ClientPort)
+	} else {
+		r.between(f.Proto, f.Client, f.ClientPort, f.Server, f.ServerPort)
+	}
 	r.proto(f.Proto)
 	o.Uint("ip_v", uint64(f.IPVersion))
 	o.Str("pkt_src", source(p))
@@ -78,7 +82,7 @@ func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, is *pr
 		return
 	}
 	o := r.begin("fileinfo", f, p)
-	r.ends(f, p)
+	r.ends(f, d, p)
 	r.metadataOfFlow(f)
 	if rec, ok := tx.(protocol.Recorder); ok && spec.Record != "" {
 		at := len(o.B)
@@ -89,7 +93,7 @@ func (r *Records) File(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, is *pr
 		}
 		r.beside(tx, d)
 	}
-	o.Str("app_proto", f.App.String())
+	r.application(f)
 	o.BeginObject("fileinfo")
 	r.file(is, tx.Inspection().Number)
 	o.End()
@@ -148,16 +152,30 @@ func (r *Records) Anomaly(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, eve
 		return
 	}
 	o := r.begin("anomaly", f, p)
-	r.ends(f, p)
+	r.ends(f, packet.ToServer, p)
 	r.metadataOfFlow(f)
 	o.Uint("tx_id", tx.Inspection().Number)
 	o.BeginObject("anomaly")
 	o.Str("app_proto", spec.ID.String())
 	o.Str("type", "applayer")
-	o.Str("event", event)
+	if capitals(spec.ID) {
+		o.Text("event", upper(event))
+	} else {
+		o.Str("event", event)
+	}
 	o.Str("layer", "proto_parser")
 	o.End()
 	r.finish()
+}
+
+// capitals says whether records write a protocol's events in capitals, as
+// Suricata does for those whose parsers are its oldest.
+func capitals(id protocol.ID) bool {
+	switch id {
+	case protocol.HTTP1, protocol.TLS, protocol.SMTP, protocol.FTP, protocol.DNP3:
+		return true
+	}
+	return false
 }
 
 // FlowEnd implements Sink.
@@ -174,9 +192,7 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 		o.Uint("icmp_type", uint64(f.ClientPort))
 		o.Uint("icmp_code", uint64(f.ServerPort))
 	}
-	if f.App != protocol.Unknown {
-		o.Str("app_proto", f.App.String())
-	}
+	r.application(f)
 	o.BeginObject("flow")
 	r.counts(f)
 	r.time("start", f.Start)

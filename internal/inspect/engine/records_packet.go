@@ -16,6 +16,8 @@ type PacketSink interface {
 	Oddities(p *packet.Packet, o flow.Outcome, found protocol.Events)
 	// Stopped tells of a packet that must not pass although no rule said so.
 	Stopped(p *packet.Packet, o flow.Outcome, reason string)
+	// ARP tells of a packet of the Address Resolution Protocol.
+	ARP(p *packet.Packet)
 }
 
 // headBytes is how much of a packet anomaly records carry.

@@ -12,6 +12,9 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	c := &e.ctx
 	*c = rule.Context{Packet: p, Flow: o.Flow, Dir: o.Dir, Outcome: o, Now: e.now, Last: last, Frames: c.Frames[:0]}
 	e.current = p
+	if p.Source == packet.SourceTunnel {
+		c.Outer = &e.packets[0]
+	}
 	f := o.Flow
 	if f == nil {
 		return e.report(c)
@@ -29,6 +32,11 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 		c.App, c.Txs = e.specs[a.spec].ID, a.parser.Txs()
 	}
 	c.Frames = a.frames.of(o.Dir, c.Frames)
+	if e.framed != nil {
+		for i := range c.Frames {
+			e.framed.Frame(f, &c.Frames[i], p)
+		}
+	}
 	v := e.report(c)
 	if e.odd != nil && !c.AppEvents.Empty() {
 		e.odd.Oddities(p, flow.Outcome{Flow: f, Dir: o.Dir}, c.AppEvents)

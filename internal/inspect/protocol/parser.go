@@ -123,6 +123,7 @@ type Frame struct {
 	Name string // without the protocol
 	Dir  packet.Direction
 	Data []byte // valid during the call
+	ID   uint64 // the engine's: 1-based number in the flow's direction
 }
 
 // Parser follows one flow of its protocol. It is called from one goroutine,

@@ -82,6 +82,7 @@ type Inspection struct {
 	Pending   [2][]uint32         // rules that wait for later fields
 	Alerted   [2][]uint32         // rules that have fired, so that each does so once
 	Epoch     uint32              // which rule set Pending and Alerted are numbers of
+	Guessed   uint8               // alerts on the stream that were recorded with this transaction
 }
 
 // StreamProgress is how far the instance of a growing field was inspected.

@@ -113,6 +113,9 @@ func (c *compiler) source(src *Source) {
 		}
 		b := &builder{c: c, src: &r}
 		b.meta = Meta{GID: 1, Priority: 3, File: name, Line: r.Pos(0).Line}
+		if c.o.KeepText {
+			b.meta.Text = strings.Clone(r.Text)
+		}
 		var err error
 		if serr != nil {
 			err = serr

@@ -74,7 +74,8 @@ func (in *Inspector) report(h *hit, c *Context) bool {
 		v.DropFlow = v.DropFlow || wholeFlow
 	}
 	if len(v.Alerts) < in.cfg.PacketAlertMax {
-		v.Alerts = append(v.Alerts, Alert{Rule: &in.set.metas[h.rule], Tx: h.tx, TxID: h.txID, Frame: h.frame, Drop: action >= ActionDrop && action != ActionConfig, Quiet: quiet})
+		v.Alerts = append(v.Alerts, Alert{Rule: &in.set.metas[h.rule], Tx: h.tx, TxID: h.txID, Frame: h.frame, Stream: h.stream, OfApp: r.apps != 0,
+			Drop: action >= ActionDrop && action != ActionConfig, Quiet: quiet})
 	} else if !quiet {
 		v.Discarded++
 	}

@@ -47,6 +47,7 @@ type Meta struct {
 	Metadata       [][2]string
 	File           string
 	Line           int
+	Text           string // the rule as written; kept only when Options.KeepText says so
 }
 
 // Target is the side of the packet that a rule says is attacked.
@@ -61,18 +62,21 @@ const (
 
 // Alert is one rule that fired.
 type Alert struct {
-	Rule  *Meta
-	Tx    protocol.Tx // the transaction it fired on, nil for none
-	TxID  uint64
-	Frame *protocol.Frame // the frame it fired on, nil for none; of Context.Frames
-	Drop  bool // the packet (and its flow) is to be dropped by this alert
-	Quiet bool // noalert or suppressed: not to be written, its verdict counts
+	Rule   *Meta
+	Tx     protocol.Tx // the transaction it fired on, nil for none
+	TxID   uint64
+	Frame  *protocol.Frame // the frame it fired on, nil for none; of Context.Frames
+	Drop   bool            // the packet (and its flow) is to be dropped by this alert
+	Stream bool            // it fired on the stream or on a frame
+	OfApp  bool            // the rule names an application protocol
+	Quiet  bool            // noalert or suppressed: not to be written, its verdict counts
 }
 
 // Context is what the engine knows of the packet under inspection. It is
 // reused from packet to packet.
 type Context struct {
 	Packet  *packet.Packet // of SourceFlowEnd: no payload, addresses of the flow
+	Outer   *packet.Packet // the one that carried Packet in a tunnel, nil for none; for records
 	Flow    *flow.Flow     // nil for packets without a flow
 	Dir     packet.Direction
 	Outcome flow.Outcome

@@ -29,6 +29,8 @@ type Options struct {
 	Datasets   map[string]DatasetSetting // datasets of the configuration, by name
 	Reputation Reputation                // iprep files of the configuration
 
+	KeepText bool // metas keep the rules' text, for records
+
 	// Settings gives engine settings by Suricata's dotted names
 	// ("detect.inspection-recursion-limit"), for `requires` and limits; nil for none.
 	Settings func(name string) (string, bool)

@@ -146,7 +146,10 @@ func (m *message) setRange(f *protocol.File) {
 	if !ok {
 		return
 	}
-	start, end, _, ok := byteRange(v)
+	start, end, size, ok := byteRange(v)
+	if start == 0 && size > 0 && end == size-1 {
+		return // all of it
+	}
 	if !ok || start >= 0 && end < start {
 		m.tx.insp.Events.Set(evRangeInvalid)
 		return
