@@ -240,6 +240,7 @@ func (b *builder) program(u *use) (*payload.Program, error) {
 }
 
 func (b *builder) finishUse(u *use) error {
+	u.adapt()
 	if len(u.ops) == 0 || u.kind == useBase64 {
 		return nil
 	}

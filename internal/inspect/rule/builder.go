@@ -152,11 +152,20 @@ func (b *builder) move(t syntax.Token, spec *protocol.FieldSpec) error {
 	if b.lastUse.kind != usePayload {
 		return fail(t, "%q stands behind a content that is in another buffer already", "use the sticky buffer "+spec.Keyword+" instead", t.Text)
 	}
+	if err := b.oldHTTP(t); err != nil {
+		return err
+	}
 	op := b.lastUse.ops[b.lastOp]
 	b.lastUse.ops = append(b.lastUse.ops[:b.lastOp], b.lastUse.ops[b.lastOp+1:]...)
 	u := b.place(&use{kind: useField, spec: spec, at: t})
 	b.put(u, op)
 	return nil
+}
+
+// oldHTTP limits the rule to HTTP/1: the old modifiers, uricontent and pcre's
+// flags for buffers are from before HTTP/2 and never look at it.
+func (b *builder) oldHTTP(t syntax.Token) error {
+	return b.limitApps(t, appsOf([]protocol.ID{protocol.HTTP1}))
 }
 
 // value reads a number or the name of a variable.

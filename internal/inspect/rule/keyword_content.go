@@ -64,6 +64,9 @@ func (b *builder) uricontent(name, value syntax.Token) error {
 	if spec == nil {
 		return fail(name, "uricontent needs HTTP, which is not loaded", "")
 	}
+	if err := b.oldHTTP(name); err != nil {
+		return err
+	}
 	wanted, current := b.wanted, b.current
 	b.wanted, b.current = &use{kind: useField, spec: spec, at: name}, nil
 	if _, _, bare := value.Quoted(); bare != nil {
@@ -181,6 +184,9 @@ func (b *builder) pcre(_, value syntax.Token) error {
 	}
 	if op.Relative && !slices.ContainsFunc(b.uses, (*use).matched) {
 		return fail(value, "pcre with the flag R has no content or pcre before it", "take the R away")
+	}
+	if err := b.oldHTTP(value); err != nil {
+		return err
 	}
 	if b.wanted != nil || b.current != nil && b.current.kind == useField {
 		u := b.buffer()

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -101,6 +102,26 @@ func (b *builder) fieldUse(keyword string) *use {
 		}
 	}
 	return nil
+}
+
+// letters are buffers of digits and letters of one case: Suricata takes their
+// contents in either, and so do we.
+var letters = map[string]func([]byte) []byte{
+	"ssh.hassh": bytes.ToLower, "ssh.hassh.server": bytes.ToLower, "ja3.hash": bytes.ToLower, "ja3s.hash": bytes.ToLower,
+	"tls.cert_fingerprint": bytes.ToLower, "tls.cert_serial": bytes.ToUpper,
+}
+
+// adapt turns contents to the case of their buffer.
+func (u *use) adapt() {
+	if u.kind != useField || len(u.chain) > 0 {
+		return
+	}
+	turn := letters[u.spec.Keyword]
+	for i := range u.ops {
+		if o := &u.ops[i]; turn != nil && o.Kind == payload.Content {
+			o.Bytes = turn(o.Bytes)
+		}
+	}
 }
 
 // fits compares the contents of a buffer with its size and its letters.

@@ -18,9 +18,9 @@ func keywords() []protocol.Keyword {
 		{Name: "ssl_state", Compile: compileState, Doc: "the latest message of the handshake: client_hello, server_hello, client_keyx, server_keyx, unknown; several divided by |"},
 		{Name: "tls.subject", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertSubject), Doc: "text within the certificate's subject; ! for not within"},
 		{Name: "tls.issuerdn", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertIssuer), Doc: "text within the certificate's issuer; ! for not within"},
-		{Name: "tls.fingerprint", Stage: protocol.StageHeaders, Compile: compileText(protocol.TLSCertFingerprint), Doc: "SHA-1 of the certificate in lower case with colons; ! for another"},
+		{Name: "tls.fingerprint", Stage: protocol.StageHeaders, Compile: compileFingerprint, Doc: "SHA-1 of the certificate with colons; ! for another"},
 		{Name: "tls.store", Aliases: []string{"tls_store"}, Stage: protocol.StageHeaders, Optional: true, Compile: compileStore, Doc: "there is a certificate (certificates are not written to files)"},
-		{Name: "tls_cert_notbefore", Stage: protocol.StageHeaders, Compile: compileDate(false), Doc: "first time of validity: DATE, <DATE, >DATE, DATE<>DATE with DATE as 2016, 2016-09, 2016-09-01 or with a time"},
+		{Name: "tls_cert_notbefore", Stage: protocol.StageHeaders, Compile: compileDate(false), Doc: "first time of validity: DATE, <DATE, >DATE, DATE<>DATE with DATE as 2016-09, 2016-09-01, with a time, or in seconds since 1970"},
 		{Name: "tls_cert_notafter", Stage: protocol.StageHeaders, Compile: compileDate(true), Doc: "last time of validity, as tls_cert_notbefore"},
 		{Name: "tls_cert_expired", Stage: protocol.StageHeaders, Optional: true, Compile: compileExpired, Doc: "the certificate has expired at the packet's time"},
 		{Name: "tls_cert_valid", Stage: protocol.StageHeaders, Optional: true, Compile: compileValid, Doc: "the packet's time is within the certificate's validity"},
@@ -55,6 +55,11 @@ func compileText(f protocol.Field) func(string) (protocol.Test, error) {
 			return ok && bytes.Contains(v, want) != not
 		}, nil
 	}
+}
+
+// compileFingerprint takes the digits in either case.
+func compileFingerprint(arg string) (protocol.Test, error) {
+	return compileText(protocol.TLSCertFingerprint)(strings.ToLower(arg))
 }
 
 var versionNames = map[string]uint16{
@@ -204,12 +209,16 @@ func parseDates(text string) (from, to int64, err error) {
 	return from, from, err
 }
 
-// parseDate reads 2016, 2016-09, 2016-09-01, 2016-09-01 10:20 or with T and seconds.
+// parseDate reads 2016-09, 2016-09-01, 2016-09-01 10:20, or with T and seconds; a
+// bare number is seconds since 1970.
 func parseDate(s string) (int64, error) {
 	s = strings.TrimSpace(s)
-	bad := fmt.Errorf("%q is no date; write 2016, 2016-09, 2016-09-01 or 2016-09-01T10:20:30", s)
+	bad := fmt.Errorf("%q is no date; write 2016-09, 2016-09-01, 2016-09-01T10:20:30 or seconds since 1970", s)
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 {
+		return n, nil // as Suricata does, which takes ">2015" for 2015 seconds
+	}
 	parts := strings.FieldsFunc(s, func(r rune) bool { return r == '-' || r == ' ' || r == 'T' || r == ':' })
-	if len(parts) == 0 || len(parts) > 6 || len(parts[0]) != 4 {
+	if len(parts) < 2 || len(parts) > 6 || len(parts[0]) != 4 {
 		return 0, bad
 	}
 	v := [6]int{0, 1, 1}
