@@ -31,7 +31,7 @@ const (
 type Pipeline struct {
 	cfg     Config
 	marks   *marks
-	decoder wire.Decoder
+	decoder wire.Decoder // of batches that the link server has scanned
 	blocks  chan *block
 	free    chan *block
 
@@ -68,9 +68,10 @@ func New(cfg Config) (*Pipeline, error) {
 		cfg.MaxAge = defaultMaxAge
 	}
 	return &Pipeline{
-		cfg:    cfg,
-		blocks: make(chan *block, blocksWaiting),
-		free:   make(chan *block, blocksWaiting+2),
+		cfg:     cfg,
+		decoder: wire.Decoder{Scanned: true},
+		blocks:  make(chan *block, blocksWaiting),
+		free:    make(chan *block, blocksWaiting+2),
 	}, nil
 }
 

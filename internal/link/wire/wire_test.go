@@ -325,6 +325,11 @@ func FuzzBatch(f *testing.F) {
 		if (err == nil) != (derr == nil) || err == nil && n != sum.Events {
 			t.Errorf("Scan: %v (%d events), Decoder: %v (%d events)", err, sum.Events, derr, n)
 		}
+		n = 0
+		serr := (&Decoder{Scanned: true}).Batch(b, "p", func(*model.Event) error { n++; return nil })
+		if err == nil && (serr != nil || n != sum.Events) {
+			t.Errorf("Scan: %d events, Decoder after it: %v (%d events)", sum.Events, serr, n)
+		}
 	})
 }
 
@@ -392,7 +397,7 @@ func BenchmarkDecode1000(b *testing.B) {
 	buf := thousand()
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
-	var d Decoder
+	d := Decoder{Scanned: true}
 	for b.Loop() {
 		if err := d.Batch(buf, "p", func(*model.Event) error { return nil }); err != nil {
 			b.Fatal(err)
