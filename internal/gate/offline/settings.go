@@ -106,18 +106,6 @@ func join(prefix, key string) string {
 	return prefix + "." + key
 }
 
-// stockVars are the address and port groups of Suricata's stock configuration.
-func stockVars() (addresses, ports map[string]string) {
-	addresses = map[string]string{"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET", "AIM_SERVERS": "$EXTERNAL_NET"}
-	for _, n := range []string{"HTTP_SERVERS", "SMTP_SERVERS", "SQL_SERVERS", "DNS_SERVERS", "TELNET_SERVERS", "DC_SERVERS", "DNP3_SERVER",
-		"DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT", "ENIP_SERVER"} {
-		addresses[n] = "$HOME_NET"
-	}
-	ports = map[string]string{"HTTP_PORTS": "80", "SHELLCODE_PORTS": "!80", "ORACLE_PORTS": "1521", "SSH_PORTS": "22", "DNP3_PORTS": "20000",
-		"MODBUS_PORTS": "502", "FILE_DATA_PORTS": "[$HTTP_PORTS,110,143]", "FTP_PORTS": "21", "GENEVE_PORTS": "6081", "VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544", "SIP_PORTS": "[5060, 5061]"}
-	return addresses, ports
-}
-
 // CompileRules reads and compiles rule files with the settings' variables.
 func CompileRules(files []string, s engine.Settings) (*rule.Set, []rule.Refusal, error) {
 	o, err := ruleOptions(s, files)
@@ -136,7 +124,7 @@ func CompileRules(files []string, s engine.Settings) (*rule.Set, []rule.Refusal,
 }
 
 func ruleOptions(s engine.Settings, files []string) (rule.Options, error) {
-	addresses, ports := stockVars()
+	addresses, ports := rule.StockVariables("")
 	for group, vars := range map[string]map[string]string{"vars.address-groups": addresses, "vars.port-groups": ports} {
 		for _, name := range s.Children(group) {
 			v, _ := s.Lookup(group + "." + name)

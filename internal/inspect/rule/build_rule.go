@@ -220,7 +220,25 @@ func (b *builder) finish() error {
 	if err := b.classify(); err != nil {
 		return err
 	}
+	if err := b.parsed(); err != nil {
+		return err
+	}
 	return b.together()
+}
+
+// parsed refuses a rule about protocols none of which is parsed here, when that
+// is asked for: it could never match.
+func (b *builder) parsed() error {
+	apps := b.rule.apps
+	if !b.c.o.OnlyParsed || apps == 0 && b.rule.class != classTx && b.rule.class != classFrame && b.rule.class != classApp {
+		return nil
+	}
+	for i := range b.c.o.Specs {
+		if apps.has(b.c.o.Specs[i].ID) {
+			return nil
+		}
+	}
+	return fail(b.src.Proto, "the protocol of this rule is not parsed here", "write a rule about the payload: alert tcp … (content:…)")
 }
 
 // program compiles the steps of one buffer.

@@ -13,6 +13,10 @@ type Options struct {
 
 	Specs []protocol.Spec // the protocols that run: protocol/all
 
+	// OnlyParsed refuses rules about protocols none of which is in Specs, instead
+	// of loading rules that never match.
+	OnlyParsed bool
+
 	Classification []byte // classification.config: "config classification: name,long name,priority"
 	Reference      []byte // reference.config: "config reference: system url"
 	Threshold      []byte // threshold.config: suppress, threshold and rate_filter lines
