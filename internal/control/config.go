@@ -44,6 +44,9 @@ type Config struct {
 		EndAfter    time.Duration `yaml:"end_after"`
 		RetireAfter time.Duration `yaml:"retire_after"`
 	} `yaml:"incidents"`
+	Agents struct {
+		Rules []string `yaml:"rules"`
+	} `yaml:"agents"`
 	Log struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
@@ -62,6 +65,7 @@ func Default() Config {
 	c.Bus.MaxDiskMB = 4096
 	c.Incidents.EndAfter = 12 * time.Second
 	c.Incidents.RetireAfter = 30 * time.Second
+	c.Agents.Rules = []string{}
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -102,6 +106,10 @@ func (c *Config) check(f *configfile.File) {
 	f.Check(c.Incidents.EndAfter >= 6*time.Second, "incidents.end_after",
 		"%v is under 6s; parts repeat the event of a lasting flood every 5s", c.Incidents.EndAfter)
 	f.Check(c.Incidents.RetireAfter >= time.Second, "incidents.retire_after", "%v is under 1s", c.Incidents.RetireAfter)
+	for _, pattern := range c.Agents.Rules {
+		_, err := filepath.Match(pattern, "")
+		f.Check(err == nil && filepath.IsAbs(pattern), "agents.rules", "%q: want the absolute path of a file, or of several with * ? [", pattern)
+	}
 	f.Check(c.Log.Level == "debug" || c.Log.Level == "info" || c.Log.Level == "warn" || c.Log.Level == "error",
 		"log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q is not one of text, json", c.Log.Format)

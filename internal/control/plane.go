@@ -42,6 +42,7 @@ type plane struct {
 	ca       *identity.CA
 	live     *rest.Live
 	sets     *setBook
+	rules    *agentRules
 	desk     *desk
 	register *register
 	own      *ownEvents
@@ -105,6 +106,10 @@ func (p *plane) openDesk(ctx context.Context) (err error) {
 		return err
 	}
 	if p.sets, err = newSetBook(ctx, signer, p.state); err != nil {
+		return err
+	}
+	p.rules = &agentRules{patterns: p.cfg.Agents.Rules, sets: p.sets, log: p.log}
+	if err := p.rules.refresh(ctx, time.Now()); err != nil {
 		return err
 	}
 	policies := &policyDesk{store: p.state, now: time.Now}

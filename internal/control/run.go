@@ -148,12 +148,18 @@ func (p *plane) upkeep(ctx context.Context) {
 			return
 		case now := <-second.C:
 			p.rate.tick(p.stored(), now)
-		case <-often.C:
+		case now := <-often.C:
 			p.measureCoverage(ctx)
+			if err := p.rules.refresh(ctx, now); err != nil {
+				p.log.Error("rules of agents; the former ones hold", "error", err)
+			}
 		case now := <-hour.C:
 			p.verifyAudit(ctx)
 			if err := p.desk.resign(ctx); err != nil {
 				p.log.Error("sign sets again", "error", err)
+			}
+			if err := p.rules.resign(ctx, now); err != nil {
+				p.log.Error("sign rules again", "error", err)
 			}
 			dropped, err := p.events.Retain(ctx, now.Add(-p.cfg.Events.Retention))
 			if err != nil {

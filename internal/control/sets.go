@@ -24,6 +24,7 @@ const (
 	setPolicy       = "policy"
 	setActions      = "actions"
 	setAgentActions = "actions@agent"
+	setRules        = "rules"
 )
 
 // setStore keeps the newest version of each set over a restart.
@@ -50,7 +51,7 @@ type setBook struct {
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{})}
-	for _, name := range []string{setPolicy, setActions, setAgentActions} {
+	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules} {
 		s, err := store.Set(ctx, name)
 		if errors.Is(err, model.ErrNotFound) {
 			continue

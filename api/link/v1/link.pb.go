@@ -2106,6 +2106,104 @@ func (x *Policy) GetDeviceInspection() []*DeviceInspection {
 	return nil
 }
 
+// Payload of the set "rules": what agents look for in the traffic of their own
+// devices.
+type RuleSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*RuleFile            `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleSet) Reset() {
+	*x = RuleSet{}
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleSet) ProtoMessage() {}
+
+func (x *RuleSet) ProtoReflect() protoreflect.Message {
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleSet.ProtoReflect.Descriptor instead.
+func (*RuleSet) Descriptor() ([]byte, []int) {
+	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RuleSet) GetFiles() []*RuleFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+type RuleFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Text          []byte                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // in the Suricata rule language
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleFile) Reset() {
+	*x = RuleFile{}
+	mi := &file_link_v1_link_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleFile) ProtoMessage() {}
+
+func (x *RuleFile) ProtoReflect() protoreflect.Message {
+	mi := &file_link_v1_link_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
+func (*RuleFile) Descriptor() ([]byte, []int) {
+	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RuleFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleFile) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 type DeviceInspection struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -2116,7 +2214,7 @@ type DeviceInspection struct {
 
 func (x *DeviceInspection) Reset() {
 	*x = DeviceInspection{}
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2128,7 +2226,7 @@ func (x *DeviceInspection) String() string {
 func (*DeviceInspection) ProtoMessage() {}
 
 func (x *DeviceInspection) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2141,7 +2239,7 @@ func (x *DeviceInspection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceInspection.ProtoReflect.Descriptor instead.
 func (*DeviceInspection) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeviceInspection) GetDevice() string {
@@ -2168,7 +2266,7 @@ type DeviceLimits struct {
 
 func (x *DeviceLimits) Reset() {
 	*x = DeviceLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2278,7 @@ func (x *DeviceLimits) String() string {
 func (*DeviceLimits) ProtoMessage() {}
 
 func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2291,7 @@ func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLimits.ProtoReflect.Descriptor instead.
 func (*DeviceLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DeviceLimits) GetDevice() string {
@@ -2226,7 +2324,7 @@ type FloodLimits struct {
 
 func (x *FloodLimits) Reset() {
 	*x = FloodLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[27]
+	mi := &file_link_v1_link_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +2336,7 @@ func (x *FloodLimits) String() string {
 func (*FloodLimits) ProtoMessage() {}
 
 func (x *FloodLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[27]
+	mi := &file_link_v1_link_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2349,7 @@ func (x *FloodLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloodLimits.ProtoReflect.Descriptor instead.
 func (*FloodLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{27}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FloodLimits) GetUdpPps() uint32 {
@@ -2505,7 +2603,12 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"watchPaths\x12!\n" +
 	"\finspect_mode\x18\t \x01(\tR\vinspectMode\x12O\n" +
 	"\x11device_inspection\x18\n" +
-	" \x03(\v2\".masugata.link.v1.DeviceInspectionR\x10deviceInspection\">\n" +
+	" \x03(\v2\".masugata.link.v1.DeviceInspectionR\x10deviceInspection\";\n" +
+	"\aRuleSet\x120\n" +
+	"\x05files\x18\x01 \x03(\v2\x1a.masugata.link.v1.RuleFileR\x05files\"2\n" +
+	"\bRuleFile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\">\n" +
 	"\x10DeviceInspection\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\"]\n" +
@@ -2540,7 +2643,7 @@ func file_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_link_v1_link_proto_rawDescData
 }
 
-var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_link_v1_link_proto_goTypes = []any{
 	(*EnrollRequest)(nil),    // 0: masugata.link.v1.EnrollRequest
 	(*EnrollResponse)(nil),   // 1: masugata.link.v1.EnrollResponse
@@ -2567,12 +2670,14 @@ var file_link_v1_link_proto_goTypes = []any{
 	(*ActionSet)(nil),        // 22: masugata.link.v1.ActionSet
 	(*Action)(nil),           // 23: masugata.link.v1.Action
 	(*Policy)(nil),           // 24: masugata.link.v1.Policy
-	(*DeviceInspection)(nil), // 25: masugata.link.v1.DeviceInspection
-	(*DeviceLimits)(nil),     // 26: masugata.link.v1.DeviceLimits
-	(*FloodLimits)(nil),      // 27: masugata.link.v1.FloodLimits
-	nil,                      // 28: masugata.link.v1.PartState.SetsEntry
-	nil,                      // 29: masugata.link.v1.PartState.CountersEntry
-	nil,                      // 30: masugata.link.v1.WatchRequest.HaveEntry
+	(*RuleSet)(nil),          // 25: masugata.link.v1.RuleSet
+	(*RuleFile)(nil),         // 26: masugata.link.v1.RuleFile
+	(*DeviceInspection)(nil), // 27: masugata.link.v1.DeviceInspection
+	(*DeviceLimits)(nil),     // 28: masugata.link.v1.DeviceLimits
+	(*FloodLimits)(nil),      // 29: masugata.link.v1.FloodLimits
+	nil,                      // 30: masugata.link.v1.PartState.SetsEntry
+	nil,                      // 31: masugata.link.v1.PartState.CountersEntry
+	nil,                      // 32: masugata.link.v1.WatchRequest.HaveEntry
 }
 var file_link_v1_link_proto_depIdxs = []int32{
 	5,  // 0: masugata.link.v1.ReportRequest.batch:type_name -> masugata.link.v1.EventBatch
@@ -2581,9 +2686,9 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	8,  // 3: masugata.link.v1.PartState.coverage:type_name -> masugata.link.v1.Coverage
 	9,  // 4: masugata.link.v1.PartState.actions:type_name -> masugata.link.v1.ActionStatus
 	10, // 5: masugata.link.v1.PartState.devices:type_name -> masugata.link.v1.Device
-	28, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
-	29, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
-	30, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
+	30, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
+	31, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
+	32, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
 	13, // 9: masugata.link.v1.WatchResponse.sets:type_name -> masugata.link.v1.SignedSet
 	17, // 10: masugata.link.v1.Event.observables:type_name -> masugata.link.v1.Observable
 	19, // 11: masugata.link.v1.Event.flood:type_name -> masugata.link.v1.FloodEvidence
@@ -2594,25 +2699,26 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	23, // 16: masugata.link.v1.ActionSet.actions:type_name -> masugata.link.v1.Action
 	18, // 17: masugata.link.v1.Action.shape:type_name -> masugata.link.v1.Shape
 	20, // 18: masugata.link.v1.Action.process:type_name -> masugata.link.v1.ProcessEvidence
-	27, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
-	26, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
-	25, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
-	27, // 22: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
-	0,  // 23: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
-	2,  // 24: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
-	4,  // 25: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
-	11, // 26: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
-	14, // 27: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
-	1,  // 28: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
-	3,  // 29: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
-	6,  // 30: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
-	12, // 31: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
-	15, // 32: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
-	28, // [28:33] is the sub-list for method output_type
-	23, // [23:28] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	29, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
+	28, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
+	27, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
+	26, // 22: masugata.link.v1.RuleSet.files:type_name -> masugata.link.v1.RuleFile
+	29, // 23: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
+	0,  // 24: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
+	2,  // 25: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
+	4,  // 26: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
+	11, // 27: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
+	14, // 28: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
+	1,  // 29: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
+	3,  // 30: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
+	6,  // 31: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
+	12, // 32: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
+	15, // 33: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
+	29, // [29:34] is the sub-list for method output_type
+	24, // [24:29] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_link_v1_link_proto_init() }
@@ -2631,7 +2737,7 @@ func file_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_v1_link_proto_rawDesc), len(file_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -224,6 +224,17 @@ func TestSetsRoundTrip(t *testing.T) {
 	if !bytes.Equal(EncodePolicy(policy), EncodePolicy(p)) {
 		t.Error("the same policy gives other bytes")
 	}
+	files := []model.RuleFile{{Name: "a.rules", Text: "alert \xff"}, {Name: "b.rules"}}
+	b = EncodeRules(files)
+	if rules, err := DecodeRules(b); err != nil || !cmp.Equal(files, rules) {
+		t.Error(rules, err)
+	}
+	if err := proto.Unmarshal(b, new(linkv1.RuleSet)); err != nil {
+		t.Error(err)
+	}
+	if _, err := DecodeRules(EncodeRules([]model.RuleFile{{Text: strings.Repeat("#", MaxRuleText)}, {Text: "#"}})); err == nil {
+		t.Error("too many rules were accepted")
+	}
 	actions[1].Mode = model.ModePropose
 	if _, _, err := DecodeActions(EncodeActions(actions, nil)); err == nil {
 		t.Error("a proposed action was accepted by a part")
@@ -347,6 +358,11 @@ func FuzzMessages(f *testing.F) {
 		if s, err := DecodePartState(b, "p"); err == nil {
 			if _, err := DecodePartState(AppendPartState(nil, s), "p"); err != nil {
 				t.Errorf("state decoded, encoded, refused: %v", err)
+			}
+		}
+		if r, err := DecodeRules(b); err == nil {
+			if _, err := DecodeRules(EncodeRules(r)); err != nil {
+				t.Errorf("rules decoded, encoded, refused: %v", err)
 			}
 		}
 		if a, undone, err := DecodeActions(b); err == nil {
