@@ -6,7 +6,9 @@ FUZZTIME ?= 10m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 STATIC := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
-# linux/GOARCH of the agent; mips and mipsle run on cores without a floating point unit.
+# linux/GOARCH of the agent; mips and mipsle run on cores without a floating point
+# unit, and are compiled without inlining: their code is the largest, their flash
+# the smallest (docs/decisions/0012-inspection-on-devices.md).
 AGENT_ARCHES := amd64 arm64 arm mips mipsle riscv64
 
 .PHONY: help
@@ -71,7 +73,8 @@ gate-hyperscan: ## bin/masugata-gate with Hyperscan as its pattern search (needs
 agent-all: ## the agent for every architecture, into bin/agent/
 	@for a in $(AGENT_ARCHES); do \
 		echo "agent linux/$$a"; \
-		GOOS=linux GOARCH=$$a GOARM=6 GOMIPS=softfloat $(STATIC) -o bin/agent/masugata-agent-$$a ./cmd/masugata-agent || exit 1; \
+		case $$a in mips*) small=-gcflags=all=-l;; *) small=;; esac; \
+		GOOS=linux GOARCH=$$a GOARM=6 GOMIPS=softfloat $(STATIC) $$small -o bin/agent/masugata-agent-$$a ./cmd/masugata-agent || exit 1; \
 	done; ls -l bin/agent
 
 .PHONY: generate

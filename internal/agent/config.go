@@ -36,6 +36,11 @@ type Config struct {
 	// Limits are ceilings of this device's own sending; for those that are 0,
 	// policy's hold.
 	Limits model.FloodLimits
+	// Inspection is the most that the control plane may have this device do with
+	// its traffic: off, observe (alerts), enforce (drop rules stop packets).
+	Inspection model.Mode
+	// InspectionRulesKiB bounds the texts of inspection rules.
+	InspectionRulesKiB int
 	// SpoolMiB bounds the events kept on disk while the control plane is away.
 	SpoolMiB int
 }
@@ -50,7 +55,8 @@ func DefaultConfig() Config {
 		ProcessStarts: true,
 		AllowKill:     true,
 		KillProtected: []string{"/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/sbin/procd"},
-		SpoolMiB:      4,
+		Inspection:    model.ModeEnforce, InspectionRulesKiB: 512,
+		SpoolMiB: 4,
 	}
 }
 
@@ -93,6 +99,13 @@ icmp_pps: 0
 dns_qps: 0
 http_rps: 0
 spoofed_pps: 0
+
+# The most that the control plane may have done with this device's traffic: off,
+# observe (its rules alert) or enforce (its drop rules stop packets). Larger
+# texts of rules than this many KiB are not loaded; 100 KiB cost about 1 MiB of
+# memory. Without rules nothing is captured.
+inspection: enforce
+inspection_rules_kib: 512
 
 # Events kept on disk while the control plane is away, in MiB.
 spool_mib: 4
@@ -157,6 +170,10 @@ func (c *Config) apply(e settings.Entry) string {
 		return flagValue(e, &c.AllowKill)
 	case "kill_protected":
 		return list(e, &c.KillProtected)
+	case "inspection":
+		return text(e, (*string)(&c.Inspection))
+	case "inspection_rules_kib":
+		return number(e, &c.InspectionRulesKiB)
 	case "spool_mib":
 		return number(e, &c.SpoolMiB)
 	}
@@ -205,6 +222,14 @@ func (c *Config) check(name string) settings.Problems {
 	case "debug", "info", "warn", "error":
 	default:
 		bad("log_level", "want debug, info, warn or error, not "+strconv.Quote(c.LogLevel))
+	}
+	switch c.Inspection {
+	case model.ModeOff, model.ModeObserve, model.ModeEnforce:
+	default:
+		bad("inspection", "want off, observe or enforce, not "+strconv.Quote(string(c.Inspection)))
+	}
+	if c.InspectionRulesKiB < 1 || c.InspectionRulesKiB > 4096 {
+		bad("inspection_rules_kib", "want 1 to 4096")
 	}
 	for key, paths := range map[string][]string{"watch": c.Watch, "ignore": c.Ignore, "kill_protected": c.KillProtected} {
 		for _, p := range paths {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/masugata/masugata/internal/agent/inspection"
 	"github.com/masugata/masugata/internal/host/exec"
 	"github.com/masugata/masugata/internal/host/files"
 	"github.com/masugata/masugata/internal/host/inventory"
@@ -60,6 +62,7 @@ type Agent struct {
 	sending *sending
 	killing *killing
 	starts  *starting
+	inspect *inspection.Inspection
 
 	mu       sync.Mutex
 	coverage []model.Coverage
@@ -90,7 +93,8 @@ func Run(ctx context.Context, cfg Config, version string, log *slog.Logger) erro
 	}
 	a.link, err = client.New(client.Config{
 		Endpoint: cfg.Endpoint, Identity: store, Spool: sp, Software: version, Log: log, State: a.state,
-		Sets: map[string]func(uint64, []byte) error{wire.SetPolicy: a.takePolicy, wire.SetActions: a.takeActions},
+		Sets: map[string]func(uint64, []byte) error{wire.SetPolicy: a.takePolicy, wire.SetActions: a.takeActions,
+			wire.SetRules: a.takeRules},
 	})
 	if err != nil {
 		return err
@@ -131,6 +135,8 @@ func build(cfg Config, version string, log *slog.Logger) *Agent {
 	a.sending.submit, a.sending.device, a.sending.cover = submit, device, a.cover
 	a.killing = newKilling(&a.cfg, log, a.hasher)
 	a.killing.submit, a.killing.device, a.killing.nudge = submit, device, func() { a.link.Nudge() }
+	a.inspect = inspection.New(inspection.Config{Limit: a.cfg.Inspection, RuleBytes: a.cfg.InspectionRulesKiB << 10,
+		Interfaces: a.sending.interfaces, Addresses: inventory.Prefixes, Device: device, Submit: submit, Cover: a.cover, Log: log})
 	a.starts = &starting{log: log, hasher: a.hasher, submit: submit, device: device}
 	return a
 }
@@ -149,6 +155,7 @@ func (a *Agent) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.sending.run(ctx) })
 	wg.Go(func() { a.killing.run(ctx) })
+	wg.Go(func() { a.inspect.Run(ctx) })
 	wg.Go(func() { a.watchStarts(ctx) })
 	wg.Go(func() { a.watchFiles(ctx) })
 	err = a.link.Run(ctx)
@@ -291,7 +298,17 @@ func (a *Agent) takePolicy(version uint64, payload []byte) error {
 	a.mu.Unlock()
 	a.sending.setLimits(over(p.DeviceLimits[a.id], p.Limits))
 	a.killing.setMode(p.KillMode)
+	a.inspect.SetMode(cmp.Or(p.InspectDevices[a.id], p.InspectMode))
 	a.log.Info("policy in force", "version", version)
+	return nil
+}
+
+func (a *Agent) takeRules(version uint64, payload []byte) error {
+	files, err := wire.DecodeRules(payload)
+	if err != nil {
+		return err
+	}
+	a.inspect.SetRules(version, files)
 	return nil
 }
 
@@ -306,7 +323,9 @@ func (a *Agent) takeActions(_ uint64, payload []byte) error {
 
 // state is what the agent says of itself to the control plane.
 func (a *Agent) state() *wire.PartState {
-	s := &wire.PartState{Started: a.started, Counters: map[string]uint64{"floods": uint64(a.sending.snapshot().floods)}}
+	in := a.inspect.Status()
+	s := &wire.PartState{Started: a.started, Counters: map[string]uint64{"floods": uint64(a.sending.snapshot().floods),
+		"inspected_packets": in.Packets, "inspection_alerts": in.Alerts, "inspection_stopped_packets": in.Stopped, "inspection_lost_packets": in.Lost}}
 	a.mu.Lock()
 	s.Coverage = slices.Clone(a.coverage)
 	a.mu.Unlock()

@@ -92,6 +92,16 @@ func (a *Agent) statusText() string {
 	line("sent_pps", strconv.FormatFloat(sent.pps, 'f', 1, 64))
 	line("sampling", strconv.FormatFloat(max(sent.weight, 1), 'f', 1, 64))
 	line("floods", strconv.Itoa(sent.floods))
+	in := a.inspect.Status()
+	line("inspection_mode", string(in.Mode))
+	line("inspection_rules", strconv.Itoa(in.Rules))
+	if in.Refused > 0 {
+		line("inspection_rules_refused", strconv.Itoa(in.Refused))
+	}
+	line("inspected_packets", strconv.FormatUint(in.Packets, 10))
+	line("inspection_alerts", strconv.FormatUint(in.Alerts, 10))
+	line("inspection_stopped_packets", strconv.FormatUint(in.Stopped, 10))
+	line("inspection_lost_packets", strconv.FormatUint(in.Lost, 10))
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	line("heap_kib", strconv.FormatUint(m.HeapInuse>>10, 10))
