@@ -147,6 +147,12 @@ func alertEvent(a *inline.Alert) *model.Event {
 	if a.DstPort != 0 && (a.Proto == 6 || a.Proto == 17) {
 		e.Observables = append(e.Observables, model.Observable{Type: model.ObservablePort, Value: strconv.Itoa(int(a.DstPort))})
 	}
+	if name := spoken(a); name != "" {
+		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableProto, Value: name})
+	}
+	if a.Class != "" {
+		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableClass, Value: a.Class})
+	}
 	what, did := a.Message, "The gate let it pass: the rule or the mode only observes."
 	if a.Class != "" {
 		what += " (" + a.Class + ")"
@@ -181,6 +187,14 @@ func (g *Gate) stoppingMissing() string {
 		says = "inspection.mode of the policy"
 	}
 	return fmt.Sprintf("%s is %s; set it to enforce to stop what drop and reject rules name", says, m.All)
+}
+
+// spoken is the protocol of the traffic that an alert is about.
+func spoken(a *inline.Alert) string {
+	if a.App != "" {
+		return a.App
+	}
+	return map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}[a.Proto]
 }
 
 // inspectionMissing says why traffic is not inspected; empty when it is, or

@@ -103,6 +103,8 @@ const (
 	ObservableSHA256 ObservableType = "sha256"
 	ObservablePath   ObservableType = "path"
 	ObservablePort   ObservableType = "port"
+	ObservableProto  ObservableType = "protocol" // what the traffic speaks: "http", "tcp"
+	ObservableClass  ObservableType = "class"    // a rule's classification
 )
 
 // FloodEvidence describes a flood: its shape, how fast it is, and which

@@ -24,6 +24,8 @@ const (
 	FieldSHA256      Field = "sha256"
 	FieldPath        Field = "path"
 	FieldPort        Field = "port"
+	FieldProtocol    Field = "protocol"
+	FieldClass       Field = "class"
 
 	fieldSince Field = "since"
 	fieldUntil Field = "until"
@@ -50,7 +52,7 @@ func classOf(f Field) fieldClass {
 		return classWhole
 	case FieldSubject, FieldExplanation, FieldAdvice:
 		return classContains
-	case FieldIP, FieldMAC, FieldDomain, FieldURL, FieldSHA256, FieldPath, FieldPort:
+	case FieldIP, FieldMAC, FieldDomain, FieldURL, FieldSHA256, FieldPath, FieldPort, FieldProtocol, FieldClass:
 		return classObserved
 	case fieldSince, fieldUntil, fieldTime:
 		return classTime
@@ -72,6 +74,7 @@ func (f Field) Identifier() bool {
 func Fields() []string {
 	return []string{"severity", "layer", "count", "device", "reporter", "kind", "rule", "technique", "id",
 		"subject", "explanation", "advice", "ip", "mac", "domain", "url", "sha256", "path", "port",
+		"protocol", "class",
 		"since", "until", "time"}
 }
 
@@ -90,6 +93,8 @@ func aliasOf(name string) Field {
 		return fieldUntil
 	case "hash":
 		return FieldSHA256
+	case "proto", "app":
+		return FieldProtocol
 	case "file":
 		return FieldPath
 	}

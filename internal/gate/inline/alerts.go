@@ -17,6 +17,7 @@ import (
 type Alert struct {
 	Key
 	Message, Class string
+	App            string // what the flow speaks, "" when it is not known
 	Priority       uint8
 	Count          uint32
 	First, Last    time.Time
@@ -138,7 +139,11 @@ func (a *alerts) note(x *rule.Alert, c *rule.Context, device datapath.DeviceKey)
 		a.lost++
 		return
 	}
-	a.list[k] = &Alert{Key: k, Message: m.Message, Class: m.Classification, Priority: m.Priority, Count: 1, First: at, Last: at}
+	app := ""
+	if id := c.App; id != protocol.Unknown && id != protocol.Failed {
+		app = id.String()
+	}
+	a.list[k] = &Alert{Key: k, App: app, Message: m.Message, Class: m.Classification, Priority: m.Priority, Count: 1, First: at, Last: at}
 }
 
 // fetch gives the alerts since the last call, and how many found no room.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Event, Incident, StoryLine } from '../api/model'
-import { advise, explain, incidentTitle, sourceOf, storyWords } from './story'
+import { advise, explain, firedRule, incidentTitle, sourceOf, storyWords } from './story'
 
 const name = (id: string) => ({ 'mac-020000000a01': 'Camera A', 'gate-b21e90c4ff13': 'front-gate' })[id] ?? id
 const line = (code: string, params: Record<string, string>, text = 'as written'): StoryLine => ({ time: '2026-11-23T07:00:00Z', code, params, text })
@@ -41,6 +41,18 @@ describe('an event', () => {
     expect(explain(flood, 'ja', name)).toContain('Camera A が UDP フラッドを送信しています: UDP、毎秒 48.2 k パケット')
     expect(advise(flood, 'en')).toBe('Do this.')
     expect(advise(flood, 'ja')).toContain('ファームウェア')
+  })
+  test('of the inspection shows its rule', () => {
+    const e = {
+      ...flood, flood: undefined, kind: 'intrusion.blocked', subject: 'Exploit of a camera', rule: '1:2034567:3', explanation: '', advice: '',
+      observables: [{ type: 'ip', value: '10.0.0.1' }, { type: 'protocol', value: 'http' }, { type: 'class', value: 'Web Application Attack' }],
+    } as Event
+    expect(firedRule(e)).toEqual({ sid: '2034567', revision: '3', classification: 'Web Application Attack', protocol: 'http' })
+    expect(firedRule({ ...e, rule: '119:7:1', observables: [] })).toEqual({ sid: '119:7', revision: '1', classification: '', protocol: '' })
+    expect(firedRule(flood)).toBeUndefined()
+    expect(explain(e, 'en', name)).toBe('Traffic of Camera A fits a rule of the inspection: Exploit of a camera. front-gate stopped it.')
+    expect(explain(e, 'ja', name)).toContain('front-gate が止めました')
+    expect(advise(e, 'ja')).toContain('ルール')
   })
   test('of an unknown kind says what it holds', () => {
     expect(explain({ ...flood, kind: 'moon.rose', explanation: '' }, 'ja', name)).toBe('203.0.113.10')

@@ -114,6 +114,22 @@ function floodValues(e: Event, lang: Lang): Record<string, string> {
   }
 }
 
+/** The inspection rule of an event: its number and revision, and what it says of the traffic. */
+export interface FiredRule {
+  sid: string
+  revision: string
+  classification: string
+  protocol: string
+}
+
+/** Reads the rule that an event of the inspection names; undefined for other events. */
+export function firedRule(e: Event): FiredRule | undefined {
+  const [gid, sid, revision] = e.rule?.split(':') ?? []
+  if (!e.kind.startsWith('intrusion.') || !gid || !sid || !revision) return undefined
+  const of = (type: string) => e.observables?.find((o) => o.type === type)?.value ?? ''
+  return { sid: gid === '1' ? sid : `${gid}:${sid}`, revision, classification: of('class'), protocol: of('protocol') }
+}
+
 /** What to do about an event; empty when there is nothing to say. */
 export function advise(e: Event, lang: Lang): string {
   if (lang === 'en' && e.advice) return e.advice

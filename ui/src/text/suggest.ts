@@ -2,10 +2,10 @@
 import { layers, severities } from '../api/model'
 
 /** The fields of the query language that people use most, in that order. */
-export const fields = ['severity', 'layer', 'device', 'kind', 'since', 'subject', 'rule', 'reporter', 'ip', 'port', 'path', 'sha256', 'technique']
+export const fields = ['severity', 'layer', 'device', 'kind', 'since', 'subject', 'rule', 'reporter', 'ip', 'port', 'path', 'sha256', 'protocol', 'class', 'technique']
 
 const kinds = [
-  'flood.outbound', 'flood.ended', 'spoof.source', 'process.start', 'process.killed', 'file.changed', 'device.seen',
+  'flood.outbound', 'flood.ended', 'spoof.source', 'intrusion.detected', 'intrusion.blocked', 'process.start', 'process.killed', 'file.changed', 'device.seen',
   'part.started', 'part.degraded', 'spool.dropped', 'action.applied', 'action.failed', 'login.failed', 'enroll.refused',
   'link.refused',
 ]
