@@ -56,6 +56,36 @@ func (p *Packet) pseudoSum(b []byte, proto uint8) uint16 {
 	return fold(sum(s, b))
 }
 
+// WrongIPSum says whether the checksum of the IPv4 header is wrong, also where
+// the decoder was told not to verify it (RFC 791, 3.1).
+func (p *Packet) WrongIPSum() bool {
+	if p.BadIPSum || p.IPVersion != 4 || len(p.L3) < p.L3Header {
+		return p.BadIPSum
+	}
+	return fold(sum(0, p.L3[:p.L3Header])) != 0xffff
+}
+
+// WrongL4Sum says whether the checksum of the TCP segment, UDP datagram, ICMP
+// message or SCTP packet is wrong, also where the decoder was told not to
+// verify it. A UDP datagram over IPv4 may have none (RFC 768).
+func (p *Packet) WrongL4Sum() bool {
+	switch {
+	case p.BadL4Sum || len(p.L4) < 8:
+		return p.BadL4Sum
+	case p.Has&HasTCP != 0:
+		return p.pseudoSum(p.L4, protoTCP) != 0xffff
+	case p.Has&HasUDP != 0:
+		return (p.IPVersion == 6 || be16(p.L4[6:]) != 0) && p.pseudoSum(p.L4, protoUDP) != 0xffff
+	case p.Has&HasICMPv4 != 0:
+		return fold(sum(0, p.L4)) != 0xffff
+	case p.Has&HasICMPv6 != 0:
+		return p.pseudoSum(p.L4, protoICMPv6) != 0xffff
+	case p.Has&HasSCTP != 0:
+		return !sctpSumOK(p.L4)
+	}
+	return false
+}
+
 // sctpSumOK verifies the CRC-32C of an SCTP packet, computed with the checksum
 // field as zero.
 func sctpSumOK(b []byte) bool {

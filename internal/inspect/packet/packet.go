@@ -122,8 +122,8 @@ type Packet struct {
 	ICMPID    uint16 // echo messages: identifier
 	ICMPSeq   uint16 // echo messages: sequence number
 	HasICMPID bool   // whether ICMPID and ICMPSeq are valid
-	BadIPSum  bool   // the IPv4 header checksum is wrong (only when checksums are verified)
-	BadL4Sum  bool   // the transport checksum is wrong (only when checksums are verified)
+	BadIPSum  bool   // the IPv4 header checksum is wrong (only when checksums are verified; see WrongIPSum)
+	BadL4Sum  bool   // the transport checksum is wrong (only when checksums are verified; see WrongL4Sum)
 	Invalid   bool   // a header was wrong (Suricata counts it as decoder.invalid); Has says which layers are sound all the same
 	HasSACK   bool   // TCP SACK option with blocks
 	ICMPMTU   uint32 // ICMP fragmentation needed or packet too big: the next hop's MTU

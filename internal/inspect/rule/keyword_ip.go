@@ -60,7 +60,7 @@ func ipKeywords() []keyword {
 		same,
 		k("vlan.id", "NUMBER or comparison[, LAYER]", "VLAN number, of any layer or of one (0, 1, 2, -1 …)", (*builder).vlanID),
 		k("vlan.layers", "NUMBER or comparison", "how many VLAN tags there are", packetNumber(8, nil, func(p *packet.Packet) (uint64, bool) { return uint64(p.VLANs), true })),
-		k("ipv4-csum", "valid|invalid", "checksum of the IPv4 header", checksum(func(p *packet.Packet) (bool, bool) { return p.BadIPSum, p.IPVersion == 4 })),
+		k("ipv4-csum", "valid|invalid", "checksum of the IPv4 header", checksum(func(p *packet.Packet) (bool, bool) { return p.WrongIPSum(), p.IPVersion == 4 })),
 		k("tcpv4-csum", "valid|invalid", "checksum of TCP over IPv4", checksum(l4Sum(packet.HasTCP, 4))),
 		k("tcpv6-csum", "valid|invalid", "checksum of TCP over IPv6", checksum(l4Sum(packet.HasTCP, 6))),
 		k("udpv4-csum", "valid|invalid", "checksum of UDP over IPv4", checksum(l4Sum(packet.HasUDP, 4))),
@@ -71,7 +71,12 @@ func ipKeywords() []keyword {
 }
 
 func l4Sum(has uint16, version uint8) func(p *packet.Packet) (bool, bool) {
-	return func(p *packet.Packet) (bool, bool) { return p.BadL4Sum, p.Has&has != 0 && p.IPVersion == version }
+	return func(p *packet.Packet) (bool, bool) {
+		if p.Has&has == 0 || p.IPVersion != version {
+			return false, false
+		}
+		return p.WrongL4Sum(), true
+	}
 }
 
 func checksum(bad func(p *packet.Packet) (bool, bool)) func(*builder, syntax.Token, syntax.Token) error {
