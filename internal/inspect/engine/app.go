@@ -10,7 +10,8 @@ import (
 // Bounds of what is kept of a flow whose protocol is not known yet.
 const (
 	maxPieces    = 24
-	maxDatagrams = 4 // that a flow may send in a direction before it counts as unknown
+	maxDatagrams = 4  // that a flow may send in a direction before it counts as unknown
+	tooFew       = 24 // bytes (HTTP/2's preface) below which a direction is not said to be of no protocol
 )
 
 // app is the application layer of one flow, beside its entry in the flow table.
@@ -24,6 +25,7 @@ type app struct {
 	over       [2]bool // no more bytes are parsed in the direction
 	none       [2]bool // no protocol takes the direction's first bytes
 	probed     [2]bool // the direction's first bytes have been compared with the known protocol
+	unsure     [2]bool // the direction's first bytes, which came first, are no proof of the protocol
 	ended      [2]bool
 	done       bool // the parser wants nothing more
 	unlogged   bool
@@ -124,6 +126,8 @@ func (e *Engine) firstDatagrams(f *flow.Flow, a *app, d packet.Direction, data [
 	a.question = detect.Question{}
 	i, _ := e.detector.Probe(&a.question, d, data, f.ClientPort, f.ServerPort, true)
 	if i == detect.None {
+		// The flow counts as unknown from here on; a later datagram may still tell.
+		f.App, f.AppDir[d] = protocol.Failed, protocol.Failed
 		if a.tries[d]++; a.tries[d] >= maxDatagrams {
 			a.none[d] = true
 			e.giveUp(f, a)
@@ -163,11 +167,12 @@ func (e *Engine) firstBytes(f *flow.Flow, a *app, d packet.Direction, data []byt
 		a.none[0], a.none[1] = a.none[1], a.none[0]
 		d = now
 	}
-	if a.none[d.Other()] {
-		a.probed[d.Other()] = true
-		a.events.Set(2)
-	}
+	other := a.first(d.Other())
+	a.unsure[d] = !e.tells(i, d, first)
 	e.settleOn(f, a, i, d)
+	if len(other) > 0 {
+		e.compare(f, a, d.Other(), other, false)
+	}
 	held, pieces := a.held, a.pieces
 	for _, p := range pieces {
 		e.parse(f, a, p.dir, held[:p.n])
@@ -197,10 +202,11 @@ func (a *app) first(d packet.Direction) []byte {
 	return out
 }
 
-// clientFirst says whether in a protocol the client always speaks first.
+// clientFirst says whether a server that speaks first in a protocol is an event
+// of its own.
 func clientFirst(id protocol.ID) bool {
 	switch id {
-	case protocol.HTTP1, protocol.TLS, protocol.DNS, protocol.HTTP2, protocol.MQTT:
+	case protocol.HTTP1, protocol.TLS, protocol.DNP3:
 		return true
 	}
 	return false
@@ -240,6 +246,12 @@ func (e *Engine) needs(f *flow.Flow) {
 	}
 }
 
+// tells says whether the first bytes in d show a protocol by themselves.
+func (e *Engine) tells(spec int, d packet.Direction, first []byte) bool {
+	s := &e.specs[spec]
+	return s.Tells == nil || s.Tells(d, first)
+}
+
 // compare looks whether the first bytes of the other direction are of the same
 // protocol too, for the events that rules can name.
 func (e *Engine) compare(f *flow.Flow, a *app, d packet.Direction, data []byte, udp bool) {
@@ -247,10 +259,20 @@ func (e *Engine) compare(f *flow.Flow, a *app, d packet.Direction, data []byte, 
 		return
 	}
 	a.probed[d] = true
-	i, open := e.detector.Probe(&a.question, d, data, f.ClientPort, f.ServerPort, udp)
+	i, open := detect.None, false
+	if !a.none[d] {
+		i, open = e.detector.Probe(&a.question, d, data, f.ClientPort, f.ServerPort, udp)
+	}
 	switch {
+	case i == int(a.spec) && a.unsure[d.Other()]:
+		f.AppDir[d], f.AppDir[d.Other()] = f.App, protocol.Failed
+		a.events.Set(2)
+	case !e.tells(int(a.spec), d, data):
+		f.AppDir[d] = protocol.Failed
+		a.events.Set(2)
 	case i == int(a.spec) || i == detect.None && open:
 		f.AppDir[d] = f.App
+	case i == detect.None && len(data) < tooFew:
 	case i == detect.None:
 		f.AppDir[d] = protocol.Failed
 		a.events.Set(2)

@@ -35,6 +35,11 @@ type Spec struct {
 	// the middle (a DNS response before any request): the flow's ends are then
 	// to be swapped before they are parsed.
 	Reversed func(d packet.Direction, data []byte, udp bool) bool
+	// Tells, nil for always, says of the first bytes in d that Probe took
+	// whether they show the protocol by themselves. Where they do not (the
+	// greetings of mail and of file transfer are alike), the protocol counts
+	// as detected in the other direction alone, which is an event of detection.
+	Tells func(d packet.Direction, first []byte) bool
 	// Open checks the settings and gives a maker of parsers. The engine keeps
 	// parsers in a free list of its own and calls Reset before each use.
 	Open func(s Settings) (func() Parser, error)

@@ -6,6 +6,7 @@
 package ftp
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,9 +28,12 @@ func Spec() protocol.Spec {
 		Transport: protocol.OverTCP,
 		Ports:     []uint16{21, 2121},
 		Probe:     probe,
-		Open:      open,
-		Keywords:  keywords(),
-		Events:    []string{"request_command_too_long", "response_command_too_long"},
+		Tells: func(d packet.Direction, first []byte) bool {
+			return d == packet.ToServer || bytes.HasPrefix(first, []byte("220 ("))
+		},
+		Open:     open,
+		Keywords: keywords(),
+		Events:   []string{"request_command_too_long", "response_command_too_long"},
 		Hooks: map[string]protocol.Stage{
 			"request_started": protocol.StageStart, "request_complete": protocol.StageDone,
 			"response_started": protocol.StageStart, "response_complete": protocol.StageDone,

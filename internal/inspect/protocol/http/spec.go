@@ -21,6 +21,7 @@ func Spec() protocol.Spec {
 		Transport: protocol.OverTCP,
 		Ports:     []uint16{80, 8080, 8000, 8008, 8888, 3128, 1080, 81, 591},
 		Probe:     probe,
+		Tells:     tells,
 		Reversed:  reversed,
 		Open: func(s protocol.Settings) (func() protocol.Parser, error) {
 			c, err := readConfig(s)
@@ -53,6 +54,16 @@ func probe(d packet.Direction, data []byte, _, _ uint16) protocol.Verdict {
 		return protocol.Yes
 	}
 	return own
+}
+
+// tells says whether first bytes are those of HTTP whatever the other side says:
+// a request with a method that is not known is so only beside a response.
+func tells(d packet.Direction, first []byte) bool {
+	if d == packet.ToClient {
+		return true
+	}
+	n := bytes.IndexAny(first, " \t")
+	return n > 0 && methodOf(first[:n]) != methodUnknown
 }
 
 // reversed says whether the bytes are a response where a request should be, or

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/smtp/mime"
 )
@@ -58,6 +59,7 @@ func Spec() protocol.Spec {
 		Transport: protocol.OverTCP,
 		Ports:     []uint16{25, 465, 587, 2525},
 		Probe:     probe,
+		Tells:     func(d packet.Direction, _ []byte) bool { return d == packet.ToServer },
 		Open:      open,
 		Events:    eventNames(),
 		Hooks: map[string]protocol.Stage{
