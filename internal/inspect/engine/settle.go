@@ -176,6 +176,9 @@ func (e *Engine) due(f *flow.Flow, a *app, d packet.Direction) bool {
 	if !a.events.Empty() || len(a.frames.list) > 0 {
 		return true
 	}
+	if f.TCPState >= flow.TCPEstablished && f.TCPState != flow.TCPClosed && !a.done {
+		return true // it may go on: what there is of it was not inspected as a whole
+	}
 	for _, parser := range [2]protocol.Parser{a.before, a.parser} {
 		if parser != nil && len(parser.Txs()) > 0 {
 			return true

@@ -45,9 +45,10 @@ func (b *builder) flow(_, value syntax.Token) error {
 			return err
 		}
 	}
-	b.rule.needs |= needFlow
-	if b.rule.needs&(needFragment|needNoFragment) != 0 && len(value.Split(',')) == 1 {
-		b.rule.needs &^= needFlow
+	// A direction alone, or fragments alone, can be told of a packet without a
+	// flow as well: such packets count as going to the server.
+	if alone := len(value.Split(',')) == 1; !alone || b.rule.dirs == protocol.BothWays && b.rule.needs&(needFragment|needNoFragment) == 0 {
+		b.rule.needs |= needFlow
 	}
 	if b.rule.needs&needEstablished != 0 && b.rule.needs&needNotEstablished != 0 {
 		return fail(value, "established and not_established together", "keep one of them")
