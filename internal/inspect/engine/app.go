@@ -27,7 +27,7 @@ type app struct {
 	probed     [2]bool // the direction's first bytes have been compared with the known protocol
 	unsure     [2]bool // the direction's first bytes, which came first, are no proof of the protocol
 	ended      [2]bool
-	done       bool    // the parser wants nothing more
+	done       bool // the parser wants nothing more
 	unlogged   bool
 	tries      [2]uint8
 	events     protocol.Events // of protocol detection
