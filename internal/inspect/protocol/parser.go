@@ -56,6 +56,20 @@ type Spec struct {
 	Packetwise  bool // datagrams: rules see each transaction with the packet that carried it
 }
 
+// plainHooks are those of protocols that name none of their own.
+var plainHooks = map[string]Stage{
+	"request_started": StageStart, "request_complete": StageDone, "response_started": StageStart, "response_complete": StageDone,
+}
+
+// RuleHooks are the names that rule headers may write behind the protocol: its
+// own, or begin and end of either direction. Callers must not change the map.
+func (s *Spec) RuleHooks() map[string]Stage {
+	if len(s.Hooks) == 0 {
+		return plainHooks
+	}
+	return s.Hooks
+}
+
 // Settings gives configured values by Suricata's dotted names below
 // app-layer.protocols.NAME ("libhtp.default-config.request-body-limit").
 type Settings interface {

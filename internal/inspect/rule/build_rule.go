@@ -3,7 +3,9 @@ package rule
 import (
 	"strings"
 
+	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/number"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
 )
@@ -93,6 +95,8 @@ func (b *builder) proto(t syntax.Token) error {
 		b.rule.over = overAH
 	case "gre":
 		b.rule.over = overGRE
+	case "igmp":
+		b.check(&packetCheck{ip(func(p *packet.Packet) uint64 { return uint64(p.Proto) }), number.Equal(2)})
 	case "ip", "any":
 	case "ipv4", "ip4":
 		b.rule.ipVersion = 4
@@ -127,7 +131,7 @@ func (b *builder) packetHook(t syntax.Token) error {
 func (b *builder) appHeader(t syntax.Token, name string, hook syntax.Token, hooked bool) error {
 	ids := b.c.protocolIDs(name)
 	if len(ids) == 0 {
-		names := append([]string{"tcp", "tcp-pkt", "tcp-stream", "udp", "ip", "icmp", "icmpv6", "sctp", "pkthdr"}, b.c.protocolNames()...)
+		names := append([]string{"tcp", "tcp-pkt", "tcp-stream", "udp", "ip", "icmp", "icmpv6", "igmp", "sctp", "pkthdr"}, b.c.protocolNames()...)
 		return fail(t, "unknown protocol %q", didYouMean(name, names), name)
 	}
 	b.appsHere = appsOf(ids)
@@ -154,14 +158,14 @@ func (b *builder) appHeader(t syntax.Token, name string, hook syntax.Token, hook
 		if s == nil {
 			continue
 		}
-		if stage, ok := s.Hooks[hook.Text]; ok {
+		if stage, ok := s.RuleHooks()[hook.Text]; ok {
 			return b.addStep(hook, step{kind: stepStage, stage: stage, dirs: hookDirs(hook.Text)}, []protocol.ID{id})
 		}
 	}
 	var names []string
 	for _, id := range ids {
 		if s := b.c.spec(id); s != nil {
-			for n := range s.Hooks {
+			for n := range s.RuleHooks() {
 				names = append(names, n)
 			}
 		}
@@ -270,7 +274,11 @@ func (b *builder) finishUse(u *use) error {
 	case usePayload:
 		b.rule.payload = p
 	case useHeader:
-		b.check(&headerCheck{u.buffer, p, u.chain})
+		if u.buffer == bufferSCTPData {
+			b.check(&sctpDataCheck{p, u.chain})
+		} else {
+			b.check(&headerCheck{u.buffer, p, u.chain})
+		}
 	case useFrame:
 		id := uint16(len(b.c.frames))
 		for i, n := range b.c.frames {

@@ -43,8 +43,8 @@ func documentHooks(b *bytes.Buffer, specs []protocol.Spec) {
 	b.WriteString("\n## Protocols\n\n| protocol | hooks (`alert http1:request_line …`) | events (`app-layer-event`) |\n|---|---|---|\n")
 	for i := range specs {
 		s := &specs[i]
-		hooks := make([]string, 0, len(s.Hooks))
-		for h := range s.Hooks {
+		hooks := make([]string, 0, len(s.RuleHooks()))
+		for h := range s.RuleHooks() {
 			hooks = append(hooks, h)
 		}
 		slices.Sort(hooks)

@@ -49,7 +49,7 @@ type keywordTable struct {
 func newKeywordTable(specs []protocol.Spec) *keywordTable {
 	t := &keywordTable{byName: map[string]*keyword{}}
 	t.rows = slices.Concat(metaKeywords(), flowKeywords(), contentKeywords(), numberKeywords(), bufferKeywords(),
-		ipKeywords(), tcpKeywords(), icmpKeywords(), eventKeywords(), fileKeywords(), memoryKeywords(), datasetKeywords(),
+		ipKeywords(), tcpKeywords(), icmpKeywords(), sctpKeywords(), eventKeywords(), fileKeywords(), memoryKeywords(), datasetKeywords(),
 		applicationKeywords(), refusedKeywords())
 	t.rows = append(t.rows, protocolKeywords(specs)...)
 	t.rows = append(t.rows, fieldKeywords()...)

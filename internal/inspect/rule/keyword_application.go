@@ -51,9 +51,9 @@ func (b *builder) bypass(_, _ syntax.Token) error {
 func (b *builder) uriLen(name, value syntax.Token) error {
 	size, kind, has := value.Unquote().Cut(',')
 	field := "http.uri"
-	if has && kind.Text == "raw" {
+	if has && strings.EqualFold(kind.Text, "raw") {
 		field = "http.uri.raw"
-	} else if has && kind.Text != "norm" {
+	} else if has && !strings.EqualFold(kind.Text, "norm") {
 		return fail(kind, "unknown option %q", "write norm or raw", kind.Text)
 	}
 	spec := b.c.fields[field]
@@ -63,6 +63,9 @@ func (b *builder) uriLen(name, value syntax.Token) error {
 	op, err := sizeOp(size, 16)
 	if err != nil {
 		return err
+	}
+	if w := b.wanted; w != nil && w.kind == useField && w.spec == spec {
+		b.buffer() // it is what is asked of the buffer named before it
 	}
 	u := b.place(&use{kind: useField, spec: spec, at: name})
 	u.ops = append(u.ops, op)

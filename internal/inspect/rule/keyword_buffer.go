@@ -23,6 +23,9 @@ const (
 	bufferICMPv6
 	bufferEther
 	bufferARP
+	bufferSCTP
+	bufferSCTPData // sctpDataCheck
+	bufferIGMP
 	bufferIPSrc
 	bufferIPDst
 )
@@ -59,6 +62,13 @@ func (n packetBuffer) bytes(p *packet.Packet) ([]byte, bool) {
 		return p.Data[:14], true
 	case bufferARP:
 		return p.L3, p.Has&packet.HasARP != 0
+	case bufferSCTP:
+		return p.L4, p.Has&packet.HasSCTP != 0
+	case bufferIGMP:
+		if _, ok := igmpType(p); !ok {
+			return nil, false
+		}
+		return p.Payload[:min(8, len(p.Payload))], true
 	case bufferIPSrc:
 		return addressBytes(&p.Src, p.IPVersion)
 	case bufferIPDst:
@@ -116,6 +126,8 @@ func bufferKeywords() []keyword {
 		{"udp.hdr", "UDP header", bufferUDP, overUDP, 0},
 		{"icmpv4.hdr", "ICMPv4 header", bufferICMPv4, overICMP4, 0},
 		{"icmpv6.hdr", "ICMPv6 header", bufferICMPv6, overICMP6, 0},
+		{"sctp.hdr", "SCTP header and all chunks", bufferSCTP, overSCTP, 0},
+		{"igmp.hdr", "first 8 bytes of an IGMP message", bufferIGMP, overAnyIP, 4},
 		{"ether.hdr", "Ethernet header", bufferEther, overAnyIP | overNothing, 0},
 		{"ip.src", "source address, 4 or 16 bytes", bufferIPSrc, overAnyIP, 0},
 		{"ip.dst", "destination address, 4 or 16 bytes", bufferIPDst, overAnyIP, 0},

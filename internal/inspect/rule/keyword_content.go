@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/number"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
 )
@@ -264,7 +265,7 @@ func (b *builder) bsize(_, value syntax.Token) error {
 	if b.wanted == nil && (b.current == nil || b.current.kind == usePayload) {
 		return fail(value, "bsize has no sticky buffer before it", "use dsize for the packet's payload")
 	}
-	op, err := sizeOp(value.Unquote(), 32)
+	op, err := sizeOp(value.Unquote(), 62)
 	if err != nil {
 		return err
 	}
@@ -272,18 +273,23 @@ func (b *builder) bsize(_, value syntax.Token) error {
 	return nil
 }
 
-// sizeOp reads 10, >10, !10, 3<>9 … for bsize.
+// sizeOp reads 10, >10, !10, 3<>9, 3-9, 10kb … for bsize.
 func sizeOp(t syntax.Token, bits int) (payload.Op, error) {
 	op := payload.Op{Kind: payload.BSize}
 	s := strings.TrimSpace(t.Text)
-	if lo, hi, ok := strings.Cut(s, "<>"); ok {
+	lo, hi, between := strings.Cut(s, "<>")
+	if !between {
+		lo, hi, between = strings.Cut(s, "-")
+	}
+	if between {
 		op.Compare = payload.Between
-		a, ok1 := parseAnyUint(strings.TrimPrefix(lo, "!"), bits)
-		z, ok2 := parseAnyUint(hi, bits)
-		if strings.HasPrefix(lo, "!") {
+		rest, not := strings.CutPrefix(lo, "!")
+		if not {
 			op.Compare = payload.NotBetween
 		}
-		if !ok1 || !ok2 || a >= z || z-a < 2 {
+		a, err1 := number.Value(rest, bits)
+		z, err2 := number.Value(hi, bits)
+		if err1 != nil || err2 != nil || a >= z || z-a < 2 {
 			return op, fail(t, "%q is no range", "write 3<>9 with at least one number between", t.Text)
 		}
 		op.Operand, op.Operand2 = payload.Number(int64(a)), payload.Number(int64(z))
@@ -294,8 +300,8 @@ func sizeOp(t syntax.Token, bits int) (payload.Op, error) {
 		op   payload.Compare
 	}{{">=", payload.GreaterEqual}, {"<=", payload.LessEqual}, {"!=", payload.NotEqual}, {"==", payload.Equal}, {">", payload.Greater}, {"<", payload.Less}, {"!", payload.NotEqual}, {"=", payload.Equal}, {"", payload.Equal}} {
 		if rest, ok := strings.CutPrefix(s, c.text); ok {
-			n, good := parseAnyUint(rest, bits)
-			if !good {
+			n, err := number.Value(rest, bits)
+			if err != nil {
 				return op, fail(t, "%q is no size", "write 10, >10, <10 or 3<>9", t.Text)
 			}
 			op.Compare, op.Operand = c.op, payload.Number(int64(n))

@@ -226,7 +226,7 @@ func (b *builder) appState(name, value syntax.Token) error {
 		if spec == nil {
 			continue
 		}
-		stage, ok := spec.Hooks[hook]
+		stage, ok := spec.RuleHooks()[hook]
 		if !ok {
 			continue
 		}

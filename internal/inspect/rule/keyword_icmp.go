@@ -39,7 +39,8 @@ func icmpKeywords() []keyword {
 	}
 }
 
-var igmpTypes = map[string]uint64{"membership_query": 0x11, "v1_report": 0x12, "v2_report": 0x16, "leave_group": 0x17, "v3_report": 0x22}
+// igmpTypes are the message types of RFC 1112, RFC 2236 and RFC 3376.
+var igmpTypes = map[string]uint64{"query": 0x11, "membership_query": 0x11, "v1_report": 0x12, "v2_report": 0x16, "leave_group": 0x17, "v3_report": 0x22}
 
 func igmpType(p *packet.Packet) (uint64, bool) {
 	if p.IPVersion == 0 || p.Proto != 2 || len(p.Payload) == 0 {

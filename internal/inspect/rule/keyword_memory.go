@@ -14,11 +14,11 @@ func memoryKeywords() []keyword {
 	}
 	return []keyword{
 		k("flowbits", "set|isset|isnotset|unset|toggle,NAME[|NAME…] or noalert", "marks of the flow", (*builder).flowbits),
-		k("hostbits", "set|isset|isnotset|unset|toggle,NAME[,src|dst|both]", "marks of an address", (*builder).hostbits),
+		k("hostbits", "set|isset|isnotset|unset|toggle,NAME[,src|dst|both[,SECONDS]]", "marks of an address", (*builder).hostbits),
 		k("xbits", "set|isset|isnotset|unset|toggle,NAME,track ip_src|ip_dst|ip_pair|tx[,expire SECONDS]", "marks of an address or a pair, with an end", (*builder).xbits),
 		k("flowint", "NAME,+|-|=|>|<|>=|<=|==|!=,NUMBER|NAME or isset|isnotset|notset", "a number of the flow", (*builder).flowint),
 		k("threshold", "type limit|threshold|both|backoff, track by_src|by_dst|by_rule|by_both|by_flow, count N, seconds S", "how often the rule is reported", (*builder).threshold),
-		k("detection_filter", "track by_src|by_dst|by_rule|by_both|by_flow, count N, seconds S", "the rule matches only after so many hits", (*builder).detectionFilter),
+		k("detection_filter", "track by_src|by_dst|by_rule|by_both|by_flow, count N, seconds S[, unique_on src_port|dst_port]", "the rule matches only after so many hits", (*builder).detectionFilter),
 		k("tag", "session|host[, COUNT, packets|seconds|bytes[, src|dst]]", "records the packets that follow", (*builder).tag),
 	}
 }
@@ -129,8 +129,8 @@ func (b *builder) hostbits(_, value syntax.Token) error {
 		b.rule.quiet = true
 		return nil
 	}
-	if len(p) < 2 || len(p) > 3 {
-		return fail(value, "hostbits needs a command, a name and perhaps src, dst or both", "write hostbits:set,NAME,src")
+	if len(p) < 2 || len(p) > 4 {
+		return fail(value, "hostbits needs a command, a name, perhaps src or dst, and perhaps seconds", "write hostbits:set,NAME,src,300")
 	}
 	k := &bits{kind: hostBit, space: memory.SpaceHost, track: trackSrc, expire: memory.HostBitSeconds}
 	if err := b.bitCommand(k, p[0]); err != nil {
@@ -139,7 +139,13 @@ func (b *builder) hostbits(_, value syntax.Token) error {
 	if err := b.bitNames(k, p[1], false); err != nil {
 		return err
 	}
-	if len(p) == 3 {
+	if len(p) == 4 {
+		var ok bool
+		if k.expire, ok = parseUint32(p[3].Text); !ok || k.expire == 0 {
+			return fail(p[3], "%q is no number of seconds", "write hostbits:set,NAME,src,300", p[3].Text)
+		}
+	}
+	if len(p) >= 3 {
 		switch p[2].Text {
 		case "src":
 		case "dst":
@@ -252,6 +258,8 @@ func (b *builder) flowint(_, value syntax.Token) error {
 
 var limitKinds = map[string]memory.ThresholdKind{"limit": memory.KindLimit, "threshold": memory.KindThreshold, "both": memory.KindBoth, "backoff": memory.KindBackoff}
 
+var uniqueOn = map[string]memory.Unique{"src_port": memory.UniqueSrcPort, "dst_port": memory.UniqueDstPort}
+
 var limitTracks = map[string]memory.Track{"by_src": memory.TrackSrc, "by_dst": memory.TrackDst, "by_both": memory.TrackBoth, "by_rule": memory.TrackRule, "by_flow": memory.TrackFlow}
 
 func (b *builder) threshold(name, value syntax.Token) error {
@@ -268,6 +276,9 @@ func (b *builder) detectionFilter(name, value syntax.Token) error {
 		return fail(name, "a second limit of the rule", "keep one threshold or detection_filter")
 	}
 	l, err := parseLimit(value, true)
+	if l.Unique != memory.UniqueNone && b.rule.over&^(overTCP|overUDP|overSCTP) != 0 {
+		return fail(value, "unique_on counts ports, and the rule is not of a protocol with ports", "write tcp, udp or sctp in the header")
+	}
 	b.limits = append(b.limits, l)
 	return err
 }
@@ -297,18 +308,28 @@ func parseLimit(value syntax.Token, filter bool) (memory.Threshold, error) {
 			l.Seconds, known = parseUint32(rest)
 		case "multiplier":
 			l.Multiplier, known = parseUint32(rest)
+			known = known && l.Kind == memory.KindBackoff && l.Multiplier > 0
+		case "unique_on":
+			l.Unique, known = uniqueOn[rest]
+			known = known && filter
 		}
 		if !ok || !known {
 			return l, fail(t, "unknown part %q", "write type limit, track by_src, count 1, seconds 60", t.Text)
 		}
 	}
 	for _, w := range must {
-		if !slices.Contains(seen, w) && !(w == "seconds" && l.Kind == memory.KindBackoff) {
+		if !slices.Contains(seen, w) && !(w == "seconds" && l.Kind == memory.KindBackoff && slices.Contains(seen, "multiplier")) {
 			return l, fail(value, "%s is missing", "write type limit, track by_src, count 1, seconds 60", w)
 		}
 	}
-	if l.Count == 0 && !filter {
+	if l.Count == 0 {
 		return l, fail(value, "count 0", "count from 1 on")
+	}
+	if filter && l.Seconds == 0 {
+		return l, fail(value, "seconds 0", "write a window of 1 second or more")
+	}
+	if l.Kind == memory.KindBackoff && l.Track != memory.TrackFlow {
+		return l, fail(value, "backoff counts by flow only", "write type backoff, track by_flow, count 1, multiplier 10")
 	}
 	return l, nil
 }

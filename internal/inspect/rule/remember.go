@@ -241,7 +241,7 @@ func (k *tagging) apply(in *Inspector, c *Context, _ protocol.Tx) {
 
 // whoOf tells memory whose packet it is.
 func whoOf(p *packet.Packet, c *Context) memory.Who {
-	w := memory.Who{Src: p.Src, Dst: p.Dst}
+	w := memory.Who{Src: p.Src, Dst: p.Dst, SrcPort: p.SrcPort, DstPort: p.DstPort}
 	if c.Flow != nil {
 		w.Flow = c.Flow.ID
 	}

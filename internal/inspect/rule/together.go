@@ -47,7 +47,7 @@ var perPacket = []string{
 	"ttl", "tos", "id", "ipopts", "sameip", "fragbits", "fragoffset", "vlan.id", "vlan.layers", "tcp.flags", "tcp.seq", "tcp.ack", "tcp.window",
 	"tcp.mss", "tcp.wscale", "itype", "icode", "icmp_id", "icmp_seq", "icmpv6.mtu", "igmp.type", "dsize", "rpc", "flow.age",
 	"flow.pkts", "flow.pkts_toserver", "flow.pkts_toclient", "flow.bytes", "flow.bytes_toserver", "flow.bytes_toclient",
-	"ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr",
+	"sctp.vtag", "sctp.chunk_type", "sctp.chunk_cnt", "sctp.chunk_data", "sctp.hdr", "igmp.hdr", "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr",
 }
 
 // notePacket remembers the first keyword about single packets.

@@ -190,9 +190,9 @@ func sessionPresent() protocol.Keyword {
 	return messageKeyword("mqtt.connack.session_present", "flag of CONNACK: yes or no", func(arg string) (func(*message) bool, error) {
 		var want bool
 		switch strings.ToLower(arg) {
-		case "yes", "true":
+		case "yes", "true", "on", "1":
 			want = true
-		case "no", "false":
+		case "no", "false", "off", "0":
 		default:
 			return nil, fmt.Errorf("%q is neither yes nor no", arg)
 		}

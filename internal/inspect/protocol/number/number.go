@@ -33,6 +33,9 @@ type Test struct {
 	a, b uint64
 }
 
+// Equal is the Test for one number.
+func Equal(n uint64) Test { return Test{a: n} }
+
 // Match says whether v passes.
 func (t Test) Match(v uint64) bool {
 	switch t.op {
@@ -118,7 +121,7 @@ func parseOne(o op, s string, bits int, names map[string]uint64) (Test, error) {
 	if v, ok := names[strings.ToLower(s)]; ok && (o == opEqual || o == opNot) {
 		return Test{op: o, a: v}, nil
 	}
-	v, err := value(s, bits)
+	v, err := Value(s, bits)
 	if err != nil && len(names) > 0 && !digits(s) {
 		return Test{}, fmt.Errorf("%q is not a number and not one of the known names", s)
 	}
@@ -126,11 +129,11 @@ func parseOne(o op, s string, bits int, names map[string]uint64) (Test, error) {
 }
 
 func parseRange(a, b string, bits int) (Test, error) {
-	lo, err := value(a, bits)
+	lo, err := Value(a, bits)
 	if err != nil {
 		return Test{}, err
 	}
-	hi, err := value(b, bits)
+	hi, err := Value(b, bits)
 	if err != nil {
 		return Test{}, err
 	}
@@ -149,11 +152,11 @@ func parseMask(s string, bits int) (Test, error) {
 	if strings.HasSuffix(mask, "!") {
 		o, mask = opNotMask, mask[:len(mask)-1]
 	}
-	m, err := value(mask, bits)
+	m, err := Value(mask, bits)
 	if err != nil {
 		return Test{}, err
 	}
-	v, err := value(want, bits)
+	v, err := Value(want, bits)
 	if err != nil {
 		return Test{}, err
 	}
@@ -170,7 +173,9 @@ var units = []struct {
 	times uint64
 }{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"kb", 1 << 10}, {"mb", 1 << 20}, {"gb", 1 << 30}}
 
-func value(s string, bits int) (uint64, error) {
+// Value reads a number of bits bits: decimal, hexadecimal behind 0x, or with
+// one of the units kb, mb, gb (also kib, mib, gib) in any case.
+func Value(s string, bits int) (uint64, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	times := uint64(1)
 	if !strings.HasPrefix(s, "0x") {

@@ -3,13 +3,13 @@ package rfb
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/eve"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/exchange"
+	"github.com/masugata/masugata/internal/inspect/protocol/number"
 )
 
 // Tx is the handshake of a connection.
@@ -128,24 +128,16 @@ func (t *Tx) eveScreen(o *eve.Object) {
 func resultKeyword() protocol.Keyword {
 	return protocol.Keyword{
 		Name: "rfb.secresult", Dirs: protocol.ToClientOnly, On: []protocol.ID{protocol.RFB}, Stage: protocol.StageDone,
-		Doc: "result of the security handshake: ok, fail, toomany or unknown",
+		Doc: "result of the security handshake: ok, fail, toomany, unknown or a number, perhaps compared",
 		Compile: func(arg string) (protocol.Test, error) {
-			want := uint32(3)
-			switch strings.ToLower(arg) {
-			case "ok":
-				want = 0
-			case "fail":
-				want = 1
-			case "toomany":
-				want = 2
-			case "unknown":
-			default:
-				return nil, fmt.Errorf("%q is not ok, fail, toomany or unknown", arg)
+			if strings.EqualFold(arg, "unknown") {
+				arg = ">2"
 			}
+			want, err := number.Parse(arg, 32, map[string]uint64{"ok": 0, "fail": 1, "toomany": 2})
 			return func(tx protocol.Tx, d packet.Direction) bool {
 				t, ok := tx.(*Tx)
-				return ok && d == packet.ToClient && t.hasResult && min(t.result, 3) == want
-			}, nil
+				return ok && d == packet.ToClient && t.hasResult && want.Match(uint64(t.result))
+			}, err
 		},
 	}
 }

@@ -1,6 +1,10 @@
 package memory
 
-import "github.com/masugata/masugata/internal/inspect/packet"
+import (
+	"slices"
+
+	"github.com/masugata/masugata/internal/inspect/packet"
+)
 
 // ThresholdKind is what a threshold does.
 type ThresholdKind uint8
@@ -37,7 +41,18 @@ type Threshold struct {
 	Multiplier uint32     // KindBackoff
 	Timeout    uint32     // KindRate: seconds that the new action lasts; 0 is for ever
 	Action     RateAction // KindRate
+	Unique     Unique     // KindDetection: count different ports instead of matches
 }
+
+// Unique is what a detection_filter counts each value of once.
+type Unique uint8
+
+// What it may count.
+const (
+	UniqueNone Unique = iota
+	UniqueSrcPort
+	UniqueDstPort
+)
 
 // RateAction is what a rate_filter turns a rule's action into.
 type RateAction uint8
@@ -65,6 +80,8 @@ const (
 type Who struct {
 	Src, Dst packet.Addr
 	Flow     uint64 // flow.Flow.ID, 0 for none
+
+	SrcPort, DstPort uint16 // 0 for none
 }
 
 // RuleKey names a rule across sets.
@@ -77,7 +94,8 @@ type counted struct {
 	start   int64 // of the window
 	rated   int64 // since when the rate_filter's action holds; 0 when it does not
 	count   uint32
-	backoff uint32 // the count that alerts next
+	backoff uint32   // the count that alerts next
+	ports   []uint16 // Unique: those seen in the window, sorted, at most one more than Count
 }
 
 // NewThresholds makes a memory of at most about max counters; 0 is 65536.
@@ -123,6 +141,7 @@ func (t *Thresholds) Count(rule uint64, th *Threshold, w *Who, now int64) Answer
 		if th.Kind == KindBackoff {
 			e.value.backoff = th.Count
 		}
+		e.value.see(th, w)
 		return th.first(&e.value, now)
 	}
 	v := &e.value
@@ -136,11 +155,27 @@ func (t *Thresholds) Count(rule uint64, th *Threshold, w *Who, now int64) Answer
 		v.rated = 0
 	}
 	if now > v.start+window {
-		v.start, v.count = now, 0
+		v.start, v.count, v.ports = now, 0, v.ports[:0]
 		e.until = now + th.life()
+		v.see(th, w)
 		return th.first(v, now)
 	}
+	v.see(th, w)
 	return th.within(v, now)
+}
+
+// see notes a match's port when ports are counted.
+func (v *counted) see(th *Threshold, w *Who) {
+	if th.Unique == UniqueNone || uint32(len(v.ports)) > th.Count {
+		return
+	}
+	port := w.SrcPort
+	if th.Unique == UniqueDstPort {
+		port = w.DstPort
+	}
+	if i, seen := slices.BinarySearch(v.ports, port); !seen {
+		v.ports = slices.Insert(v.ports, i, port)
+	}
 }
 
 // life is how long a counter may be of use after its window began.
@@ -196,6 +231,9 @@ func (th *Threshold) within(v *counted, now int64) Answer {
 		}
 		return Ignore
 	case KindDetection:
+		if th.Unique != UniqueNone {
+			v.count = uint32(len(v.ports))
+		}
 		if v.count > th.Count {
 			return Alert
 		}
