@@ -59,6 +59,8 @@ func (e *Engine) follow(f *flow.Flow, a *app, d packet.Direction, data []byte, s
 		e.stats.ParserFailed++
 	case protocol.StatusDone:
 		a.done = true
+	case protocol.StatusRename:
+		e.rename(f, a, s.Next)
 	case protocol.StatusSwitch:
 		e.change(f, a, d, data, s.Next)
 	}
@@ -90,6 +92,20 @@ func (e *Engine) change(f *flow.Flow, a *app, d packet.Direction, data []byte, n
 	}
 	if len(rest) > 0 {
 		e.feed(f, d, rest, false)
+	}
+}
+
+// rename gives a flow another protocol whose parser is the same.
+func (e *Engine) rename(f *flow.Flow, a *app, next protocol.ID) {
+	for i := range e.specs {
+		if e.specs[i].ID != next {
+			continue
+		}
+		a.spec = int16(i)
+		f.AppOriginal, f.App, f.AppDir = f.App, next, [2]protocol.ID{next, next}
+		e.stats.Flows[next]++
+		e.needs(f)
+		return
 	}
 }
 

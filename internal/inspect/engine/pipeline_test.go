@@ -272,3 +272,24 @@ rejectdst udp any any -> any any (content:"x"; sid:2;)`, nil, engine.Settings{"i
 		t.Errorf("two rules: %+v", a)
 	}
 }
+
+// TestDNSOverHTTP2: rules about DNS, about HTTP/2 and about both fire on one
+// request, and the flow gets its name.
+func TestDNSOverHTTP2(t *testing.T) {
+	var s found
+	e := open(t, `alert dns any any -> any any (dns.query; content:"cam.example"; sid:1;)
+alert http2 any any -> any any (http2.frametype:HEADERS; sid:2;)
+alert doh2 any any -> any any (dns.query; content:"cam"; http.uri; content:"/dns-query"; sid:3;)
+alert http1 any any -> any any (http.uri; content:"/"; sid:4;)
+`, &s, nil)
+	k := begin(e, 4000, 80)
+	path := "/dns-query?dns=EjQBAAABAAAAAAAAA2NhbQdleGFtcGxlAAABAAE"
+	block := "\x82\x04" + string(rune(len(path))) + path // GET, :path as a literal that is not indexed
+	k.say(packet.ToServer, []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00"+string(rune(len(block)))+"\x01\x05\x00\x00\x00\x01"+block))
+	e.Close()
+	only(t, &s, protocol.DOH2)
+	slices.Sort(s.alerts)
+	if got := slices.Compact(s.alerts); !slices.Equal(got, []uint32{1, 2, 3}) {
+		t.Errorf("alerts %v, want 1, 2 and 3", got)
+	}
+}

@@ -202,7 +202,7 @@ func (r *Records) attach(c *rule.Context, tx protocol.Tx) {
 	}
 	if len(r.o.B) == at {
 		r.o.B = r.o.B[:mark]
-	} else if c.App == protocol.HTTP1 || c.App == protocol.HTTP2 {
+	} else if c.App == protocol.HTTP1 || c.App == protocol.HTTP2 || c.App == protocol.DOH2 {
 		r.bodies(tx)
 	}
 	r.beside(tx, c.Dir)

@@ -11,10 +11,27 @@ import (
 
 // Transaction implements Sink.
 func (r *Records) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, d packet.Direction, p *packet.Packet) {
-	rec, ok := tx.(protocol.Recorder)
-	if !ok || !r.wants(spec.Record) {
+	if rec, ok := tx.(protocol.Recorder); ok && r.wants(spec.Record) {
+		r.transaction(f, spec, rec, tx, d, p)
+	}
+	c, ok := tx.(protocol.Carrier)
+	if !ok {
 		return
 	}
+	for d := packet.ToServer; d <= packet.ToClient; d++ {
+		if record, message := c.Carried(d); message != nil && r.wants(record) {
+			r.begin(record, f, p)
+			r.ends(f, packet.ToServer, p)
+			r.metadataOfFlow(f)
+			r.o.Uint("tx_id", tx.Inspection().Number)
+			r.o.Raw(record, nil)
+			r.o.B = message.AppendEve(r.o.B, d)
+			r.finish()
+		}
+	}
+}
+
+func (r *Records) transaction(f *flow.Flow, spec *protocol.Spec, rec protocol.Recorder, tx protocol.Tx, d packet.Direction, p *packet.Packet) {
 	o := r.begin(spec.Record, f, p)
 	r.ends(f, packet.ToServer, p)
 	r.metadataOfFlow(f)

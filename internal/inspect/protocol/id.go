@@ -44,6 +44,7 @@ const (
 	RTP
 	CoAP
 	BitTorrentDHT
+	DOH2 // HTTP/2 that carries DNS (RFC 8484): rules about either apply
 	Any
 	NumIDs = iota
 )
@@ -53,7 +54,7 @@ var names = [NumIDs]string{
 	DNS: "dns", MDNS: "mdns", SSH: "ssh", SMTP: "smtp", POP3: "pop3", IMAP: "imap", FTP: "ftp", FTPData: "ftp-data",
 	TFTP: "tftp", SMB: "smb", DCERPC: "dcerpc", NFS: "nfs", SIP: "sip", SNMP: "snmp", DHCP: "dhcp", NTP: "ntp",
 	Telnet: "telnet", KRB5: "krb5", RDP: "rdp", MQTT: "mqtt", IKE: "ike", RFB: "rfb", LDAP: "ldap", PGSQL: "pgsql",
-	Modbus: "modbus", ENIP: "enip", DNP3: "dnp3", RTSP: "rtsp", RTP: "rtp", CoAP: "coap", BitTorrentDHT: "bittorrent-dht",
+	Modbus: "modbus", ENIP: "enip", DNP3: "dnp3", RTSP: "rtsp", RTP: "rtp", CoAP: "coap", BitTorrentDHT: "bittorrent-dht", DOH2: "doh2",
 	Any: "any",
 }
 

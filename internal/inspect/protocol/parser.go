@@ -91,6 +91,7 @@ const (
 	StatusOK     Code = iota
 	StatusFailed      // not parseable: no more calls for this direction; transactions stay
 	StatusDone        // nothing more to see in either direction (encrypted from here): the flow may be bypassed
+	StatusRename      // the same parser goes on, the flow is of protocol Next from here on (HTTP/2 that carries DNS)
 	StatusSwitch      // the rest of the bytes belongs to another protocol (STARTTLS, CONNECT, upgrade); Consumed says from where
 )
 

@@ -47,6 +47,13 @@ type Beside interface {
 	AppendBeside(dst []byte, d packet.Direction) []byte
 }
 
+// Carrier is implemented by transactions that carry messages of another
+// protocol (DNS over HTTPS), which have records of their own.
+type Carrier interface {
+	// Carried is the message in d and its record's name, nil for none.
+	Carried(d packet.Direction) (record string, message Recorder)
+}
+
 // Window is a part of a growing buffer: Data begins Offset bytes after the
 // buffer's first byte; bytes before it are gone.
 type Window struct {

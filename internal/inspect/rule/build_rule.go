@@ -185,10 +185,12 @@ func (b *builder) limitApps(t syntax.Token, s appSet) error {
 		b.appsHere = s
 		return nil
 	}
-	if b.appsHere&s == 0 {
+	const both = appSet(1 << protocol.DOH2)
+	meet := b.appsHere & s
+	if meet == 0 || meet == both && b.appsHere != both && s != both { // DNS and HTTP meet only in a rule that says doh2
 		return fail(t, "%s does not go with the rule's protocol", "take a header or keywords of one protocol", t.Text)
 	}
-	b.appsHere &= s
+	b.appsHere = meet
 	return nil
 }
 

@@ -276,7 +276,7 @@ func (c *compiler) spec(id protocol.ID) *protocol.Spec {
 // protocolAliases are names of protocols that are not protocol.ID's own.
 var protocolAliases = map[string][]protocol.ID{
 	"http": {protocol.HTTP1, protocol.HTTP2}, "http1": {protocol.HTTP1}, "ssl": {protocol.TLS}, "ikev2": {protocol.IKE},
-	"dcerpc": {protocol.DCERPC, protocol.SMB}, "doh2": {protocol.HTTP2}, "ftp_data": {protocol.FTPData},
+	"dcerpc": {protocol.DCERPC, protocol.SMB}, "ftp_data": {protocol.FTPData},
 	"bittorrent_dht": {protocol.BitTorrentDHT}, "krb": {protocol.KRB5}, "jabber": nil,
 }
 

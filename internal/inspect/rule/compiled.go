@@ -21,6 +21,9 @@ func appsOf(ids []protocol.ID) appSet {
 		}
 		s |= 1 << id
 	}
+	if s&(1<<protocol.HTTP2|1<<protocol.DNS) != 0 {
+		s |= 1 << protocol.DOH2
+	}
 	return s
 }
 

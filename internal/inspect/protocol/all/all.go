@@ -45,7 +45,7 @@ import (
 // Specs describes every parser, in the order in which first bytes are shown to
 // them: those with unmistakable beginnings first.
 func Specs() []protocol.Spec {
-	web := []protocol.Spec{http2.Spec(), http.Spec(), tls.Spec(), quic.Spec(), ssh.Spec(), websocket.Spec()}
+	web := []protocol.Spec{http2.Spec(), http2.DNSSpec(), http.Spec(), tls.Spec(), quic.Spec(), ssh.Spec(), websocket.Spec()}
 	names := []protocol.Spec{dns.MDNSSpec(), dns.Spec(), dhcp.Spec(), ntp.Spec(), snmp.Spec(), tftp.Spec()}
 	things := []protocol.Spec{mqtt.Spec(), sip.Spec(), rtsp.Spec(), coap.Spec(), modbus.Spec(), enip.Spec(), dnp3.Spec()}
 	files := []protocol.Spec{smb.Spec(), dcerpc.Spec(), dcerpc.UDPSpec(), nfs.Spec(), krb5.Spec(), ldap.Spec(), smtp.Spec(), pop3.Spec(), imap.Spec(), ftp.Spec(), ftp.DataSpec()}

@@ -62,6 +62,7 @@ func (p *parser) content(d packet.Direction, data []byte, env *protocol.Env) {
 		p.openBody(t, d, env)
 	}
 	s.bytes += uint64(len(data))
+	s.gatherDNS(data)
 	s.coding.write(t, d, data)
 	t.reach(d, protocol.StageBody)
 	if s.bytes > maxDNS && s.bytes-uint64(len(data)) <= maxDNS {

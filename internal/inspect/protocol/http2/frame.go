@@ -201,6 +201,7 @@ func (p *parser) decode(t *Tx, d packet.Direction, block []byte, env *protocol.E
 		t.reach(d, protocol.StageTrailer)
 	}
 	t.reach(d, protocol.StageHeaders)
+	p.expectDNS(t, d)
 	t.inspection.Again(d)
 	if r.end {
 		t.finish(d)

@@ -51,12 +51,13 @@ func readHead(b []byte) head {
 
 // parser follows one flow.
 type parser struct {
-	cfg     *config
-	txs     txlist.List[Tx, *Tx]
-	flows   [2]reader
-	last    *Tx // the transaction of the newest frame, for events
-	files   uint32
-	highest uint32 // stream that the client has opened
+	cfg          *config
+	txs          txlist.List[Tx, *Tx]
+	flows        [2]reader
+	last         *Tx // the transaction of the newest frame, for events
+	files        uint32
+	highest      uint32 // stream that the client has opened
+	doh, renamed bool   // a stream carries DNS; that was told
 }
 
 // reader is how far one direction is read.
@@ -131,6 +132,10 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			return protocol.Status{Code: protocol.StatusFailed}
 		}
 		data = data[n:]
+	}
+	if p.doh && !p.renamed {
+		p.renamed = true
+		return protocol.Status{Code: protocol.StatusRename, Next: protocol.DOH2}
 	}
 	return protocol.Status{}
 }

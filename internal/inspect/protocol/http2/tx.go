@@ -32,6 +32,7 @@ type side struct {
 	files   []*protocol.File
 	bytes   uint64 // of the body as sent
 	coding  coding
+	dns     message
 	views   [viewCount]view
 }
 
@@ -50,13 +51,14 @@ func (t *Tx) Clear(number uint64) {
 		s.headers.reset()
 		s.body.Reset()
 		s.coding.reset()
+		s.dns.reset()
 		views := s.views
 		for i := range views {
 			views[i] = view{text: views[i].text[:0]}
 		}
 		*s = side{
 			headers: s.headers, frames: s.frames[:0], errors: s.errors[:0], weights: s.weights[:0], windows: s.windows[:0],
-			setting: s.setting[:0], body: s.body, files: s.files[:0], coding: s.coding, views: views,
+			setting: s.setting[:0], body: s.body, files: s.files[:0], coding: s.coding, dns: s.dns, views: views,
 		}
 	}
 }
@@ -87,6 +89,11 @@ func (t *Tx) Window(f protocol.Field, d packet.Direction, i int) (protocol.Windo
 // Uint answers what frames carry.
 func (t *Tx) Uint(f protocol.Field, d packet.Direction, i int) (uint64, bool) {
 	s := &t.sides[d]
+	if s.dns.whole {
+		if v, ok := s.dns.tx.Uint(f, d, i); ok {
+			return v, true
+		}
+	}
 	switch f {
 	case protocol.HTTP2FrameType:
 		return at(s.frames, i)
@@ -151,6 +158,13 @@ func (t *Tx) finish(d packet.Direction) {
 		s.body.Close(protocol.FileClosed)
 	}
 	s.stage = max(s.stage, protocol.StageTrailer)
+	if s.dns.wanted {
+		t.readDNS(d)
+	}
+	if s.dns.whole {
+		s.stage = protocol.StageDone
+		t.inspection.Again(d)
+	}
 	if t.sides[d.Other()].ended {
 		t.sides[0].stage, t.sides[1].stage = protocol.StageDone, protocol.StageDone
 	}

@@ -32,6 +32,11 @@ var named = map[protocol.Field]string{
 // Bytes answers the fields of HTTP and HTTP/2.
 func (t *Tx) Bytes(f protocol.Field, d packet.Direction, i int) ([]byte, bool) {
 	s := &t.sides[d]
+	if s.dns.whole {
+		if v, ok := s.dns.tx.Bytes(f, d, i); ok {
+			return v, true
+		}
+	}
 	switch f {
 	case protocol.HTTP2HeaderName:
 		return s.headers.nth(i)
