@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime/debug"
 
 	"github.com/masugata/masugata/internal/gate/cli"
 )
@@ -13,13 +12,6 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// gcPercent trades a little time when rules are loaded for half of the memory:
-// nothing allocates in steady state, so what loading left over would stay.
-const gcPercent = 25
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	os.Exit(cli.Main(context.Background(), version, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -183,6 +183,9 @@ func Specs(s engine.Settings) []protocol.Spec {
 	return on
 }
 
+// readAtOnce is small enough to stay in the core's cache until it is inspected.
+const readAtOnce = 1 << 17
+
 // feed reads the capture to its end. A file that ends within a record is
 // inspected as far as it goes, with a warning, which is also returned.
 func feed(ctx context.Context, e *engine.Engine, q Request) (string, error) {
@@ -199,7 +202,7 @@ func feed(ctx context.Context, e *engine.Engine, q Request) (string, error) {
 	if st, err := f.Stat(); err == nil {
 		size = st.Size()
 	}
-	r, err := capture.NewReader(bufio.NewReaderSize(f, 1<<20))
+	r, err := capture.NewReader(bufio.NewReaderSize(f, readAtOnce))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", q.Capture, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -106,8 +107,19 @@ func join(prefix, key string) string {
 	return prefix + "." + key
 }
 
-// CompileRules reads and compiles rule files with the settings' variables.
+// compileGC is the collector's percentage while rules are compiled: it trades a
+// little time for half of the memory, because nothing allocates once they are
+// in use and what loading left over would stay.
+const compileGC = 25
+
+// CompileRules reads and compiles rule files with the settings' variables. The
+// collector runs more often meanwhile, in the whole process.
 func CompileRules(files []string, s engine.Settings) (*rule.Set, []rule.Refusal, error) {
+	was := debug.SetGCPercent(compileGC)
+	defer debug.SetGCPercent(was)
+	if was >= 0 && was < compileGC {
+		debug.SetGCPercent(was)
+	}
 	o, err := ruleOptions(s, files)
 	if err != nil {
 		return nil, nil, err

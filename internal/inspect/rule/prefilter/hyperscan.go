@@ -245,6 +245,7 @@ type native struct {
 type box struct {
 	scratch *C.hs_scratch_t
 	ready   map[weak.Pointer[hyper]]struct{}
+	last    [512]weak.Pointer[hyper] // of ready, by address
 	numbers [foundAtOnce]C.uint32_t
 }
 
@@ -255,16 +256,23 @@ func (s *Scratch) prepare(h *hyper) bool {
 	if s.box == nil {
 		s.box = &box{ready: map[weak.Pointer[hyper]]struct{}{}}
 	}
-	if _, ok := s.box.ready[h.self]; ok {
+	k := s.box
+	last := &k.last[uintptr(unsafe.Pointer(h))>>6%uintptr(len(k.last))]
+	if *last == h.self {
 		return true
 	}
-	return s.box.grow(h) == nil
+	if _, ok := k.ready[h.self]; !ok && k.grow(h) != nil {
+		return false
+	}
+	*last = h.self
+	return true
 }
 
 func (k *box) grow(h *hyper) error {
 	first := k.scratch == nil
 	if len(k.ready) >= scratchKnows { // sets were replaced many times
 		clear(k.ready)
+		clear(k.last[:])
 	}
 	if C.hs_alloc_scratch(h.db, &k.scratch) != C.HS_SUCCESS {
 		return errScratch
