@@ -37,6 +37,7 @@ func FlowConfig(s Settings, ips bool) (flow.Config, error) {
 	st.ToServerChunk = int(r.size("stream.reassembly.toserver-chunk-size", uint64(st.ToServerChunk)))
 	st.ToClientChunk = int(r.size("stream.reassembly.toclient-chunk-size", uint64(st.ToClientChunk)))
 	st.NoRaw = !s.Bool("stream.reassembly.raw", true)
+	r.memory(st)
 	r.policies(&c)
 	r.urgent(st)
 	r.timeouts("default", &c.Other)
@@ -68,6 +69,24 @@ func (r *reading) size(name string, otherwise uint64) uint64 {
 		r.wrong(name, v, `a size such as "1mb"`)
 	}
 	return n
+}
+
+// memory reads the bounds of memory: stream.memcap is of sessions,
+// stream.reassembly.memcap of their bytes. 0 is no bound of sessions; bytes
+// always have one.
+func (r *reading) memory(st *flow.StreamConfig) {
+	const sessions, data = "stream.memcap", "stream.reassembly.memcap"
+	if n := r.size(sessions, 0); n > 0 {
+		st.MaxSessions = int(min(max(n/flow.SessionBytes, 1), 1<<30))
+	}
+	n := r.size(data, uint64(st.Memory))
+	switch {
+	case n == 0:
+	case n < 1<<16 || n > 1<<40 || uint64(int(n)) != n: // int may have 32 bits
+		r.wrong(data, r.s[data], "from 64kb to 1024gb")
+	default:
+		st.Memory = int(n)
+	}
 }
 
 // policies reads the exception policies: the general one holds for each that

@@ -212,7 +212,7 @@ func TestSwapReopensBypassedFlows(t *testing.T) {
 	})
 	t.Run("stopped on its way back", func(t *testing.T) {
 		k := tlsTalk(t, nothing)
-		k.e.Swap(compile(t, `drop tls 10.0.0.2 any -> any any (flow:to_client; dsize:>10; sid:2;)`))
+		k.e.Swap(compile(t, `drop tls 10.0.0.2 any -> any any (flow:to_client; flags:PA; sid:2;)`))
 		if k.send(packet.ToServer, psh|ack, record); k.last.Drop {
 			t.Error("the request is stopped")
 		}

@@ -53,6 +53,9 @@ const (
 	halfClosing                          // the flow ends: everything is due
 )
 
+// SessionBytes is the memory of a TCP session without its stream's bytes.
+const SessionBytes = 360
+
 // session is a TCP session. Entries live in chunks and hold no pointers.
 type session struct {
 	half   [2]half

@@ -73,18 +73,6 @@ func (in *Inspector) inspectTx(c *Context, tx protocol.Tx) {
 	ins.Inspected[d] = stage
 }
 
-// renew forgets what belongs to an earlier set.
-func (in *Inspector) renew(ins *protocol.Inspection) {
-	for d := range 2 {
-		ins.Pending[d], ins.Alerted[d] = ins.Pending[d][:0], ins.Alerted[d][:0]
-		ins.Inspected[d] = protocol.StageNone
-		for i := range ins.Scanned[d] {
-			ins.Scanned[d][i].Upto, ins.Scanned[d][i].Final = 0, false
-		}
-	}
-	ins.Epoch = in.epoch
-}
-
 // scanField searches what is new of a field.
 func (in *Inspector) scanField(s *fieldScan, tx protocol.Tx, d packet.Direction, old, stage protocol.Stage, last bool) {
 	switch {

@@ -22,7 +22,8 @@ type Inspector struct {
 	tags       *memory.Tags
 	datasets   []*memory.DatasetState
 	epoch      uint32
-	once       []once // by flow slot
+	former     [maxFormer][]uint32 // by epoch: where the rules of that set are in the next, plus one
+	once       []once              // by flow slot
 
 	scratch   prefilter.Scratch
 	state     payload.State
@@ -113,12 +114,19 @@ func (in *Inspector) ForgetFlow(slot int32) {
 	}
 }
 
+// maxFormer is how many swaps back it is known which rules have fired on a
+// transaction; one older than that may be told of again.
+const maxFormer = 8
+
 // Adopt goes on with another set from the next packet on. Flowbits, xbits,
 // hostbits and data sets are kept by name, thresholds by rule. Transactions
-// in flight are looked at anew from where they are.
+// in flight are looked at anew from where they are; a rule that has fired on
+// one does not fire on it again when it is in the new set with the same
+// revision.
 func (in *Inspector) Adopt(set *Set) {
 	old, states := in.set, in.datasets
 	in.use(set)
+	in.former[in.epoch%maxFormer] = successors(old.metas, set.metas)
 	in.epoch++
 	in.flows.Rename(old.names, set.names)
 	in.bits.Rename(old.names, set.names, 0)
