@@ -1,5 +1,7 @@
 package protocol
 
+import "strings"
+
 import "slices"
 
 // Fields of DNS and multicast DNS. Requests and responses are transactions of
@@ -160,7 +162,11 @@ func sipFields() []FieldSpec {
 
 func sdpFields() []FieldSpec {
 	row := func(f Field, name string, multi bool, doc string) FieldSpec {
-		return FieldSpec{Field: f, Keyword: "sdp." + name, Kind: KindBytes, Dirs: BothWays, On: onSIP, Stage: StageDone, Multi: multi, Doc: doc}
+		spec := FieldSpec{Field: f, Keyword: "sdp." + name, Kind: KindBytes, Dirs: BothWays, On: onSIP, Stage: StageDone, Multi: multi, Doc: doc}
+		if part, ok := strings.CutPrefix(name, "media."); ok {
+			spec.Aliases = []string{"sdp.media_description." + part}
+		}
+		return spec
 	}
 	return []FieldSpec{
 		row(SDPOrigin, "origin", false, "originator of the session (o=)"),
@@ -176,10 +182,10 @@ func sdpFields() []FieldSpec {
 		row(SDPTimezone, "timezone", false, "time zones of the session (z=)"),
 		row(SDPEncryptionKey, "encryption_key", false, "key of the session (k=)"),
 		row(SDPAttribute, "attribute", true, "attribute of the session (a=)"),
-		row(SDPMedia, "media_description.media", true, "media line (m=)"),
-		row(SDPMediaInfo, "media_description.session_info", true, "description of a medium (i=)"),
-		row(SDPMediaConnection, "media_description.connection_data", true, "connection of a medium (c=)"),
-		row(SDPMediaKey, "media_description.encryption_key", true, "key of a medium (k=)"),
+		row(SDPMedia, "media.media", true, "media line (m=)"),
+		row(SDPMediaInfo, "media.session_info", true, "description of a medium (i=)"),
+		row(SDPMediaConnection, "media.connection_data", true, "connection of a medium (c=)"),
+		row(SDPMediaKey, "media.encryption_key", true, "key of a medium (k=)"),
 	}
 }
 
