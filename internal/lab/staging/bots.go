@@ -140,6 +140,22 @@ func (r *Running) run(ctx context.Context, p instance.Program, after time.Durati
 	return errors.Join(err, r.lab.Stop(p.Name, 0))
 }
 
+// Begun waits for the first attack packet of a device.
+func (r *Running) Begun(ctx context.Context, n topology.Node) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		if l, err := attack.ReadLog(r.logs[n]); err == nil && l.Sent > 0 {
+			return l.First, nil
+		}
+		select {
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("attack: the bot of %s sends nothing:\n%s", n, r.lab.Tail("bot-"+string(n), 500))
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
 // Wait waits until all bots have ended and gives what they sent and what
 // arrived.
 func (r *Running) Wait(ctx context.Context) (map[topology.Node]Outcome, error) {
