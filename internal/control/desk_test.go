@@ -107,7 +107,7 @@ func gateEvent(now time.Time) *model.Event {
 
 func liveInSet(t *testing.T, d *desk) int {
 	t.Helper()
-	s := d.sets.Latest("gate-000000000001", setActions)
+	s := d.sets.Latest("gate-000000000001", "", setActions)
 	if s == nil {
 		return 0
 	}
@@ -134,7 +134,7 @@ func TestSlowStoreHoldsNobodyUp(t *testing.T) {
 		for n := range 100 {
 			d.events([]*model.Event{gateEvent(time.Now())})
 			d.statuses("gate-000000000001", []wire.ActionStatus{{ID: model.NewID(time.Now())}})
-			d.sets.Latest("gate-000000000001", setActions)
+			d.sets.Latest("gate-000000000001", "", setActions)
 			if n == 10 {
 				time.Sleep(20 * time.Millisecond) // run is in the store by now
 			}
@@ -184,7 +184,7 @@ func TestBrokenStore(t *testing.T) {
 	if n := liveInSet(t, d); n != 1 {
 		t.Errorf("%d actions sent, want 1", n)
 	}
-	s := d.sets.Latest("", setPolicy)
+	s := d.sets.Latest("", "", setPolicy)
 	if s == nil {
 		t.Fatal("the policy was not sent")
 	}
@@ -210,7 +210,7 @@ func TestOlderPolicyDoesNotReplaceNewer(t *testing.T) {
 	if err := d.resign(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := wire.DecodePolicy(1, d.sets.Latest("", setPolicy).Payload); err != nil || p.FloodMode != model.ModeObserve {
+	if p, err := wire.DecodePolicy(1, d.sets.Latest("", "", setPolicy).Payload); err != nil || p.FloodMode != model.ModeObserve {
 		t.Errorf("in force: %+v, %v", p, err)
 	}
 }
@@ -225,7 +225,7 @@ func TestSetsRiseAboveARestoredBackup(t *testing.T) {
 		if err := d.setPolicy(t.Context(), testPolicy(t, "flood: {mode: "+mode+"}")); err != nil {
 			t.Fatal(err)
 		}
-		return d.sets.Latest("", setPolicy).Version
+		return d.sets.Latest("", "", setPolicy).Version
 	}
 	first := send("enforce")
 	backup := m.sets[setPolicy]

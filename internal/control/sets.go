@@ -18,8 +18,9 @@ import (
 // signed again at half of it.
 const setLife = 7 * 24 * time.Hour
 
-// The names of the sets that this version sends. Agents get an action set of
-// their own, under the same name on the wire, without what only gates do.
+// The names of the sets that this version sends. Each agent gets an action set
+// of its own, under the same name on the wire, cut out of the one kept here of
+// all that agents carry out.
 const (
 	setPolicy       = "policy"
 	setActions      = "actions"
@@ -45,6 +46,7 @@ type setBook struct {
 	mu      sync.RWMutex
 	sets    map[string]*wire.SignedSet
 	issued  map[string]time.Time
+	agents  *agentSets // cut out of sets[setAgentActions]; nil while there is none
 	changed chan struct{}
 }
 
@@ -62,6 +64,13 @@ func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*
 		b.sets[name] = &wire.SignedSet{Name: wireName(name), Version: s.Version, Payload: s.Payload, Minisig: s.Minisig,
 			SHA256: s.SHA256[:], Size: uint64(len(s.Payload))}
 		b.issued[name] = s.Issued
+		if name != setAgentActions {
+			continue
+		}
+		info := identity.SetInfo{Name: wireName(name), Version: s.Version, Issued: s.Issued, Expires: s.Expires}
+		if b.agents, err = cutForAgents(signer, info, s.Payload); err != nil {
+			return nil, fmt.Errorf("load set %s: %w", name, err)
+		}
 	}
 	return b, nil
 }
@@ -90,6 +99,13 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	}
 	info := identity.SetInfo{Name: wireName(name), Version: version, Issued: now, Expires: now.Add(setLife)}
 	signed := b.signer.SignSet(info, payload)
+	var agents *agentSets
+	if name == setAgentActions {
+		var err error
+		if agents, err = cutForAgents(b.signer, info, payload); err != nil {
+			return err
+		}
+	}
 	kept := model.SignedSet{Name: name, Version: version, Payload: payload, Minisig: signed.Minisig, SHA256: sum,
 		Issued: info.Issued, Expires: info.Expires}
 	if err := b.store.SaveSet(ctx, kept); err != nil {
@@ -98,6 +114,9 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sets[name], b.issued[name] = signed, now
+	if agents != nil {
+		b.agents = agents
+	}
 	close(b.changed)
 	b.changed = make(chan struct{})
 	return nil
@@ -110,9 +129,14 @@ func (b *setBook) newest(name string) (*wire.SignedSet, time.Time) {
 }
 
 // Latest implements the link server's Sets.
-func (b *setBook) Latest(part model.PartID, name string) *wire.SignedSet {
+func (b *setBook) Latest(part model.PartID, device model.DeviceID, name string) *wire.SignedSet {
 	if name == setActions && strings.HasPrefix(string(part), string(model.RoleAgent)+"-") {
-		name = setAgentActions
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.agents == nil {
+			return nil
+		}
+		return b.agents.of(device)
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -142,9 +166,15 @@ func (b *setBook) Content(ctx context.Context, sum []byte) ([]byte, error) {
 func (b *setBook) held(sum []byte) []byte {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, s := range b.sets {
-		if string(s.SHA256) == string(sum) {
-			return s.Payload
+	known := []map[string]*wire.SignedSet{b.sets}
+	if b.agents != nil {
+		known = append(known, b.agents.signed)
+	}
+	for _, sets := range known {
+		for _, s := range sets {
+			if string(s.SHA256) == string(sum) {
+				return s.Payload
+			}
 		}
 	}
 	return nil

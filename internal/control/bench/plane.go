@@ -166,7 +166,7 @@ func (r *register) Part(_ context.Context, id model.PartID) (model.Part, error) 
 func (r *register) State(context.Context, model.PartID, time.Time, *wire.PartState) error { return nil }
 
 // Latest implements server.Sets.
-func (r *register) Latest(model.PartID, string) *wire.SignedSet { return nil }
+func (r *register) Latest(model.PartID, model.DeviceID, string) *wire.SignedSet { return nil }
 
 // Changed implements server.Sets.
 func (r *register) Changed() <-chan struct{} { return nil }

@@ -187,7 +187,7 @@ func (c *control) State(_ context.Context, p model.PartID, _ time.Time, s *wire.
 	return nil
 }
 
-func (c *control) Latest(_ model.PartID, name string) *wire.SignedSet {
+func (c *control) Latest(_ model.PartID, _ model.DeviceID, name string) *wire.SignedSet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sets[name]

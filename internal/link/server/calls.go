@@ -199,7 +199,7 @@ func (s *Server) watch(ctx context.Context, c caller, req *wire.WatchRequest) (*
 	defer s.watching.Add(-1)
 	for {
 		changed := s.cfg.Sets.Changed()
-		if sets := s.newer(c.part, req.Have); len(sets) > 0 {
+		if sets := s.newer(c, req.Have); len(sets) > 0 {
 			return &wire.WatchResponse{Sets: sets}, nil
 		}
 		select {
@@ -214,10 +214,10 @@ func (s *Server) watch(ctx context.Context, c caller, req *wire.WatchRequest) (*
 	}
 }
 
-func (s *Server) newer(part model.PartID, have map[string]uint64) []wire.SignedSet {
+func (s *Server) newer(c caller, have map[string]uint64) []wire.SignedSet {
 	var sets []wire.SignedSet
 	for name := range maps.Keys(have) {
-		set := s.cfg.Sets.Latest(part, name)
+		set := s.cfg.Sets.Latest(c.part, c.device, name)
 		if set == nil || set.Version <= have[name] {
 			continue
 		}

@@ -90,9 +90,10 @@ type States interface {
 // memory: every waiting part asks at every change.
 type Sets interface {
 	// Latest gives the newest version of the named set for a part, nil if
-	// there is none. The server does not change it. A payload above
-	// InlineSet bytes is left out of the answer and fetched by the part.
-	Latest(part model.PartID, name string) *wire.SignedSet
+	// there is none; device is the one that the part runs on, "" for none. The
+	// server does not change it. A payload above InlineSet bytes is left out of
+	// the answer and fetched by the part.
+	Latest(part model.PartID, device model.DeviceID, name string) *wire.SignedSet
 	// Changed gives a channel that is closed at the next change of any set.
 	Changed() <-chan struct{}
 	// Content gives a payload by its SHA-256, nil if it is not known.

@@ -45,11 +45,11 @@ func (b *backend) Publish(_ context.Context, x Batch) error {
 func (*backend) UseToken(context.Context, string, model.Role, time.Time) (string, error) {
 	return "", ErrTokenInvalid
 }
-func (*backend) Register(context.Context, model.Part, Certificate) error  { return nil }
-func (*backend) Renewed(context.Context, model.PartID, Certificate) error { return nil }
-func (*backend) Content(context.Context, []byte) ([]byte, error)          { return nil, nil }
-func (*backend) Latest(model.PartID, string) *wire.SignedSet              { return nil }
-func (b *backend) Changed() <-chan struct{}                               { return b.changed }
+func (*backend) Register(context.Context, model.Part, Certificate) error     { return nil }
+func (*backend) Renewed(context.Context, model.PartID, Certificate) error    { return nil }
+func (*backend) Content(context.Context, []byte) ([]byte, error)             { return nil, nil }
+func (*backend) Latest(model.PartID, model.DeviceID, string) *wire.SignedSet { return nil }
+func (b *backend) Changed() <-chan struct{}                                  { return b.changed }
 func (*backend) State(context.Context, model.PartID, time.Time, *wire.PartState) error {
 	return nil
 }
