@@ -76,7 +76,7 @@ const pfKthread = 0x00200000
 func (s *Stat) field(n int, word []byte) bool {
 	switch n {
 	case 3:
-		if len(word) != 1 {
+		if len(word) != 1 || word[0] == 0 {
 			return false
 		}
 		s.State = word[0]

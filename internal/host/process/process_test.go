@@ -42,6 +42,7 @@ func TestParseStatWithOddNames(t *testing.T) {
 
 func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("42 (a) b) S 7 1 1 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 987654 1"))
+	f.Add([]byte("00()0\x00 0     0             0"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if st, err := ParseStat(b); err == nil && st.State == 0 {
 			t.Fatal("a stat without a state was taken")
