@@ -27,7 +27,7 @@ import (
 // rig is a device, a gate's two ports and the outside, each in a network
 // namespace of its own that ends with the test.
 type rig struct {
-	t                     *testing.T
+	t                     testing.TB
 	device, gate, outside netns.NsHandle
 	cfg                   Config
 	queues                int // of each port
@@ -40,10 +40,10 @@ const (
 	deviceMAC   = "02:00:00:00:0a:01"
 )
 
-func newRig(t *testing.T) *rig { return newRigOf(t, 1) }
+func newRig(t testing.TB) *rig { return newRigOf(t, 1) }
 
 // newRigOf is newRig with so many queues on each port.
-func newRigOf(t *testing.T, queues int) *rig {
+func newRigOf(t testing.TB, queues int) *rig {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to make network namespaces")
 	}
@@ -61,7 +61,7 @@ func newRigOf(t *testing.T, queues int) *rig {
 	return w
 }
 
-func newNS(t *testing.T) netns.NsHandle {
+func newNS(t testing.TB) netns.NsHandle {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -155,6 +155,15 @@ func ethtool(name string, cmd, data uint32) error {
 }
 
 func (w *rig) detach() {
+	w.detachPrograms()
+	if err := unix.Unmount(w.cfg.Ports.Pin, unix.MNT_DETACH); err != nil {
+		w.t.Errorf("unmount: %v", err)
+	}
+}
+
+// detachPrograms takes the gate off its ports.
+func (w *rig) detachPrograms() {
+	w.t.Helper()
 	_, err := within(w.gate, func() (struct{}, error) {
 		d, err := xdp.Open(xdp.Config{Inside: "in", Outside: "out", PinDir: w.cfg.Ports.Pin,
 			MaxFlows: uint32(w.cfg.Ports.Flows), MaxDevices: uint32(w.cfg.Ports.Devices)})
@@ -165,9 +174,6 @@ func (w *rig) detach() {
 	})
 	if err != nil {
 		w.t.Errorf("detach: %v", err)
-	}
-	if err := unix.Unmount(w.cfg.Ports.Pin, unix.MNT_DETACH); err != nil {
-		w.t.Errorf("unmount: %v", err)
 	}
 }
 
