@@ -256,6 +256,10 @@ func (m *message) bodyBytes(b []byte) {
 	m.trim()
 	over := !m.body.IsOpen()
 	m.body.Write(b)
+	if m.ranged != nil {
+		m.ranged.Write(m.at, b)
+		m.at += uint64(len(b))
+	}
 	if m.dir == packet.ToServer && m.tx.multipart.active && !over {
 		m.tx.multipart.write(m, b)
 	}
@@ -290,5 +294,6 @@ func (m *message) closeBody(state protocol.FileState) {
 		m.tx.multipart.finish(m, state)
 	}
 	m.body.Close(state)
+	m.closeRange()
 	m.advance(protocol.StageBodyDone)
 }

@@ -15,6 +15,7 @@ func (m *message) bodyGap(n uint64) {
 	m.openBody()
 	m.decoded += n
 	m.body.Gap(n)
+	m.at += n
 	if m.tx.multipart.active {
 		m.tx.multipart.gap(n)
 	}

@@ -1,11 +1,14 @@
 package http
 
+import "github.com/masugata/masugata/internal/inspect/protocol/byterange"
+
 // pool keeps what is large and needed only while a body is read, for all
 // parsers of one maker, so that idle parsers stay small. It is for one
 // goroutine.
 type pool struct {
 	inflaters []*inflater
 	windows   [][]byte
+	ranges    byterange.Shelf
 }
 
 // maxPooled bounds each sort of thing in a pool.

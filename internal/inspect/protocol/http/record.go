@@ -6,6 +6,7 @@ import (
 	"github.com/masugata/masugata/internal/inspect/eve"
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/file"
 )
 
 // AppendEve appends the transaction's record.
@@ -154,7 +155,31 @@ func (m *message) setRange(f *protocol.File) {
 		m.tx.insp.Events.Set(evRangeInvalid)
 		return
 	}
-	if start >= 0 {
-		f.Start, f.End = uint64(start), uint64(end)
+	if start < 0 {
+		return
 	}
+	f.Start, f.End = uint64(start), uint64(end)
+	if _, coded := m.headers.get(knownContentEncoding); size <= 0 || coded {
+		return
+	}
+	m.key = append(append(m.key[:0], m.tx.host...), ' ')
+	m.key = append(m.key, m.tx.path...)
+	m.ranged, m.at = m.p.pool.ranges.Open(m.key, uint64(size), m.p.env.Now), f.Start
+}
+
+// closeRange adds the file that the body was the last missing part of.
+func (m *message) closeRange() {
+	r := m.ranged
+	if r == nil {
+		return
+	}
+	m.ranged = nil
+	data, ok := r.Take()
+	if !ok || !m.asFile {
+		return
+	}
+	m.p.fileID++
+	m.files = append(m.files, m.whole.Open(m.body.File().Name, m.p.fileID, m.p.env.Hashes, file.Limits{Back: len(data), Max: len(data)}))
+	m.whole.Write(data)
+	m.whole.Close(protocol.FileClosed)
 }

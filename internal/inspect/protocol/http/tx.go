@@ -3,6 +3,7 @@ package http
 import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/byterange"
 	"github.com/masugata/masugata/internal/inspect/protocol/file"
 )
 
@@ -27,6 +28,10 @@ type message struct {
 	asFile  bool // the body is a file
 	parts   file.List
 	files   []*protocol.File // what Files gives when the body is one file
+	ranged  *byterange.File  // the file that the body is a part of, nil for none
+	key     []byte           // its name in the pool
+	at      uint64           // where in it the next bytes belong
+	whole   file.Tracker     // that file, once the body has made it whole
 }
 
 // coding is how a body is delimited.
@@ -86,6 +91,8 @@ func (m *message) clear() {
 	m.hasBody, m.asFile = false, false
 	m.parts.Reset()
 	m.body.Reset()
+	m.whole.Reset()
+	m.ranged, m.at = nil, 0
 	m.files = m.files[:0]
 }
 

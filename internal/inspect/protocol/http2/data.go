@@ -63,6 +63,7 @@ func (p *parser) content(d packet.Direction, data []byte, env *protocol.Env) {
 	}
 	s.bytes += uint64(len(data))
 	s.gatherDNS(data)
+	s.rangeBytes(data)
 	s.coding.write(t, d, data)
 	t.reach(d, protocol.StageBody)
 	if s.bytes > maxDNS && s.bytes-uint64(len(data)) <= maxDNS {
@@ -90,8 +91,15 @@ func (p *parser) openBody(t *Tx, d packet.Direction, env *protocol.Env) {
 	f := s.body.Open(name, p.files, env.Hashes, file.Limits{})
 	if v, ok := s.headers.find("content-range", 0); ok {
 		var good bool
-		if f.Start, f.End, good = contentRange(v); !good {
+		var total uint64
+		if f.Start, f.End, total, good = contentRange(v); !good {
 			t.event(eventRange)
+		}
+		if good && f.Start == 0 && total > 0 && f.End == total-1 {
+			f.End = 0 // all of it
+		} else if good && total > 0 {
+			p.files++
+			p.openRange(t, d, f.Start, total, env)
 		}
 	}
 	s.files = append(s.files, f)
@@ -120,34 +128,35 @@ func fileName(h *headers) []byte {
 }
 
 // contentRange reads "bytes 0-99/1234" (RFC 9110 section 14.4).
-func contentRange(v []byte) (start, end uint64, ok bool) {
+func contentRange(v []byte) (start, end, total uint64, ok bool) {
 	rest, ok := bytes.CutPrefix(bytes.TrimSpace(v), []byte("bytes"))
 	if !ok {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	span, size, ok := bytes.Cut(bytes.TrimSpace(rest), []byte("/"))
 	if !ok {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	if string(span) == "*" {
 		_, err := strconv.ParseUint(string(size), 10, 63)
-		return 0, 0, err == nil
+		return 0, 0, 0, err == nil
 	}
 	a, b, ok := bytes.Cut(span, []byte("-"))
 	if !ok {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	start, err1 := strconv.ParseUint(string(a), 10, 63)
 	end, err2 := strconv.ParseUint(string(b), 10, 63)
 	if err1 != nil || err2 != nil || end < start {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	if string(size) != "*" {
-		if total, err := strconv.ParseUint(string(size), 10, 63); err != nil || end >= total {
-			return 0, 0, false
+		var err error
+		if total, err = strconv.ParseUint(string(size), 10, 63); err != nil || end >= total {
+			return 0, 0, 0, false
 		}
 	}
-	return start, end, true
+	return start, end, total, true
 }
 
 // endData ends a DATA frame.

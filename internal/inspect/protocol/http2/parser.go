@@ -5,6 +5,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/byterange"
 	"github.com/masugata/masugata/internal/inspect/protocol/framer"
 	"github.com/masugata/masugata/internal/inspect/protocol/txlist"
 )
@@ -56,8 +57,10 @@ type parser struct {
 	flows        [2]reader
 	last         *Tx // the transaction of the newest frame, for events
 	files        uint32
-	highest      uint32 // stream that the client has opened
-	doh, renamed bool   // a stream carries DNS; that was told
+	highest      uint32           // stream that the client has opened
+	doh, renamed bool             // a stream carries DNS; that was told
+	ranges       *byterange.Shelf // shared by the parsers of an engine
+	key          []byte           // of a file in it
 }
 
 // reader is how far one direction is read.
@@ -88,7 +91,7 @@ func (p *parser) Reset() {
 		r.frames.Reset()
 		*r = reader{frames: r.frames, kept: r.kept[:0], block: r.block[:0], hpack: decoder{table: r.hpack.table, most: p.cfg.maxTable}}
 	}
-	*p = parser{cfg: p.cfg, txs: p.txs, flows: p.flows}
+	*p = parser{cfg: p.cfg, txs: p.txs, flows: p.flows, ranges: p.ranges, key: p.key[:0]}
 }
 
 // Txs are the streams and the connection's frames.
@@ -278,6 +281,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 		r.left -= int(n)
 		if t := p.find(r.frame.stream); t != nil {
 			t.sides[d].body.Gap(n)
+			t.sides[d].at += n
 		}
 		if r.left == 0 {
 			p.endData(d)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/byterange"
 )
 
 // The events, by index in Spec.Events.
@@ -87,8 +88,9 @@ func open(s protocol.Settings) (func() protocol.Parser, error) {
 		}
 		*v = int(n)
 	}
+	ranges := new(byterange.Shelf)
 	return func() protocol.Parser {
-		p := &parser{cfg: cfg}
+		p := &parser{cfg: cfg, ranges: ranges}
 		p.Reset()
 		return p
 	}, nil

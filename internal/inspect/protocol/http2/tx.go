@@ -3,6 +3,7 @@ package http2
 import (
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
+	"github.com/masugata/masugata/internal/inspect/protocol/byterange"
 	"github.com/masugata/masugata/internal/inspect/protocol/file"
 )
 
@@ -12,7 +13,9 @@ const maxNotes = 128 // values of each kind that are kept of a transaction's fra
 type Tx struct {
 	inspection protocol.Inspection
 	stream     uint32
-	acked      bool // settings that were acknowledged
+	acked      bool   // settings that were acknowledged
+	newID      uint32 // of a file that is put together
+	hashes     protocol.Hashes
 	sides      [2]side
 	scratch    []byte // of views
 }
@@ -33,6 +36,9 @@ type side struct {
 	bytes   uint64 // of the body as sent
 	coding  coding
 	dns     message
+	ranged  *byterange.File // the file that the body is a part of, nil for none
+	at      uint64          // where in it the next bytes belong
+	whole   file.Tracker    // that file, once the body has made it whole
 	views   [viewCount]view
 }
 
@@ -52,13 +58,14 @@ func (t *Tx) Clear(number uint64) {
 		s.body.Reset()
 		s.coding.reset()
 		s.dns.reset()
+		s.whole.Reset()
 		views := s.views
 		for i := range views {
 			views[i] = view{text: views[i].text[:0]}
 		}
 		*s = side{
 			headers: s.headers, frames: s.frames[:0], errors: s.errors[:0], weights: s.weights[:0], windows: s.windows[:0],
-			setting: s.setting[:0], body: s.body, files: s.files[:0], coding: s.coding, dns: s.dns, views: views,
+			setting: s.setting[:0], body: s.body, files: s.files[:0], coding: s.coding, dns: s.dns, whole: s.whole, views: views,
 		}
 	}
 }
@@ -156,6 +163,7 @@ func (t *Tx) finish(d packet.Direction) {
 	if len(s.files) > 0 {
 		s.coding.finish(t, d)
 		s.body.Close(protocol.FileClosed)
+		t.closeRange(s)
 	}
 	s.stage = max(s.stage, protocol.StageTrailer)
 	if s.dns.wanted {
