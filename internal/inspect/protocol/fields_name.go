@@ -1,8 +1,9 @@
 package protocol
 
-import "strings"
-
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Fields of DNS and multicast DNS. Requests and responses are transactions of
 // their own, each seen in its own direction only.
