@@ -39,16 +39,31 @@ type alarms struct {
 	cfg     *Config
 	list    map[key]*alarm
 	total   uint64
+	harm    bool   // packets can be stopped
 	told    uint64 // of total, to Status
 	packets uint64 // the engine's, told to Status
 }
 
 // Alerts implements engine.Sink.
 func (a *alarms) Alerts(c *rule.Context, v *rule.Verdict) {
+	if !a.harm {
+		soften(v)
+	}
 	for i := range v.Alerts {
 		if x := &v.Alerts[i]; !x.Quiet {
 			a.one(x, c)
 		}
+	}
+}
+
+// soften makes a verdict one that stops nothing, so that the flow is inspected on.
+func soften(v *rule.Verdict) {
+	if v.Action >= rule.ActionDrop && v.Action <= rule.ActionRejectBoth {
+		v.Action = rule.ActionAlert
+	}
+	v.DropFlow = false
+	for i := range v.Alerts {
+		v.Alerts[i].Drop = false
 	}
 }
 

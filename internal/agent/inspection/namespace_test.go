@@ -252,3 +252,54 @@ func TestRulesTooLargeAreNotLoaded(t *testing.T) {
 		}
 	}
 }
+
+// TestExploitIsStopped: in enforce mode the request never reaches the server;
+// ordinary ones and other connections go on, and when rules go nothing is asked
+// any more.
+func TestExploitIsStopped(t *testing.T) {
+	b := newBench(t)
+	b.inspection.SetMode(model.ModeEnforce)
+	b.run()
+	seen := b.serve("80")
+	b.load(1, "drop tcp any any -> $HOME_NET 80 "+exploit)
+	if s := b.inspection.Status(); s.Mode != model.ModeEnforce {
+		for c := range b.covered {
+			t.Fatalf("%+v: %s", s, c.Reason)
+		}
+	}
+	for _, addr := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		for range 3 {
+			if b.get(addr, "/index.html") != "fine\n" {
+				t.Fatal("the server does not answer")
+			}
+			<-seen
+		}
+		if got := b.get(addr, "/cgi-bin/x?a=;wget"); got != "" {
+			t.Errorf("the exploit was answered: %q", got)
+		}
+		select {
+		case uri := <-seen:
+			t.Errorf("%s reached the server", uri)
+		default:
+		}
+		if e := b.await(); e.Kind != model.KindBlocked || e.Rule != "1:7:2" {
+			t.Errorf("event %+v", e)
+		}
+		if b.get(addr, "/index.html") != "fine\n" {
+			t.Error("the server does not answer any more")
+		}
+		<-seen
+	}
+	b.until("counted", func(s Status) bool { return s.Stopped >= 2 })
+	b.inspection.SetMode(model.ModeObserve)
+	b.until("observes", func(s Status) bool { return s.Mode == model.ModeObserve })
+	b.get("192.0.2.1:80", "/cgi-bin/x?a=;wget")
+	if uri := <-seen; uri != "/cgi-bin/x?a=;wget" {
+		t.Error(uri)
+	}
+	for e := b.await(); e.Kind != model.KindIntrusion; e = b.await() { // after repeats of the block
+	}
+	if out, err := exec.Command("ip", "netns", "exec", b.device, "nft", "list", "tables").CombinedOutput(); err == nil && len(out) > 0 {
+		t.Errorf("left behind: %s", out)
+	}
+}

@@ -98,13 +98,3 @@ func spans(in []rule.Ports) []tap.Ports {
 	}
 	return out
 }
-
-// stops says whether some rule would stop packets.
-func stops(set *rule.Set) bool {
-	for _, m := range set.Rules() {
-		if m.Action >= rule.ActionDrop && m.Action <= rule.ActionRejectBoth {
-			return true
-		}
-	}
-	return false
-}

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/masugata/masugata/internal/host/queue"
 	"github.com/masugata/masugata/internal/host/tap"
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/packet"
+	"github.com/masugata/masugata/internal/inspect/rule"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -30,13 +32,17 @@ const memoryMost = 24 << 20
 type runner struct {
 	*Inspection
 	place  place
-	mode   model.Mode
-	done   int // wanted.changes that are in force
+	mode   model.Mode // wanted
+	doing  model.Mode // what this device can do of it
+	reason string     // why not all
+	done   int        // wanted.changes that are in force
 	alarms *alarms
 	engine *engine.Engine
-	tap    *tap.Tap
+	source source
 	looked time.Time
 	lost   uint64 // told already
+
+	stopped uint64 // not yet told
 }
 
 // place is where the device is in the network.
@@ -110,28 +116,46 @@ func (r *runner) load(w wanted) error {
 		return err
 	}
 	want := filter(set, r.place.interfaces)
-	if r.engine == nil {
-		if r.engine, err = newEngine(set, r.alarms, false); err != nil {
+	switch {
+	case r.source == nil:
+		if err := r.open(set, want); err != nil {
 			return err
 		}
-		if r.tap, err = tap.Open(want, make([]byte, 1<<16)); err != nil {
-			return err
-		}
-	} else {
+	default:
 		r.engine.Swap(set)
-		if err := r.tap.SetFilter(want); err != nil {
+		if err := r.source.SetFilter(want); err != nil {
 			return err
 		}
 	}
 	r.done = w.changes
 	debug.FreeOSMemory() // compiling needs more than what it makes
-	r.note(func(s *Status) { s.Mode = r.mode })
-	reason := ""
-	if r.mode == model.ModeEnforce && stops(set) {
-		reason = "only observed: this agent cannot stop packets"
-	}
-	r.cover(true, reason)
+	r.note(func(s *Status) { s.Mode = r.doing })
+	r.cover(true, r.reason)
 	return nil
+}
+
+// open chooses where packets come from: the queue when rules may stop them,
+// else the tap. A device that has no queue is at least observed.
+func (r *runner) open(set *rule.Set, want *tap.Filter) (err error) {
+	r.doing, r.reason = r.mode, ""
+	if r.mode == model.ModeEnforce {
+		q, err := queue.Open(want)
+		if err == nil {
+			r.source = asked{q}
+		} else {
+			r.doing, r.reason = model.ModeObserve, "drop rules only alert: "+err.Error()
+		}
+	}
+	if r.source == nil {
+		t, err := tap.Open(want, make([]byte, 1<<16))
+		if err != nil {
+			return err
+		}
+		r.source = copied{t}
+	}
+	r.alarms.harm = r.doing == model.ModeEnforce
+	r.engine, err = newEngine(set, r.alarms, r.alarms.harm)
+	return err
 }
 
 // maxTurn bounds the packets between two looks at the clock's other tasks.
@@ -141,7 +165,7 @@ const maxTurn = 256
 func (r *runner) turn() error {
 	wait := idleWait
 	for range maxTurn {
-		p, ok, err := r.tap.Read(wait)
+		p, ok, err := r.source.next(wait)
 		if err != nil {
 			return err
 		}
@@ -149,7 +173,15 @@ func (r *runner) turn() error {
 			break
 		}
 		wait = 0
-		r.engine.Frame(packet.LinkRaw, p.Data, time.Now().UnixNano(), 0)
+		a := r.engine.Frame(packet.LinkRaw, p.data, time.Now().UnixNano(), 0)
+		// A segment that contradicts bytes seen before hides something.
+		drop := a.Drop || a.Rewrite != nil
+		if drop && r.doing == model.ModeEnforce {
+			r.stopped++
+		}
+		if err := r.source.answer(p.id, drop); err != nil {
+			return err
+		}
 	}
 	if now := time.Now(); now.Sub(r.looked) >= lookEvery {
 		r.looked = now
@@ -162,19 +194,22 @@ func (r *runner) turn() error {
 
 // tell puts the counters where Status finds them.
 func (r *runner) tell() {
-	s, lost := r.engine.Stats(), r.tap.Lost()
+	s, lost := r.engine.Stats(), r.source.Lost()
 	r.note(func(st *Status) {
 		st.Packets += s.Packets - r.alarms.packets
 		st.Alerts += r.alarms.total - r.alarms.told
 		st.Lost += lost - r.lost
+		st.Stopped += r.stopped
 	})
-	r.alarms.packets, r.alarms.told, r.lost = s.Packets, r.alarms.total, lost
+	r.alarms.packets, r.alarms.told, r.lost, r.stopped = s.Packets, r.alarms.total, lost, 0
 }
 
 func (r *runner) close() {
-	if r.tap != nil {
-		r.tell()
-		_ = r.tap.Close()
+	if r.source != nil {
+		if r.engine != nil {
+			r.tell()
+		}
+		_ = r.source.Close()
 	}
 	r.alarms.flush(time.Now().Add(joinFor))
 }
