@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule"
 	"github.com/masugata/masugata/internal/inspect/rule/library"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
@@ -147,7 +148,7 @@ func ruleOptions(s engine.Settings, files []string) (rule.Options, error) {
 	for _, f := range files {
 		folders = append(folders, filepath.Dir(f))
 	}
-	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Settings: s.Lookup, Load: loader(folders), KeepText: keepsText(s),
+	o := rule.Options{AddressVars: addresses, PortVars: ports, Specs: Specs(s), Fields: protocol.Fields(), Settings: s.Lookup, Load: loader(folders), KeepText: keepsText(s),
 		Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate}, JSON: library.JSON}
 	var err error
 	if o.Threshold, err = optional(s["threshold-file"]); err != nil {

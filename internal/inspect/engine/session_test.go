@@ -27,7 +27,7 @@ alert ip any any -> any any (content:"|00|"; byte_jump:2,0,relative,from_beginni
 	for i, f := range protocol.Fields() {
 		fmt.Fprintf(&text, "alert ip any any -> any any (%s; content:\"a\"; nocase; sid:%d;)\n", f.Keyword, 1000+i)
 	}
-	set, _, err := rule.Compile([]rule.Source{{Name: "test.rules", Text: []byte(text.String())}}, rule.Options{Specs: all.Specs()})
+	set, _, err := rule.Compile([]rule.Source{{Name: "test.rules", Text: []byte(text.String())}}, rule.Options{Specs: all.Specs(), Fields: protocol.Fields()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func compile(t testing.TB, text string) *rule.Set {
 	t.Helper()
 	vars := map[string]string{"HOME_NET": "10.0.0.0/8", "EXTERNAL_NET": "!$HOME_NET", "HTTP_SERVERS": "$HOME_NET"}
 	set, refused, err := rule.Compile([]rule.Source{{Name: "test.rules", Text: []byte(text)}},
-		rule.Options{Specs: all.Specs(), AddressVars: vars, PortVars: map[string]string{"HTTP_PORTS": "80"}})
+		rule.Options{Specs: all.Specs(), Fields: protocol.Fields(), AddressVars: vars, PortVars: map[string]string{"HTTP_PORTS": "80"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,12 +50,12 @@ type draft struct {
 
 func newCompiler(o *Options) *compiler {
 	c := &compiler{
-		o: o, headers: newHeaderParser(o), keywords: newKeywordTable(o.Specs),
+		o: o, headers: newHeaderParser(o), keywords: newKeywordTable(o.Specs, o.Fields),
 		fields: map[string]*protocol.FieldSpec{}, modifiers: map[string]*protocol.FieldSpec{},
 		names: new(memory.Names), words: map[string]string{}, regexps: map[string]*payload.Regexp{},
 		chains: make([]payload.Chain, 1), chainID: map[string]uint16{}, bySID: map[[2]uint32]int{},
 	}
-	specs := protocol.Fields()
+	specs := o.Fields
 	for i := range specs {
 		f := &specs[i]
 		c.fields[f.Keyword] = f

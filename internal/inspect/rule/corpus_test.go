@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/library"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
 )
@@ -47,7 +48,8 @@ func openRules(t testing.TB) ([]Source, Options) {
 // stockOptions are variables as Suricata's stock configuration has them.
 func stockOptions() Options {
 	return Options{
-		JSON: library.JSON, Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate},
+		Fields: protocol.Fields(),
+		JSON:   library.JSON, Library: payload.Library{PublicSuffix: library.PublicSuffix, Gunzip: library.Gunzip, Inflate: library.Inflate},
 		AddressVars: map[string]string{
 			"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET",
 			"HTTP_SERVERS": "$HOME_NET", "SMTP_SERVERS": "$HOME_NET", "SQL_SERVERS": "$HOME_NET", "DNS_SERVERS": "$HOME_NET",

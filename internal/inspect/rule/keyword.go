@@ -46,13 +46,13 @@ type keywordTable struct {
 	names  []string // sorted
 }
 
-func newKeywordTable(specs []protocol.Spec) *keywordTable {
+func newKeywordTable(specs []protocol.Spec, fields []protocol.FieldSpec) *keywordTable {
 	t := &keywordTable{byName: map[string]*keyword{}}
 	t.rows = slices.Concat(metaKeywords(), flowKeywords(), contentKeywords(), numberKeywords(), bufferKeywords(),
 		ipKeywords(), tcpKeywords(), icmpKeywords(), sctpKeywords(), eventKeywords(), fileKeywords(), memoryKeywords(), datasetKeywords(),
 		applicationKeywords(), refusedKeywords())
 	t.rows = append(t.rows, protocolKeywords(specs)...)
-	t.rows = append(t.rows, fieldKeywords()...)
+	t.rows = append(t.rows, fieldKeywords(fields)...)
 	for i := range t.rows {
 		k := &t.rows[i]
 		for _, n := range append([]string{k.name}, k.aliases...) {
@@ -77,7 +77,7 @@ func (t *keywordTable) find(name string) *keyword {
 // Keywords lists every keyword that rules may use with the given protocols,
 // in the order in which docs/RULES.md shows them.
 func Keywords(specs []protocol.Spec) []KeywordInfo {
-	t := newKeywordTable(specs)
+	t := newKeywordTable(specs, protocol.Fields())
 	out := make([]KeywordInfo, 0, len(t.rows))
 	for i := range t.rows {
 		k := &t.rows[i]
@@ -119,9 +119,8 @@ func protocolKeyword(k protocol.Keyword) keyword {
 	return row
 }
 
-// fieldKeywords are the buffers and numbers of protocol.Fields.
-func fieldKeywords() []keyword {
-	specs := protocol.Fields()
+// fieldKeywords are the buffers and numbers of transactions.
+func fieldKeywords(specs []protocol.FieldSpec) []keyword {
 	out := make([]keyword, 0, len(specs))
 	for i := range specs {
 		f := &specs[i]

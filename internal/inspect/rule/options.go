@@ -13,6 +13,10 @@ type Options struct {
 
 	Specs []protocol.Spec // the protocols that run: protocol/all
 
+	// Fields are what rules may ask of transactions: protocol.Fields. Programs
+	// without parsers leave them out, and the keywords that go with them.
+	Fields []protocol.FieldSpec
+
 	// OnlyParsed refuses rules about protocols none of which is in Specs, instead
 	// of loading rules that never match.
 	OnlyParsed bool
