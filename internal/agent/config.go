@@ -102,7 +102,7 @@ spoofed_pps: 0
 
 # The most that the control plane may have done with this device's traffic: off,
 # observe (its rules alert) or enforce (its drop rules stop packets). Larger
-# texts of rules than this many KiB are not loaded; 100 KiB cost about 1 MiB of
+# texts of rules than this many KiB are not loaded; 100 KiB cost about 2 MiB of
 # memory. Without rules nothing is captured.
 inspection: enforce
 inspection_rules_kib: 512

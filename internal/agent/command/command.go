@@ -43,6 +43,9 @@ const usage = `masugata-agent protects the device it runs on.
   masugata-agent check-config [-c FILE] [--set KEY=VALUE]... [--print]
   masugata-agent version
 
+run also inspects the device's own traffic with the rules that the control plane
+sends; check-config --print explains inspection and the other keys.
+
 Exit codes: 0 fine, 1 failure, 2 wrong usage or configuration, 3 refused by the control plane.
 `
 
