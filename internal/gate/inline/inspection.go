@@ -80,6 +80,7 @@ type Inspection struct {
 	crossing *afxdp.Crossing
 	verdicts Verdicts
 	modes    atomic.Pointer[Modes]
+	lived    int64 // when the kernel was last told that inspection goes on; the first worker's once Run is called
 
 	mu     sync.Mutex
 	status Status
@@ -121,6 +122,7 @@ func (i *Inspection) newWorker(n int, set *rule.Set) (*worker, error) {
 	}
 	most := max(i.cfg.Flows/i.cfg.Workers, minFlows)
 	flows.MaxFlows, flows.Stream.Memory = most, max(i.cfg.Memory/i.cfg.Workers, minMemory)
+	flows.Stream.Live = true
 	flows.Seed += uint64(n) << 47 // flow numbers differ between workers
 	w := &worker{in: i, number: n, sink: &alerts{list: make(map[Key]*Alert)}}
 	if i.journal != nil {
@@ -170,6 +172,7 @@ func (i *Inspection) Attach(v Verdicts, k Kernel) error {
 	}
 	v.Forget() // of a former process, that had perhaps other rules
 	v.Alive()
+	i.lived = time.Now().UnixNano()
 	return nil
 }
 
@@ -205,13 +208,24 @@ func (i *Inspection) Run(ctx context.Context) error {
 // inspection does not go on.
 const beatFor = int64(500 * time.Millisecond)
 
-// alive tells the kernel that inspection goes on, if every worker does.
+// silentFor is how long the kernel may have heard nothing before it is taken
+// to have passed frames on uninspected; it does so after two seconds.
+const silentFor = int64(1500 * time.Millisecond)
+
+// alive tells the kernel that inspection goes on, if every worker does. Only
+// the first worker calls it.
 func (i *Inspection) alive(now int64) {
 	for _, w := range i.workers {
 		if now-w.beat.Load() > beatFor {
 			return
 		}
 	}
+	if now-i.lived > silentFor {
+		for _, w := range i.workers {
+			w.missed.Store(true) // before frames come again
+		}
+	}
+	i.lived = now
 	i.verdicts.Alive()
 }
 

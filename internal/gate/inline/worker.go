@@ -29,10 +29,11 @@ type worker struct {
 	stats    Stats
 	buf      [256]byte // of a refusal
 
-	next  atomic.Pointer[rule.Set]
-	asked atomic.Bool  // the kernel must ask again about every flow
-	beat  atomic.Int64 // time of the last turn, in nanoseconds since 1970
-	told  Stats
+	next   atomic.Pointer[rule.Set]
+	asked  atomic.Bool  // the kernel must ask again about every flow
+	missed atomic.Bool  // frames may have gone by that the engine was not given
+	beat   atomic.Int64 // time of the last turn, in nanoseconds since 1970
+	told   Stats
 }
 
 const (
@@ -71,10 +72,15 @@ func (w *worker) run(ctx context.Context) error {
 	return failed
 }
 
-// swap goes on with the rules of a reload, and with other modes.
+// swap goes on with the rules of a reload, and with other modes, and no longer
+// trusts what it knows of sessions when frames were missed.
 func (w *worker) swap() {
 	if w.asked.Swap(false) {
 		w.in.verdicts.Forget()
+		w.engine.Missed() // frames of devices that were not looked at
+	}
+	if w.missed.Swap(false) {
+		w.engine.Missed()
 	}
 	set := w.next.Swap(nil)
 	if set == nil {

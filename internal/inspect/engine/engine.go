@@ -308,6 +308,10 @@ func (e *Engine) Swap(set *rule.Set) {
 	e.table.Reopen()
 }
 
+// Missed says that frames may have gone by that the engine was not given. See
+// flow.Table.Missed.
+func (e *Engine) Missed() { e.table.Missed() }
+
 // Advance finishes flows whose time has run out. Call it when no frame comes;
 // now is in nanoseconds since 1970.
 func (e *Engine) Advance(now int64) {

@@ -95,9 +95,18 @@ func (t *Table) beginSynack(slot int32, e *entry, p *packet.Packet) bool {
 
 // beginMiddle picks a session up at a segment of it.
 func (t *Table) beginMiddle(slot int32, e *entry, p *packet.Packet) bool {
+	if s := t.middle(slot, e, p); s != nil {
+		t.segment(e, s, p)
+	}
+	return true
+}
+
+// middle makes a session of which a segment is all that is known, or nil when
+// there is no room.
+func (t *Table) middle(slot int32, e *entry, p *packet.Packet) *session {
 	s := t.open(slot, e, p)
 	if s == nil {
-		return true
+		return nil
 	}
 	t.stats.Midstream++
 	e.flow.Flags |= FlagMidstream
@@ -125,8 +134,7 @@ func (t *Table) beginMiddle(slot int32, e *entry, p *packet.Packet) bool {
 			v.flags |= halfZeroTS
 		}
 	}
-	t.segment(e, s, p)
-	return true
+	return s
 }
 
 // clearOthers forgets other SYNs and SYN/ACKs.

@@ -119,6 +119,7 @@ type StreamConfig struct {
 	AsyncOneside          bool // streams of which one side is seen are followed
 	Inline                bool // bytes are delivered with their own packet, and conflicts normalised
 	DropInvalid           bool // inline: segments that a receiver would not take are dropped
+	Live                  bool // inline: what was not seen of a session is not held against its segments, see Missed
 	BypassOnDepth         bool // a flow is bypassed once a side has reached Depth
 	CheckOverlapDifferent bool // overlaps with other bytes raise reassembly_overlap_different_data
 	LiberalTimestamps     bool // every host's timestamps are read as Linux reads them

@@ -4,6 +4,11 @@ import "github.com/masugata/masugata/internal/inspect/packet"
 
 // follow handles a packet of a session; false when it is invalid.
 func (t *Table) follow(e *entry, s *session, p *packet.Packet) bool {
+	if t.unshaken(s, p) {
+		slot := s.flow
+		t.freeSession(e)
+		return t.beginMiddle(slot, e, p)
+	}
 	h := &s.half[t.out.Dir]
 	if s.state >= TCPEstablished && p.TCPFlags&(packet.SYN|packet.FIN|packet.RST) == 0 {
 		if t.keepAlive(s, p) {
@@ -99,6 +104,7 @@ func (t *Table) data(e *entry, s *session, p *packet.Packet) bool {
 	if seqLT(p.Seq+n, h.lastAck) {
 		switch {
 		case s.flags&sessAsync != 0:
+		case t.loose(s): // the acknowledgement may not have reached the sender
 		case t.cfg.Stream.AsyncOneside && h.lastAck == h.isn+1:
 			s.flags |= sessAsync
 			e.flow.Flags |= FlagOneSided
@@ -109,7 +115,7 @@ func (t *Table) data(e *entry, s *session, p *packet.Packet) bool {
 		}
 	}
 	probe := n == 1 && p.Seq == h.nextSeq && h.window == 0
-	if !probe && seqGT(p.Seq+n, h.nextWin) && s.flags&(sessMidstream|sessAsync) == 0 {
+	if !probe && seqGT(p.Seq+n, h.nextWin) && !t.slack(s) {
 		t.event(EvEstPacketOutOfWindow)
 		return false
 	}

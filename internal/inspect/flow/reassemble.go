@@ -187,6 +187,10 @@ func (t *Table) withinDepth(e *entry, h *half, start uint64, data []byte) []byte
 	if depth == 0 || start+uint64(len(data)) <= depth {
 		return data
 	}
+	if t.cfg.Stream.Live && start > h.next && h.acked() < depth {
+		// The receiver may not take it: it must not end the reading of what is before.
+		return data[:max(int64(depth)-int64(start), 0)]
+	}
 	h.flags |= halfDepth
 	t.stats.DepthReached++
 	t.event(EvDepthReached)

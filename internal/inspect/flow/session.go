@@ -62,6 +62,7 @@ type session struct {
 	flow   int32 // slot of its flow
 	queue  int32 // other SYNs or SYN/ACKs seen, -1 is none
 	queued int32
+	misses uint32 // the table's when it began
 	state  TCPState
 	prev   TCPState // state before a reset closed it
 	flags  sessionFlags

@@ -12,7 +12,7 @@ func (t *Table) fin(e *entry, s *session, p *packet.Packet) bool {
 		t.event(EvFinInvalidAck)
 		return false
 	}
-	if s.flags&(sessMidstream|sessAsync) == 0 {
+	if !t.slack(s) {
 		if seqLT(p.Seq+n, h.lastAck) || seqGT(p.Seq, h.lastAck+max(h.window, 1)) {
 			t.event(EvFinOutOfWindow)
 			return false
@@ -102,11 +102,11 @@ func (t *Table) finAgain(e *entry, s *session, p *packet.Packet, state TCPState)
 	n := uint32(len(p.Payload))
 	again := h.flags&halfFin != 0 && p.Seq+n == h.finSeq
 	if state == TCPLastAck || state == TCPTimeWait || state == TCPClosing {
-		if !again && p.Seq+n != h.nextSeq && p.Seq+n != h.nextSeq+1 {
+		if !again && !t.loose(s) && p.Seq+n != h.nextSeq && p.Seq+n != h.nextSeq+1 {
 			t.event(ev.finSeq)
 			return false
 		}
-	} else if !again && s.flags&(sessMidstream|sessAsync) == 0 &&
+	} else if !again && !t.slack(s) &&
 		(seqLT(p.Seq+n, h.nextSeq) || seqGT(p.Seq, h.lastAck+max(h.window, 1))) {
 		t.event(ev.finSeq)
 		return false
@@ -150,24 +150,24 @@ func (t *Table) closingAck(e *entry, s *session, p *packet.Packet, state TCPStat
 		t.event(ev.ack)
 		return false
 	}
-	loose := s.flags&(sessMidstream|sessAsync) != 0
+	slack, loose := t.slack(s), t.loose(s)
 	switch state {
 	case TCPFinWait1, TCPFinWait2:
-		if !loose && seqGT(p.Seq+n, h.nextWin) {
+		if !slack && seqGT(p.Seq+n, h.nextWin) {
 			t.event(ev.ackSeq)
 			return false
 		}
 	case TCPCloseWait:
-		if old {
+		if old && !loose {
 			t.event(ev.before)
 			return false
 		}
-		if !loose && seqGT(p.Seq, h.lastAck+max(h.window, 1)) {
+		if !slack && seqGT(p.Seq, h.lastAck+max(h.window, 1)) {
 			t.event(ev.ackSeq)
 			return false
 		}
 	default:
-		if !old && !seqLT(p.Seq, h.nextSeq) && p.Seq != h.nextSeq && p.Seq != h.nextSeq+1 {
+		if !loose && !old && !seqLT(p.Seq, h.nextSeq) && p.Seq != h.nextSeq && p.Seq != h.nextSeq+1 {
 			t.event(ev.ackSeq)
 			return false
 		}

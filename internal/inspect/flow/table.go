@@ -28,6 +28,7 @@ type Table struct {
 	frags    fragments
 	closing  bool
 	epoch    uint32 // counts Reopen
+	misses   uint32 // counts Missed
 }
 
 // entry is a flow with what only the table needs to know.

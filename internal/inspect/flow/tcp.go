@@ -69,11 +69,11 @@ func (t *Table) begin(slot int32, e *entry, p *packet.Packet) bool {
 	switch {
 	case p.TCPFlags&packet.RST != 0:
 		t.event(EvRstButNoSession)
-		return false
+		return t.cfg.Stream.Live // it may end a connection that is older than the table
 	case p.TCPFlags&packet.FIN != 0:
 		t.except(e, t.cfg.Stream.MidstreamPolicy)
 		t.event(EvFinButNoSession)
-		return false
+		return t.cfg.Stream.Live && t.beginFin(slot, e, p)
 	case p.TCPFlags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK:
 		if !t.pickup(e) {
 			return true
@@ -130,7 +130,7 @@ func (t *Table) open(slot int32, e *entry, p *packet.Packet) *session {
 	}
 	e.sess = t.sessions.take()
 	s := t.sessions.at(e.sess)
-	*s = session{flow: slot, queue: -1, used: true}
+	*s = session{flow: slot, queue: -1, misses: t.misses, used: true}
 	for d := range s.half {
 		h := &s.half[d]
 		h.segFirst, h.segLast, h.segOOO = -1, -1, -1

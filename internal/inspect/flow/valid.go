@@ -4,7 +4,7 @@ import "github.com/masugata/masugata/internal/inspect/packet"
 
 // validAck says whether the other side could have sent this acknowledgement.
 func (t *Table) validAck(s *session, p *packet.Packet) bool {
-	if p.TCPFlags&packet.ACK == 0 {
+	if p.TCPFlags&packet.ACK == 0 || s.state > TCPSynSent && t.loose(s) {
 		return true
 	}
 	o := &s.half[t.out.Dir.Other()]
@@ -33,7 +33,7 @@ func (t *Table) validReset(s *session, p *packet.Packet) bool {
 	if !t.validTimestamp(s, p) {
 		return false
 	}
-	if s.flags&sessAsync != 0 {
+	if s.flags&sessAsync != 0 || s.state > TCPSynSent && t.loose(s) {
 		return seqGEQ(p.Seq, h.lastAck)
 	}
 	if p.TCPFlags&packet.ACK != 0 && s.state > TCPSynRecv && !t.validAck(s, p) {
@@ -133,7 +133,7 @@ func (t *Table) keepAlive(s *session, p *packet.Packet) bool {
 func (t *Table) badWindowUpdate(s *session, p *packet.Packet) bool {
 	d := t.out.Dir
 	h, o := &s.half[d], &s.half[d.Other()]
-	if s.state < TCPEstablished || s.state == TCPClosed || len(p.Payload) > 0 || p.TCPFlags&packet.ACK == 0 || s.flags&(sessMidstream|sessAsync) != 0 {
+	if s.state < TCPEstablished || s.state == TCPClosed || len(p.Payload) > 0 || p.TCPFlags&packet.ACK == 0 || t.slack(s) {
 		return false
 	}
 	if o.flags&halfFin != 0 && p.Ack == o.finSeq+1 {
