@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ type readFlags struct {
 	checksums, runmode          string
 	sets, more, include         []string
 	ips, fatal, blind           bool
+	profile                     string
 	verbose                     int
 }
 
@@ -52,6 +55,8 @@ func readCommand() *cobra.Command {
 	fl.BoolVar(&f.blind, "disable-detection", false, "load no rules: write records only")
 	fl.StringVar(&f.runmode, "runmode", "single", "taken for Suricata's sake; there is one mode")
 	fl.CountVarP(&f.verbose, "verbose", "v", "taken for Suricata's sake")
+	fl.StringVar(&f.profile, "cpu-profile", "", "write a CPU profile in pprof's format to this file")
+	fl.Lookup("cpu-profile").Hidden = true
 	silent(fl)
 	return c
 }
@@ -94,6 +99,11 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 	if f.out == "" {
 		q.Report = c.OutOrStdout()
 	}
+	stop, err := profiled(f.profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	done := progress(&q, c.ErrOrStderr())
 	res, err := offline.Run(c.Context(), q)
 	done()
@@ -105,4 +115,22 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 		return fmt.Errorf("%d rules were refused", len(res.Refusals))
 	}
 	return err
+}
+
+// profiled writes a CPU profile to a file ("" for none) until stop is called.
+func profiled(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
 }

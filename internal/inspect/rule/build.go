@@ -109,11 +109,11 @@ func (c *compiler) buildGroups(s *Set, packets *[numTransports][2][]member, stre
 	var err error
 	for d := range 2 {
 		for t := range numTransports {
-			if s.packets[t][d], err = c.newPortGroups(packets[t][d]); err != nil {
+			if s.packets[t][d], err = c.newPortGroups(packet.Direction(d), packets[t][d]); err != nil {
 				return err
 			}
 		}
-		if s.streams[d], err = c.newPortGroups(streams[d]); err != nil {
+		if s.streams[d], err = c.newPortGroups(packet.Direction(d), streams[d]); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,54 @@ func (c *compiler) buildTxs(s *Set) error {
 		}
 		s.scans = append(s.scans, scan)
 	}
+	return c.joinFields(s, keys, members)
+}
+
+// joinFields has a body that is a file as well searched once for both: in each
+// plan file.data and the body are replaced by what searches them together.
+func (c *compiler) joinFields(s *Set, keys []scanKey, members map[scanKey][]member) error {
+	joined := map[[2]uint16]uint16{}
+	for app := range s.plans {
+		for d := range s.plans[app] {
+			plan := &s.plans[app][d]
+			i, j := s.pairOf(plan.scans)
+			if j < 0 {
+				continue
+			}
+			pair := [2]uint16{plan.scans[i], plan.scans[j]}
+			at, ok := joined[pair]
+			if !ok {
+				a, b := members[keys[pair[0]]], members[keys[pair[1]]]
+				g, err := c.newGroup(append(slices.Clone(a), b...))
+				if err != nil {
+					return err
+				}
+				at = uint16(len(s.scans))
+				joined[pair] = at
+				s.scans = append(s.scans, fieldScan{kind: protocol.KindStream, stage: s.scans[pair[0]].stage, group: g, pair: pair})
+			}
+			plan.scans[i] = at
+			plan.scans = slices.Delete(plan.scans, j, j+1)
+		}
+	}
 	return nil
+}
+
+// pairOf finds file.data and another growing field without transforms among
+// the scans of a plan; j is -1 when there are no two.
+func (s *Set) pairOf(scans []uint16) (i, j int) {
+	file := slices.IndexFunc(scans, func(n uint16) bool { return s.scans[n].field == protocol.FileData && s.scans[n].chain == 0 })
+	if file < 0 {
+		return -1, -1
+	}
+	body := slices.IndexFunc(scans, func(n uint16) bool {
+		x := &s.scans[n]
+		return x.kind == protocol.KindStream && x.field != protocol.FileData && x.chain == 0 && x.stage == s.scans[scans[file]].stage
+	})
+	if body < 0 {
+		return -1, -1
+	}
+	return min(file, body), max(file, body)
 }
 
 // appsOrAll turns "any protocol" into a set of all.

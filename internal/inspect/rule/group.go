@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/rule/prefilter"
 )
@@ -72,6 +73,14 @@ type portGroups struct {
 	any      []*group               // for any port
 	byApp    [protocol.NumIDs]uint8 // by the flow's protocol: which of any
 	dst, src *portTable
+	joint    []jointGroup // for groups that are usually wanted together
+}
+
+// jointGroup is what several groups hold, so that one search does for all.
+type jointGroup struct {
+	any      uint8
+	dst, src uint16
+	group    *group
 }
 
 // portTable gives each port its group.
@@ -85,11 +94,11 @@ type portTable struct {
 const manyPorts = 2048
 
 // newPortGroups sorts rules by what their header says of ports.
-func (c *compiler) newPortGroups(list []member) (portGroups, error) {
+func (c *compiler) newPortGroups(d packet.Direction, list []member) (portGroups, error) {
 	var out portGroups
 	var anyPort, dst, src []member
 	for _, m := range list {
-		h := &c.headers.headers[c.drafts[m.rule].rule.header]
+		h := c.headerOf(m)
 		switch {
 		case h.both:
 			anyPort = append(anyPort, m)
@@ -108,8 +117,76 @@ func (c *compiler) newPortGroups(list []member) (portGroups, error) {
 	if out.dst, err = c.newPortTable(dst, func(h *header) uint16 { return h.dport }); err != nil {
 		return out, err
 	}
-	out.src, err = c.newPortTable(src, func(h *header) uint16 { return h.sport })
-	return out, err
+	if out.src, err = c.newPortTable(src, func(h *header) uint16 { return h.sport }); err != nil {
+		return out, err
+	}
+	return out, c.joinPorts(&out, d, anyPort, dst, src)
+}
+
+// clientPort stands for the ports that clients take: rules that name one of
+// them are rare.
+const clientPort = 40000
+
+// joinPorts builds groups of what is searched together in flows of a protocol
+// that rules name, on its usual port. Every other flow is searched for its
+// protocol and its ports one after the other, with the same outcome.
+func (c *compiler) joinPorts(out *portGroups, d packet.Direction, anyPort, dst, src []member) error {
+	for i := range c.o.Specs {
+		spec := &c.o.Specs[i]
+		if len(spec.Ports) == 0 || out.byApp[spec.ID] == out.byApp[protocol.Unknown] {
+			continue
+		}
+		to, from := spec.Ports[0], uint16(clientPort)
+		if d == packet.ToClient {
+			to, from = from, to
+		}
+		j := jointGroup{any: out.byApp[spec.ID], dst: out.dst.at(to), src: out.src.at(from)}
+		if j.dst == 0 && j.src == 0 || out.together(j.any, j.dst, j.src) != nil {
+			continue
+		}
+		list := c.membersOf(spec.ID, anyPort)
+		for _, m := range dst {
+			if c.headers.ports[c.headerOf(m).dport].contains(to) {
+				list = append(list, m)
+			}
+		}
+		for _, m := range src {
+			if c.headers.ports[c.headerOf(m).sport].contains(from) {
+				list = append(list, m)
+			}
+		}
+		var err error
+		if j.group, err = c.newGroup(list); err != nil {
+			return err
+		}
+		out.joint = append(out.joint, j)
+	}
+	return nil
+}
+
+// membersOf are the members that can match in flows of a protocol.
+func (c *compiler) membersOf(app protocol.ID, list []member) []member {
+	var part []member
+	for _, m := range list {
+		if s := c.drafts[m.rule].rule.apps; s == 0 || s&(1<<app) != 0 {
+			part = append(part, m)
+		}
+	}
+	return part
+}
+
+func (c *compiler) headerOf(m member) *header {
+	return &c.headers.headers[c.drafts[m.rule].rule.header]
+}
+
+// together is the group that holds what these three do; nil for none.
+func (p *portGroups) together(any uint8, dst, src uint16) *group {
+	for i := range p.joint {
+		if j := &p.joint[i]; j.any == any && j.dst == dst && j.src == src {
+			return j.group
+		}
+	}
+	return nil
 }
 
 // newAppGroups builds one group for each protocol that some rule names, of its
@@ -190,4 +267,20 @@ func (t *portTable) of(port uint16) *group {
 		return nil
 	}
 	return t.groups[t.index[port]]
+}
+
+// at is the number of the port's group; 0 for none.
+func (t *portTable) at(port uint16) uint16 {
+	if t == nil {
+		return 0
+	}
+	return t.index[port]
+}
+
+// group is a group by its number.
+func (t *portTable) group(n uint16) *group {
+	if n == 0 {
+		return nil
+	}
+	return t.groups[n]
 }

@@ -41,11 +41,19 @@ func (in *Inspector) search(g *group, data []byte, base uint64) {
 }
 
 func (in *Inspector) searchPorts(p *portGroups, c *Context, data []byte, base uint64) {
-	in.search(p.of(in.facts.app), data, base)
+	any, dst, src := p.byApp[in.facts.app], uint16(0), uint16(0)
 	if in.facts.ports {
-		in.search(p.dst.of(c.Packet.DstPort), data, base)
-		in.search(p.src.of(c.Packet.SrcPort), data, base)
+		dst, src = p.dst.at(c.Packet.DstPort), p.src.at(c.Packet.SrcPort)
 	}
+	if dst|src != 0 {
+		if g := p.together(any, dst, src); g != nil {
+			in.search(g, data, base)
+			return
+		}
+		in.search(p.dst.group(dst), data, base)
+		in.search(p.src.group(src), data, base)
+	}
+	in.search(p.any[any], data, base)
 }
 
 // packetRules runs the rules about packets, streams and addresses.

@@ -76,6 +76,8 @@ func (in *Inspector) inspectTx(c *Context, tx protocol.Tx) {
 // scanField searches what is new of a field.
 func (in *Inspector) scanField(s *fieldScan, tx protocol.Tx, d packet.Direction, old, stage protocol.Stage, last bool) {
 	switch {
+	case s.pair[0] != s.pair[1]:
+		in.scanPair(s, tx, d, last)
 	case s.kind == protocol.KindStream:
 		in.scanStream(s, tx, d, last)
 	case s.field == protocol.FileName || s.field == protocol.FileMagic:
@@ -120,14 +122,12 @@ func (in *Inspector) scanStream(s *fieldScan, tx protocol.Tx, d packet.Direction
 			return
 		}
 		p := progress(tx.Inspection(), s.field|progressOf(s.chain), d, i)
-		end := w.Offset + uint64(len(w.Data))
-		if end > p.Upto || (w.Final || last) && !p.Final {
+		if end := w.Offset + uint64(len(w.Data)); end > p.Upto || (w.Final || last) && !p.Final {
 			data, base := w.Data, w.Offset
 			if s.chain != 0 {
 				data = in.changed(s.field, s.chain, d, i, data)
-			} else if from := p.Upto; from > w.Offset+maxPattern {
-				base = min(end, from-maxPattern)
-				data = data[base-w.Offset:]
+			} else {
+				data, base = fresh(w, p.Upto)
 			}
 			in.search(s.group, data, base)
 			p.Upto, p.Final = end, w.Final || last
@@ -136,6 +136,39 @@ func (in *Inspector) scanStream(s *fieldScan, tx protocol.Tx, d packet.Direction
 			return
 		}
 	}
+}
+
+// fresh is what of a window was not searched up to an offset, with enough
+// before it for patterns that lie across.
+func fresh(w protocol.Window, upto uint64) (data []byte, base uint64) {
+	if upto <= w.Offset+maxPattern {
+		return w.Data, w.Offset
+	}
+	base = min(w.Offset+uint64(len(w.Data)), upto-maxPattern)
+	return w.Data[base-w.Offset:], base
+}
+
+// scanPair searches two growing fields at once where they are the same bytes,
+// as a body is that is a file, and what is left of each by itself.
+func (in *Inspector) scanPair(s *fieldScan, tx protocol.Tx, d packet.Direction, last bool) {
+	a, b := &in.set.scans[s.pair[0]], &in.set.scans[s.pair[1]]
+	v, _ := window(tx, a.field, d, 0)
+	w, _ := window(tx, b.field, d, 0)
+	if n := len(v.Data); n > 0 && n == len(w.Data) && &v.Data[0] == &w.Data[0] && v.Offset == w.Offset && v.Final == w.Final {
+		ins := tx.Inspection()
+		progress(ins, a.field, d, 0)
+		q := progress(ins, b.field, d, 0)
+		p := progress(ins, a.field, d, 0)
+		end := v.Offset + uint64(n)
+		if p.Upto == q.Upto && p.Final == q.Final && end > p.Upto {
+			data, base := fresh(v, p.Upto)
+			in.search(s.group, data, base)
+			p.Upto, p.Final = end, v.Final || last
+			q.Upto, q.Final = p.Upto, p.Final
+		}
+	}
+	in.scanStream(a, tx, d, last)
+	in.scanStream(b, tx, d, last)
 }
 
 // progress finds or makes the note of how far a field was inspected.

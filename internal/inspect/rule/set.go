@@ -66,6 +66,7 @@ type fieldScan struct {
 	kind  protocol.Kind
 	multi bool
 	group *group
+	pair  [2]uint16 // scans that this one does together; equal when there are none
 }
 
 // txPlan is what is done with transactions of a protocol in one direction.
