@@ -88,6 +88,7 @@ type Inspection struct {
 	Scanned   [2][]StreamProgress // how far each growing field was scanned
 	Pending   [2][]uint32         // rules that wait for later fields
 	Alerted   [2][]uint32         // rules that have fired, so that each does so once
+	Fresh     [2]bool             // more of it has come since it was last inspected; only parsers of several stages say so
 	Epoch     uint32              // which rule set Pending and Alerted are numbers of
 	Guessed   uint8               // alerts on the stream that were recorded with this transaction
 }

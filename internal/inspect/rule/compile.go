@@ -161,6 +161,7 @@ func (c *compiler) keep(b *builder) error {
 	b.rule.limits = b.limits
 	d := &draft{rule: b.rule, meta: b.meta}
 	d.fast = c.chooseFast(&d.rule)
+	d.rule.again = repeatFrom(&d.rule)
 	d.order = b.rank()
 	key := [2]uint32{b.meta.GID, b.meta.SID}
 	if at, ok := c.bySID[key]; ok {

@@ -110,12 +110,13 @@ type rule struct {
 	class     class
 	action    Action
 	dirs      protocol.Dirs
-	ipVersion uint8 // 0: both
-	where     uint8 // inPacket, inStream: of payload
-	quiet     bool  // noalert
-	shared    bool  // programs share variables: always evaluated from the first step
-	anyPacket bool  // also packets that the engine made
-	twoWay    bool  // => : steps of both directions count together
+	ipVersion uint8          // 0: both
+	where     uint8          // inPacket, inStream: of payload
+	quiet     bool           // noalert
+	shared    bool           // programs share variables: always evaluated from the first step
+	anyPacket bool           // also packets that the engine made
+	twoWay    bool           // => : steps of both directions count together
+	again     protocol.Stage // beyond it, the rule fires with each inspection of a transaction: see repeatFrom
 	limits    []memory.Threshold
 	suppress  *memory.Suppression // nil for none
 

@@ -11,6 +11,10 @@ import (
 // stepBits is how much of a pending entry tells the step to go on with.
 const stepBits = 6
 
+// firedStep marks a pending entry of a rule that has fired and may again: see
+// repeatFrom.
+const firedStep = 1<<stepBits - 1
+
 // transformed is what a chain of transforms made of a field.
 type transformed struct {
 	field protocol.Field
@@ -70,7 +74,7 @@ func (in *Inspector) inspectTx(c *Context, tx protocol.Tx) {
 	for _, p := range in.pending {
 		in.txRule(c, tx, ins, p>>stepBits, int(p&(1<<stepBits-1)))
 	}
-	ins.Inspected[d] = stage
+	ins.Inspected[d], ins.Fresh[d] = stage, false
 }
 
 // scanField searches what is new of a field.
@@ -224,6 +228,14 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 	if slices.Contains(ins.Alerted[c.Dir], id) || from == 0 && !in.may(r, c) {
 		return
 	}
+	stage := tx.Stage(c.Dir)
+	if from == firedStep {
+		if !ins.Fresh[c.Dir] && stage < protocol.StageDone {
+			ins.Pending[c.Dir] = append(ins.Pending[c.Dir], id<<stepBits|firedStep)
+			return
+		}
+		from = 0
+	}
 	in.state.Forget()
 	if r.shared {
 		from = 0
@@ -233,7 +245,7 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 		case no:
 			return
 		case wait:
-			if r.shared || i >= 1<<stepBits {
+			if r.shared || i >= firedStep {
 				i = 0
 			}
 			ins.Pending[c.Dir] = append(ins.Pending[c.Dir], id<<stepBits|uint32(i))
@@ -245,7 +257,11 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 			return
 		}
 	}
-	in.settle(r, ins, c.Dir, tx.Stage(c.Dir), id)
+	if ins.Fresh[c.Dir] && from == 0 && stage > r.again && stage < protocol.StageDone {
+		ins.Pending[c.Dir] = append(ins.Pending[c.Dir], id<<stepBits|firedStep)
+	} else {
+		in.settle(r, ins, c.Dir, stage, id)
+	}
 	in.hit(id, r, tx, false)
 }
 

@@ -115,6 +115,7 @@ func (p *Parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 	if s.state == stateFinalize {
 		p.complete(d)
 	}
+	p.touch(d)
 	env.Consumed = total - len(data)
 	if s.failed {
 		p.abandon(d)
@@ -124,6 +125,25 @@ func (p *Parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		p.replay(env)
 	}
 	return p.status
+}
+
+// touch notes that more of the message in progress has come.
+func (p *Parser) touch(d packet.Direction) {
+	m := p.side[d].m
+	if m == nil {
+		return
+	}
+	live := p.txs.Live()
+	for i := range live {
+		t := live[i]
+		if d == packet.ToServer {
+			t = live[len(live)-1-i]
+		}
+		if &t.msg[d] == m {
+			t.insp.Fresh[d] = true
+			return
+		}
+	}
 }
 
 // replay parses what the client sent before its CONNECT was refused.

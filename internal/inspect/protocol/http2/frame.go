@@ -11,10 +11,12 @@ import (
 func (p *parser) mark(t *Tx, d packet.Direction, kind uint8) {
 	s := &t.sides[d]
 	if n := len(s.frames); n > 0 && s.frames[n-1] == kind && kind == frameData {
+		t.touch()
 		return
 	}
 	s.frames = note(s.frames, kind)
 	t.inspection.Again(d)
+	t.touch()
 }
 
 // frame takes a whole frame other than DATA.

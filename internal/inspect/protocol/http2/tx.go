@@ -152,6 +152,15 @@ func (t *Tx) reach(d packet.Direction, s protocol.Stage) {
 	t.sides[d].stage = max(t.sides[d].stage, s)
 }
 
+// touch notes that more of the stream has come: each frame counts for both
+// directions. A direction that has not ended is still at the stage of its last
+// frame.
+func (t *Tx) touch() {
+	for d := range t.sides {
+		t.inspection.Fresh[d] = t.inspection.Fresh[d] || t.sides[d].ended
+	}
+}
+
 // finish ends one direction. The stream is done when both have ended: until
 // then control frames may follow in either.
 func (t *Tx) finish(d packet.Direction) {
@@ -166,6 +175,7 @@ func (t *Tx) finish(d packet.Direction) {
 		t.closeRange(s)
 	}
 	s.stage = max(s.stage, protocol.StageTrailer)
+	t.touch()
 	if s.dns.wanted {
 		t.readDNS(d)
 	}

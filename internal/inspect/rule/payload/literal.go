@@ -27,6 +27,27 @@ func (p *Program) Literals() []Literal {
 	return list
 }
 
+// Negated tells which contents could select the rule: plain when there is one
+// that must occur, longest is the length of the longest that must not.
+// With asked it is the one that the author wants for the prefilter.
+func (p *Program) Negated() (longest int, plain, asked bool) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.kind != Content {
+			continue
+		}
+		if s.fast {
+			return len(s.needle.Bytes()), !s.negated, true
+		}
+		if s.negated {
+			longest = max(longest, len(s.needle.Bytes()))
+		} else {
+			plain = true
+		}
+	}
+	return longest, plain, false
+}
+
 func (s *step) literal(i int) Literal {
 	l := Literal{Op: i, Bytes: s.needle.Bytes(), NoCase: s.needle.NoCase(), FastPattern: s.fast}
 	if s.offset.v < 0 && s.depth.v < 0 && !s.relative {
