@@ -27,6 +27,7 @@ type app struct {
 	probed     [2]bool // the direction's first bytes have been compared with the known protocol
 	unsure     [2]bool // the direction's first bytes, which came first, are no proof of the protocol
 	ended      [2]bool
+	turning    bool // the protocol is switched: the next one's first bytes have not come
 	done       bool // the parser wants nothing more
 	unlogged   bool
 	tries      [2]uint8
@@ -105,6 +106,7 @@ func (e *Engine) feed(f *flow.Flow, d packet.Direction, data []byte, udp bool) {
 		a.expectedHere(e, f)
 	}
 	if a.known {
+		e.turned(f, a)
 		if a.parser != nil && !a.done {
 			e.compare(f, a, d, data, udp)
 			e.parse(f, a, d, data)
@@ -225,7 +227,7 @@ func (e *Engine) turn(f *flow.Flow, spec int, d packet.Direction, data []byte, u
 
 // settleOn makes a spec's parser the flow's.
 func (e *Engine) settleOn(f *flow.Flow, a *app, spec int, d packet.Direction) {
-	a.known, a.spec, a.parser = true, int16(spec), e.take(spec)
+	a.known, a.spec, a.parser, a.turning = true, int16(spec), e.take(spec), false
 	a.probed[d] = true
 	f.App = e.specs[spec].ID
 	f.AppDir[d] = f.App
@@ -287,7 +289,7 @@ func (e *Engine) giveUp(f *flow.Flow, a *app) {
 	if a.known || !a.none[0] || !a.none[1] {
 		return
 	}
-	a.known = true
+	a.known, a.turning = true, false
 	a.held, a.pieces = a.held[:0], a.pieces[:0]
 	f.App, f.AppDir = protocol.Failed, [2]protocol.ID{protocol.Failed, protocol.Failed}
 	e.stats.Flows[protocol.Failed]++

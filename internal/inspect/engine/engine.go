@@ -111,8 +111,11 @@ type Engine struct {
 	env     protocol.Env
 	ctx     rule.Context
 	packets [maxNested]packet.Packet
-	aside   packet.Packet // made for what is inspected beside another packet
-	closing packet.Packet // made at a flow's end
+	aside   packet.Packet   // made for what is inspected beside another packet
+	closing packet.Packet   // made at a flow's end, or to flush it
+	segment [madeSize]byte  // of a made packet
+	blank   *packet.Decoder // for it: without checksums
+	over    *flow.Flow      // of the packet at hand: nothing more of it can be read
 	now     int64
 	number  uint64
 	epoch   uint32         // counts Swap
@@ -131,7 +134,7 @@ const maxNested = 8
 // New makes an engine. The error names the setting that is wrong.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
-		specs: cfg.Specs, detector: detect.New(cfg.Specs), decoder: packet.NewDecoder(cfg.Decoder),
+		specs: cfg.Specs, detector: detect.New(cfg.Specs), decoder: packet.NewDecoder(cfg.Decoder), blank: packet.NewDecoder(packet.Options{}),
 		rules: cfg.Rules, inspect: rule.NewInspector(cfg.Rules, cfg.Inspect), sink: cfg.Sink,
 		makers: make([]func() protocol.Parser, len(cfg.Specs)), free: make([][]protocol.Parser, len(cfg.Specs)), depths: make([]int64, len(cfg.Specs)),
 	}
@@ -209,9 +212,13 @@ func (e *Engine) one(p *packet.Packet, depth int) Action {
 	if p.Has&packet.HasFragment != 0 {
 		return e.fragment(p, depth)
 	}
+	e.over = nil
 	o := e.table.Packet(p)
 	if o.Flow != nil {
 		e.renew(o.Flow)
+		if o.Flow.Proto == 6 && (e.over == o.Flow || e.app(o.Flow).turning) {
+			e.flush(o)
+		}
 	}
 	if f := o.Flow; f != nil && p.Has&packet.HasUDP != 0 && len(p.Payload) > 0 && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
 		if e.datagram(f, o.Dir, p.Payload) {

@@ -27,7 +27,7 @@ const (
 func (e *Engine) prepare(f *flow.Flow) {
 	v := &e.env
 	v.Now, v.Client, v.Server, v.ClientPort, v.ServerPort = e.now, f.Client, f.Server, f.ClientPort, f.ServerPort
-	v.UDP, v.Consumed, v.TriggerRawStream, v.NoPayload = f.Proto == 17, 0, false, false
+	v.UDP, v.Consumed, v.TriggerRawStream, v.NoPayload, v.Flush = f.Proto == 17, 0, false, false, false
 	v.Frames, v.Expect = v.Frames[:0], v.Expect[:0]
 	v.WantFrames = e.framed != nil || e.rules.WantsFrames(f.App)
 }
@@ -46,6 +46,9 @@ func (e *Engine) follow(f *flow.Flow, a *app, d packet.Direction, data []byte, s
 	a.frames.add(e.env.Frames)
 	if e.env.TriggerRawStream && f.Proto == 6 {
 		e.table.TriggerRaw(f, d)
+	}
+	if e.env.Flush {
+		e.over = f
 	}
 	if e.env.NoPayload {
 		e.table.HidePayload(f)
@@ -82,6 +85,7 @@ func (e *Engine) change(f *flow.Flow, a *app, d packet.Direction, data []byte, n
 			continue
 		}
 		e.settleOn(f, a, i, d)
+		f.App = f.AppOriginal // until its first bytes come
 		a.probed = [2]bool{true, true}
 		if u, ok := a.parser.(protocol.Upgraded); ok {
 			if txs := a.before.Txs(); len(txs) > 0 {
@@ -90,8 +94,17 @@ func (e *Engine) change(f *flow.Flow, a *app, d packet.Direction, data []byte, n
 		}
 		break
 	}
+	a.turning = true
 	if len(rest) > 0 {
 		e.feed(f, d, rest, false)
+	}
+}
+
+// turned begins with the protocol that was switched to, at its first bytes.
+func (e *Engine) turned(f *flow.Flow, a *app) {
+	if a.turning && a.parser != nil {
+		a.turning = false
+		f.App = e.specs[a.spec].ID
 	}
 }
 

@@ -28,7 +28,7 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	if a.before != nil {
 		e.earlier(c, a)
 	}
-	if a.parser != nil {
+	if a.parser != nil && !a.turning {
 		c.App, c.Txs = e.specs[a.spec].ID, a.parser.Txs()
 	}
 	c.Frames = a.frames.of(o.Dir, c.Frames)

@@ -15,7 +15,7 @@ func (e *Engine) settle(f *flow.Flow, d packet.Direction, p *packet.Packet) {
 			a.before = nil
 		}
 	}
-	if a.parser == nil {
+	if a.parser == nil || a.turning {
 		return
 	}
 	left := e.records(f, a, a.parser, int(a.spec), p, false)

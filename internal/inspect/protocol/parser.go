@@ -119,6 +119,7 @@ type Env struct {
 	WantFrames       bool    // some rule inspects frames of this protocol; else none need be noted
 	TriggerRawStream bool    // set by the parser: a message ended, so the raw stream should be inspected now
 	NoPayload        bool    // set by the parser: payloads are encrypted from here on, though it still follows them
+	Flush            bool    // set by the parser: what there is of the flow is to be inspected before the packet at hand, because no more will be read
 }
 
 // Frame notes a frame that ended in this call, if any rule inspects frames of

@@ -64,6 +64,7 @@ type facts struct {
 	packet    bool // the packet's payload can be looked at
 	payload   bool // it, or some of the stream, can
 	real      bool
+	flushed   bool // not real, but rules about packets see it
 	app       protocol.ID
 	dir       protocol.Dirs
 	ipVersion uint8
@@ -187,6 +188,7 @@ func (in *Inspector) learn(c *Context) {
 	f := &in.facts
 	*f = facts{over: transportOf(p), ipVersion: p.IPVersion, dir: 1 << c.Dir, app: c.App}
 	f.real = p.Source != packet.SourceFlowEnd && p.Source != packet.SourceStreamDone
+	f.flushed = p.Source == packet.SourceStreamDone
 	f.group = f.over.group()
 	f.hidden = c.Outcome.NoPayload
 	f.ports = f.over&(overTCP|overUDP|overSCTP) != 0

@@ -15,9 +15,9 @@ type packetCheck struct {
 	want number.Test
 }
 
-func (k *packetCheck) holds(_ *Inspector, c *Context) bool {
+func (k *packetCheck) holds(in *Inspector, c *Context) bool {
 	v, ok := k.get(c.Packet)
-	return ok && c.Packet.Source != packet.SourceFlowEnd && k.want.Match(v)
+	return ok && in.facts.real && k.want.Match(v)
 }
 
 // packetNumber is a keyword that compares a number of each packet.
@@ -113,9 +113,9 @@ type flagsCheck struct {
 	bits, ignore uint64
 }
 
-func (k *flagsCheck) holds(_ *Inspector, c *Context) bool {
+func (k *flagsCheck) holds(in *Inspector, c *Context) bool {
 	v, ok := k.get(c.Packet)
-	if !ok || c.Packet.Source == packet.SourceFlowEnd {
+	if !ok || !in.facts.real {
 		return false
 	}
 	v &^= k.ignore

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol/number"
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
@@ -17,7 +16,7 @@ func (k *sizeCheck) holds(in *Inspector, c *Context) bool {
 	if empty := k.want.Match(0); !empty && !in.facts.payload || empty && in.facts.payload && !k.want.Match(1) {
 		return false
 	}
-	return c.Packet.Source != packet.SourceFlowEnd && k.want.Match(uint64(len(c.Packet.Payload)))
+	return in.facts.real && k.want.Match(uint64(len(c.Packet.Payload)))
 }
 
 func (b *builder) dsize(_, value syntax.Token) error {

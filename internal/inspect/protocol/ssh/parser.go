@@ -77,7 +77,7 @@ func (p *parser) Sweep() {
 func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) protocol.Status {
 	s := &p.sides[d]
 	if s.state == finished {
-		return p.status()
+		return p.status(env)
 	}
 	if len(p.txs) == 0 {
 		p.txs = append(p.txs, &p.tx)
@@ -97,7 +97,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 		case inRecords:
 			data, ok = p.record(d, data)
 		case finished:
-			return p.status()
+			return p.status(env)
 		}
 		if env.WantFrames && was == inRecords {
 			p.frame(d, all[:len(all)-len(data)], env)
@@ -106,7 +106,7 @@ func (p *parser) Parse(d packet.Direction, data []byte, env *protocol.Env) proto
 			return p.fail()
 		}
 	}
-	return p.status()
+	return p.status(env)
 }
 
 // frame notes bytes of a record for rules that name frames.
@@ -118,8 +118,9 @@ func (p *parser) frame(d packet.Direction, b []byte, env *protocol.Env) {
 	}
 }
 
-func (p *parser) status() protocol.Status {
+func (p *parser) status(env *protocol.Env) protocol.Status {
 	if p.sides[0].state == finished && p.sides[1].state == finished && !p.cfg.full {
+		env.NoPayload, env.Flush = true, true
 		return protocol.Status{Code: protocol.StatusDone}
 	}
 	return protocol.Status{}
