@@ -17,19 +17,17 @@ type agentSets struct {
 	signed map[string]*wire.SignedSet // by device; "": without actions, for every other device
 }
 
-// cutForAgents reads the payload of the whole set, which info describes.
+// cutForAgents reads the payload of the whole set, which info describes. With
+// an error the sets are of the actions that could be read.
 func cutForAgents(signer *identity.Signer, info identity.SetInfo, payload []byte) (*agentSets, error) {
-	actions, _, err := wire.DecodeActions(payload)
-	if err != nil {
-		return nil, err
-	}
+	actions, err := wire.ReadableActions(payload)
 	s := &agentSets{signer: signer, info: info, by: map[model.DeviceID][]model.Action{}, signed: map[string]*wire.SignedSet{}}
 	for _, a := range actions {
 		if a.Scope.Device != "" {
 			s.by[a.Scope.Device] = append(s.by[a.Scope.Device], a)
 		}
 	}
-	return s, nil
+	return s, err
 }
 
 // of gives the set of a device.

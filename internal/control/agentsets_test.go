@@ -1,6 +1,7 @@
 package control
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
 	"testing"
@@ -65,7 +66,7 @@ func TestAgentGetsOnlyItsOwnActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	all(d.sets)
-	book, err := newSetBook(t.Context(), signer, m)
+	book, err := newSetBook(t.Context(), signer, m, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

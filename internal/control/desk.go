@@ -52,10 +52,14 @@ type desk struct {
 	unsaved correlate.Changes
 	unsent  bool
 	failing failures
+	leftOut map[model.ID]bool // actions that parts would refuse
+	// onLeftOut hears of each of them once.
+	onLeftOut func(a *model.Action, err error)
 }
 
 func newDesk(store caseStore, sets *setBook, live announcer, c *correlate.Correlator, log *slog.Logger) *desk {
-	return &desk{store: store, sets: sets, live: live, c: c, log: log, now: time.Now, woken: make(chan struct{}, 1)}
+	return &desk{store: store, sets: sets, live: live, c: c, log: log, now: time.Now, woken: make(chan struct{}, 1),
+		onLeftOut: func(*model.Action, error) {}}
 }
 
 // wake has run settle what changed.
@@ -185,8 +189,9 @@ func (d *desk) save(ctx context.Context) error {
 }
 
 // publish signs and sends the live actions: all of them to gates, the ones
-// that agents carry out to agents.
+// that agents carry out to agents. Called with settling held.
 func (d *desk) publish(ctx context.Context, actions []model.Action, undone []model.ID) error {
+	actions = d.fit(actions)
 	all := wire.EncodeActions(actions, undone)
 	kills := slices.DeleteFunc(actions, func(a model.Action) bool { return a.Kind != model.ActionKillProcess })
 	own := wire.EncodeActions(kills, nil)

@@ -92,7 +92,7 @@ func newTestDesk(t *testing.T, m *memory) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book, err := newSetBook(t.Context(), signer, m)
+	book, err := newSetBook(t.Context(), signer, m, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (p *plane) openDesk(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.sets, err = newSetBook(ctx, signer, p.state); err != nil {
+	if p.sets, err = newSetBook(ctx, signer, p.state, p.log); err != nil {
 		return err
 	}
 	p.rules = &agentRules{patterns: p.cfg.Agents.Rules, sets: p.sets, log: p.log}
@@ -119,6 +119,8 @@ func (p *plane) openDesk(ctx context.Context) (err error) {
 	}
 	p.desk = newDesk(p.state, p.sets, p.live,
 		correlate.New(correlate.Config{EndAfter: p.cfg.Incidents.EndAfter, RetireAfter: p.cfg.Incidents.RetireAfter}, current), p.log)
+	p.own = newOwnEvents(p.bus.Aggregator(), p.log)
+	p.desk.onLeftOut = p.own.actionLeftOut
 	if err := p.restore(ctx); err != nil {
 		return err
 	}
@@ -160,7 +162,6 @@ func (p *plane) openPipes() error {
 		}
 		p.pipes = append(p.pipes, pipe)
 	}
-	p.own = newOwnEvents(p.bus.Aggregator(), p.log)
 	p.register = newRegister(p.state, p.desk, p.log)
 	return nil
 }

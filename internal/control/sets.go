@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,9 @@ type setBook struct {
 	changed chan struct{}
 }
 
-func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*setBook, error) {
+// newSetBook reads the sets that were kept. Actions in them that this version
+// cannot read are left out of what agents are given, and logged.
+func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, log *slog.Logger) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{})}
 	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules} {
@@ -69,7 +72,7 @@ func newSetBook(ctx context.Context, signer *identity.Signer, store setStore) (*
 		}
 		info := identity.SetInfo{Name: wireName(name), Version: s.Version, Issued: s.Issued, Expires: s.Expires}
 		if b.agents, err = cutForAgents(signer, info, s.Payload); err != nil {
-			return nil, fmt.Errorf("load set %s: %w", name, err)
+			log.Error("actions are left out of what agents are given", "set", name, "version", s.Version, "error", err)
 		}
 	}
 	return b, nil
@@ -103,7 +106,7 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	if name == setAgentActions {
 		var err error
 		if agents, err = cutForAgents(b.signer, info, payload); err != nil {
-			return err
+			return fmt.Errorf("publish set %s: %w", name, err)
 		}
 	}
 	kept := model.SignedSet{Name: name, Version: version, Payload: payload, Minisig: signed.Minisig, SHA256: sum,

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -85,6 +86,43 @@ func DecodeActions(payload []byte) (actions []model.Action, undone []model.ID, e
 		return nil, nil, fmt.Errorf("set actions: action %d: %w", len(actions), err)
 	}
 	return actions, undone, nil
+}
+
+// ReadableActions reads the payload of the set "actions" as far as it can be
+// read: the error names the first actions that are refused and says where the
+// payload ends to be one; the others are given all the same.
+func ReadableActions(payload []byte) (actions []model.Action, err error) {
+	const most = 8 // refusals named
+	var bad []error
+	n := 0
+	err = eachField(payload, func(f field) error {
+		if f.num != 1 {
+			return nil
+		}
+		n++
+		if len(actions) == MaxActions {
+			return errActions
+		}
+		var a model.Action
+		err := errType
+		if f.typ == protowire.BytesType {
+			err = decodeAction(f.bytes, &a)
+		}
+		switch {
+		case err == nil:
+			actions = append(actions, a)
+		case len(bad) < most:
+			bad = append(bad, fmt.Errorf("action %d: %w", n, err))
+		}
+		return nil
+	})
+	return actions, errors.Join(append(bad, err)...)
+}
+
+// CheckAction says why parts would refuse the action, and with it the whole
+// set that it is in; nil when they take it.
+func CheckAction(a *model.Action) error {
+	return decodeAction(appendAction(nil, a), new(model.Action))
 }
 
 func decodeAction(b []byte, a *model.Action) error {

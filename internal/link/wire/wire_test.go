@@ -365,7 +365,16 @@ func FuzzMessages(f *testing.F) {
 				t.Errorf("rules decoded, encoded, refused: %v", err)
 			}
 		}
+		readable, bad := ReadableActions(b)
+		for i := range readable {
+			if err := CheckAction(&readable[i]); err != nil {
+				t.Fatalf("action %d was read but is refused: %v", i, err)
+			}
+		}
 		if a, undone, err := DecodeActions(b); err == nil {
+			if bad != nil || len(a) != len(readable) {
+				t.Fatalf("%d of %d actions are readable: %v", len(readable), len(a), bad)
+			}
 			if _, _, err := DecodeActions(EncodeActions(a, undone)); err != nil {
 				t.Errorf("actions decoded, encoded, refused: %v", err)
 			}
