@@ -65,6 +65,7 @@ func (s *server) registerAll() {
 	s.registerPolicy()
 	s.registerPeople()
 	s.registerAudit()
+	s.registerReputation()
 }
 
 func apiConfig() huma.Config {

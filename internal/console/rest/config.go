@@ -127,7 +127,9 @@ type Config struct {
 	Incidents IncidentDesk
 	Parts     PartDesk
 	Policy    PolicyDesk
-	Live      *Live // made with NewLive; control publishes to it
+	// Reputation is optional: without it, all that is asked of it is not found.
+	Reputation Reputation
+	Live       *Live // made with NewLive; control publishes to it
 
 	// CAPin is the first 16 hex digits of the SHA-256 of the CA certificate.
 	CAPin string
@@ -197,6 +199,9 @@ func (c *Config) complete() error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("console: the configuration lacks %s", strings.Join(missing, ", "))
+	}
+	if c.Reputation == nil {
+		c.Reputation = noReputation{}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -5,6 +5,7 @@ import "github.com/masugata/masugata/internal/model"
 // rule says who may call an operation.
 type rule struct {
 	public bool         // without signing in
+	reads  bool         // it changes nothing though it is a POST: not in the audit trail
 	least  model.Access // otherwise, at least this
 }
 
@@ -21,16 +22,21 @@ func ruleOf(operation string) (rule, bool) {
 		"list-actions", "get-action",
 		"list-devices", "get-device",
 		"list-parts",
+		"reputation-summary", "lookup-reputation", "explain-reputation", "list-feeds", "list-reputation-entries",
 		"get-policy",
 		"list-tokens", "create-token", "delete-token":
 		return rule{least: model.AccessViewer}, true
+	case "lookup-reputations", "reputation-hashes", "batch-reputation":
+		return rule{least: model.AccessViewer, reads: true}, true
 	case "close-incident",
 		"create-action", "approve-action", "undo-action",
 		"name-device",
 		"list-enroll-tokens", "create-enroll-token", "delete-enroll-token",
+		"fetch-feed", "set-reputation-entry", "remove-reputation-entry",
 		"dry-run-policy":
 		return rule{least: model.AccessOperator}, true
 	case "revoke-part", "set-policy",
+		"release-feed", "upload-feed", "remove-feed",
 		"list-users", "create-user", "delete-user",
 		"list-audit":
 		return rule{least: model.AccessAdmin}, true

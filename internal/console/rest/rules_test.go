@@ -31,6 +31,11 @@ var leastOf = map[string]model.Access{
 	"list-users": model.AccessAdmin, "create-user": model.AccessAdmin, "delete-user": model.AccessAdmin,
 	"list-tokens": model.AccessViewer, "create-token": model.AccessViewer, "delete-token": model.AccessViewer,
 	"list-audit": model.AccessAdmin,
+	"reputation-summary": model.AccessViewer, "lookup-reputation": model.AccessViewer, "explain-reputation": model.AccessViewer,
+	"lookup-reputations": model.AccessViewer, "reputation-hashes": model.AccessViewer, "batch-reputation": model.AccessViewer,
+	"list-feeds": model.AccessViewer, "fetch-feed": model.AccessOperator, "release-feed": model.AccessAdmin,
+	"upload-feed": model.AccessAdmin, "remove-feed": model.AccessAdmin,
+	"list-reputation-entries": model.AccessViewer, "set-reputation-entry": model.AccessOperator, "remove-reputation-entry": model.AccessOperator,
 }
 
 func operations() []*huma.Operation {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -25,6 +26,10 @@ type (
 	addrSchema          struct{}
 	prefixSchema        struct{}
 	addrPortSchema      struct{}
+	objectSchema        struct{}
+	kindSchema          struct{}
+	bandSchema          struct{}
+	localSchema         struct{}
 )
 
 func oneOf(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
@@ -80,6 +85,24 @@ func (addrPortSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Description: "Address and port, such as 192.0.2.1:443"}
 }
 
+func (objectSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Description: "Address, prefix, name, URL, hash, …, as people write it"}
+}
+
+func (kindSchema) Schema(huma.Registry) *huma.Schema {
+	var all []any
+	for k := reputation.KindNone; k < reputation.NumKinds; k++ {
+		all = append(all, k.String())
+	}
+	return oneOf(all...)
+}
+
+func (bandSchema) Schema(huma.Registry) *huma.Schema {
+	return oneOf("none", "low", "medium", "high", "certain")
+}
+
+func (localSchema) Schema(huma.Registry) *huma.Schema { return oneOf("", "allow", "deny") }
+
 func aliasSchemas(r huma.Registry) {
 	alias := func(t, as reflect.Type) { r.RegisterTypeAlias(t, as) }
 	alias(reflect.TypeFor[model.ID](), reflect.TypeFor[idSchema]())
@@ -92,6 +115,10 @@ func aliasSchemas(r huma.Registry) {
 	alias(reflect.TypeFor[model.DeviceState](), reflect.TypeFor[deviceStateSchema]())
 	alias(reflect.TypeFor[model.Role](), reflect.TypeFor[roleSchema]())
 	alias(reflect.TypeFor[model.Access](), reflect.TypeFor[accessSchema]())
+	alias(reflect.TypeFor[reputation.Object](), reflect.TypeFor[objectSchema]())
+	alias(reflect.TypeFor[reputation.Kind](), reflect.TypeFor[kindSchema]())
+	alias(reflect.TypeFor[reputation.Band](), reflect.TypeFor[bandSchema]())
+	alias(reflect.TypeFor[reputation.Local](), reflect.TypeFor[localSchema]())
 	alias(reflect.TypeFor[netip.Addr](), reflect.TypeFor[addrSchema]())
 	alias(reflect.TypeFor[netip.Prefix](), reflect.TypeFor[prefixSchema]())
 	alias(reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[addrPortSchema]())

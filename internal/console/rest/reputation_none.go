@@ -1,0 +1,40 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// noReputation stands in where the service is switched off.
+type noReputation struct{}
+
+var errNoReputation = fmt.Errorf("the reputation service is switched off here: set reputation.enabled: %w", model.ErrNotFound)
+
+func (noReputation) Lookup(string) (ReputationAnswer, error) {
+	return ReputationAnswer{}, errNoReputation
+}
+func (noReputation) Explain(string) (reputation.Verdict, error) {
+	return reputation.Verdict{}, errNoReputation
+}
+func (noReputation) Batch([]byte, []byte) ([]byte, error) { return nil, errNoReputation }
+func (noReputation) Hashes([4]byte) []ReputationHash      { return nil }
+func (noReputation) Summary() ReputationSummary           { return ReputationSummary{} }
+func (noReputation) Feeds() []ReputationFeed              { return nil }
+func (noReputation) FetchFeed(context.Context, string) (ReputationFeed, error) {
+	return ReputationFeed{}, errNoReputation
+}
+func (noReputation) ReleaseFeed(context.Context, string) (ReputationFeed, error) {
+	return ReputationFeed{}, errNoReputation
+}
+func (noReputation) UploadFeed(context.Context, ReputationUpload, []byte) (ReputationFeed, error) {
+	return ReputationFeed{}, errNoReputation
+}
+func (noReputation) RemoveFeed(context.Context, string) error { return errNoReputation }
+func (noReputation) Entries() []ReputationEntry               { return nil }
+func (noReputation) SetEntry(context.Context, ReputationEntry) (ReputationEntry, error) {
+	return ReputationEntry{}, errNoReputation
+}
+func (noReputation) RemoveEntry(context.Context, string) error { return errNoReputation }
