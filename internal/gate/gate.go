@@ -28,6 +28,7 @@ type Gate struct {
 	version string
 	started time.Time
 	dp      datapath.Datapath
+	kernel  *xdp.Datapath // the same, for the inspection
 	info    xdp.Info
 	link    reporter // nil without a control plane
 	spool   *spool.Spool
@@ -55,6 +56,7 @@ type Gate struct {
 
 	inspection *inline.Inspection // nil when traffic is not inspected
 	inspectErr string             // why it is not though it should be
+	again      chan struct{}      // a missing inspection is to be tried again
 	told       time.Time          // when alerts were last told
 
 	faults      uint64 // of the data path since the last that was logged
@@ -114,6 +116,7 @@ func newGate(cfg Config, log *slog.Logger, version string) *Gate {
 			MaxFlows: 2 * cfg.Ports.Flows * max(2, runtime.NumCPU()),
 		}),
 		ceilinged: make(map[flood.Device]bool),
+		again:     make(chan struct{}, 1),
 		keeper:    newKeeper(filepath.Join(cfg.State, "rules.json"), log),
 	}
 	g.policy = cfg.policy()
@@ -138,16 +141,21 @@ func (g *Gate) openDatapath(blocks []block.Block) error {
 		Inside: g.cfg.Ports.Inside, Outside: g.cfg.Ports.Outside, PinDir: g.cfg.Ports.Pin,
 		MaxFlows: uint32(g.cfg.Ports.Flows), MaxDevices: uint32(g.cfg.Ports.Devices),
 		Generic: g.cfg.Ports.Attach == "generic", Log: g.log,
-		Prepare: func(d datapath.Datapath) error {
+		Prepare: func(d *xdp.Datapath) error {
 			g.desk.Restore(blocks, nil, now)
 			g.dp = d
-			return g.writeRules()
+			// Nobody inspects yet, so the fail mode holds for what is to be
+			// inspected until somebody does.
+			if err := d.SetTrusted(g.cfg.trusted()); err != nil {
+				g.log.Error("set trusted devices; tried again", "error", err)
+			}
+			return errors.Join(g.writeRules(), d.SetFailMode(failModes[g.cfg.FailMode]), d.SetInspection(g.cfg.Inspection.Enabled))
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("open data path: %w", err)
 	}
-	g.dp, g.info = dp, dp.Info()
+	g.dp, g.kernel, g.info = dp, dp, dp.Info()
 	if g.info.Adopted {
 		rules, err := dp.Rules()
 		if err != nil {
@@ -155,7 +163,7 @@ func (g *Gate) openDatapath(blocks []block.Block) error {
 		}
 		g.desk.Restore(blocks, rules, now)
 	}
-	if err := g.attachInspection(dp); err != nil {
+	if err := g.attachInspection(); err != nil {
 		return errors.Join(err, dp.Close())
 	}
 	for _, s := range g.desk.Targets() {
@@ -190,9 +198,12 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 	if g.link != nil {
 		beside("link", g.link.Run)
 	}
-	if g.inspection != nil {
-		beside("inspection", g.inspect)
+	inspect := func(in *inline.Inspection) {
+		if in != nil {
+			beside("inspection", func(ctx context.Context) error { return g.inspect(ctx, in) })
+		}
 	}
+	inspect(g.inspection)
 	if reload != nil {
 		beside("reload", func(ctx context.Context) error { return g.takeReloads(ctx, reload) })
 	}
@@ -202,7 +213,13 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 		g.scanLoop(ctx)
 	})
 	g.announce()
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-g.again:
+			inspect(g.inspectAgain())
+		}
+	}
 	wg.Wait()
 	g.mu.Lock()
 	g.reportAlerts()

@@ -1,98 +1,14 @@
 package gate
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
 
 	"github.com/masugata/masugata/internal/datapath"
-	"github.com/masugata/masugata/internal/datapath/xdp"
 	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/model"
 )
-
-// openInspection compiles the rules, before the data path is touched. Rules
-// that cannot be read leave the gate without inspection: the fail mode says
-// what becomes of the traffic, and the gate says that it does.
-func (g *Gate) openInspection() {
-	if !g.cfg.Inspection.Enabled {
-		return
-	}
-	in, err := inline.New(g.cfg.inspection(&g.policy, g.log))
-	if err != nil {
-		g.noInspection(err)
-		return
-	}
-	g.inspection = in
-}
-
-func (g *Gate) noInspection(err error) {
-	g.inspection, g.inspectErr = nil, err.Error()
-	g.log.Error("traffic is not inspected", "error", err)
-}
-
-// attachInspection has the data path hand over what is to be inspected. When
-// nobody can inspect it, the fail mode holds from the first packet on.
-func (g *Gate) attachInspection(dp *xdp.Datapath) error {
-	if !g.cfg.Inspection.Enabled {
-		return dp.SetInspection(false)
-	}
-	v, err := dp.Verdicts()
-	if err != nil {
-		return err
-	}
-	if g.inspection != nil {
-		if err := g.inspection.Attach(v, dp); err != nil {
-			g.noInspection(err)
-		}
-	}
-	if g.inspection == nil {
-		v.Forget()
-		v.Gone()
-		err = dp.SetFailMode(failModes[g.cfg.FailMode])
-	}
-	return errors.Join(err, dp.SetInspection(true))
-}
-
-// inspect runs the inspection. When it fails, the fail mode holds, and the
-// gate goes on without it.
-func (g *Gate) inspect(ctx context.Context) error {
-	err := g.inspection.Run(ctx)
-	if err == nil {
-		return nil
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.inspectErr = err.Error()
-	g.log.Error("inspection ended", "error", err)
-	if ctx.Err() == nil {
-		g.degraded("inspection", g.inspectionMissing(), model.SeverityHigh)
-	}
-	return nil
-}
-
-// reloadInspection puts the rules of a new configuration into force. It takes
-// as long as compiling them does, so it must not hold mu.
-func (g *Gate) reloadInspection() {
-	g.mu.Lock()
-	in, cfg := g.inspection, g.cfg.inspection(&g.policy, g.log)
-	g.mu.Unlock()
-	if in == nil {
-		return
-	}
-	if err := in.Reload(cfg); err != nil {
-		g.log.Error("new rules not in force; the former ones hold", "error", err)
-	}
-}
-
-// keepInspection keeps what changes only with a restart.
-func (c *InspectionConfig) keepInspection(old *InspectionConfig) (changed bool) {
-	changed = c.Enabled != old.Enabled || c.Flows != old.Flows || c.Memory != old.Memory || c.Workers != old.Workers || c.Eve.Path != old.Eve.Path
-	c.Enabled, c.Flows, c.Memory, c.Workers, c.Eve = old.Enabled, old.Flows, old.Memory, old.Workers, old.Eve
-	return changed
-}
 
 // maxAlertsLogged is how many alerts of a second are logged one by one.
 const maxAlertsLogged = 10

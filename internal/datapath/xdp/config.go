@@ -1,10 +1,6 @@
 package xdp
 
-import (
-	"log/slog"
-
-	"github.com/masugata/masugata/internal/datapath"
-)
+import "log/slog"
 
 // Defaults of Config. All tables together take about 9 MB, and 9 MB more for
 // each CPU.
@@ -41,7 +37,7 @@ type Config struct {
 	// that hold nothing yet: at the first start, and when the tables of a
 	// former process have another layout. What it installs holds from the
 	// first packet; the former tables hold until then.
-	Prepare func(datapath.Datapath) error
+	Prepare func(*Datapath) error
 	// Log gets what happens while opening; nil is silent.
 	Log *slog.Logger
 }

@@ -32,7 +32,7 @@ func TestOtherLayoutReplacedWithoutGap(t *testing.T) {
 	check(t, d.Close())
 	frame := contract.Frame{}.Build()
 	prepared := 0
-	prepare := func(p datapath.Datapath) error {
+	prepare := func(p *Datapath) error {
 		prepared++
 		if got := rig.Outward(t, frame); len(got) != 1 {
 			t.Error("nothing is forwarded while the new tables are prepared")

@@ -176,6 +176,17 @@ func (i *Inspection) Attach(v Verdicts, k Kernel) error {
 	return nil
 }
 
+// Discard gives back what New took, of an Inspection that is never run.
+func (i *Inspection) Discard() error {
+	for _, w := range i.workers {
+		w.engine.Close()
+	}
+	if i.journal == nil {
+		return nil
+	}
+	return i.journal.close()
+}
+
 // Run inspects until ctx ends or a worker fails. Each worker keeps a thread.
 func (i *Inspection) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
