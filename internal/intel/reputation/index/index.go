@@ -1,0 +1,151 @@
+package index
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+)
+
+// Index knows the briefs of many objects. It never changes; any number of
+// goroutines ask it at once. Make one with a Builder.
+//
+// Where several objects hold for what is asked (an address and the networks
+// around it, a name and those above it, a URL, its expressions and its host),
+// one of them wins: the operator's own lists first, the narrowest of them; then
+// a word that something is benign, against all that is wider; then the heavier
+// score.
+type Index struct {
+	four      space4
+	six       space6
+	asn       []uint64
+	table     table
+	hosts     hostFilter
+	prefixes  []uint64
+	minLabels int // fewest labels of a domain that holds for the names below it
+	size      int
+}
+
+// Size is how many different objects the Index has.
+func (x *Index) Size() int { return x.size }
+
+// Bytes is about how much memory the Index holds.
+func (x *Index) Bytes() int {
+	n := x.four.bytes() + x.six.bytes() + 8*len(x.asn) + 64*len(x.table.buckets) + 8*len(x.hosts.bits) + 8*len(x.prefixes)
+	for _, c := range x.table.chunks {
+		n += len(c)
+	}
+	return n
+}
+
+// Address says what is known of an address, and how long the prefix is that
+// says so; IPv4 in IPv6 form is taken as IPv4, a zone is left out.
+func (x *Index) Address(a netip.Addr) (b reputation.Brief, bits int) {
+	var p packed
+	switch {
+	case a.Is4():
+		v := a.As4()
+		p, bits = x.four.address(uint32(v[0])<<24 | uint32(v[1])<<16 | uint32(v[2])<<8 | uint32(v[3]))
+	case a.Is4In6():
+		return x.Address(a.Unmap())
+	case a.Is6():
+		p, bits = x.six.address(a)
+	}
+	return p.brief(), bits
+}
+
+// Network says what is known of a whole prefix: itself or what is around it.
+func (x *Index) Network(n netip.Prefix) (b reputation.Brief, bits int) {
+	if !n.IsValid() {
+		return reputation.Brief{}, 0
+	}
+	if a := n.Addr(); a.Is4In6() {
+		if n.Bits() < 96 {
+			return reputation.Brief{}, 0
+		}
+		n = netip.PrefixFrom(a.Unmap(), n.Bits()-96)
+	}
+	var p packed
+	if n.Addr().Is4() {
+		p, bits = x.four.prefix(n)
+	} else {
+		p, bits = x.six.prefix(n)
+	}
+	return p.brief(), bits
+}
+
+// ASN says what is known of an autonomous system.
+func (x *Index) ASN(number uint32) reputation.Brief {
+	i, _ := slices.BinarySearch(x.asn, uint64(number)<<16)
+	if i < len(x.asn) && uint32(x.asn[i]>>16) == number {
+		return packed(x.asn[i]).brief()
+	}
+	return reputation.Brief{}
+}
+
+// File says what is known of a file by the bytes of its MD5, SHA-1 or SHA-256.
+func (x *Index) File(hash []byte) reputation.Brief {
+	return x.text(reputation.TypeFile, true, view(hash)).brief.brief()
+}
+
+// Text says what is known of an object of a type that is only equal or not: JA4,
+// certificate, mail address, device, TLSH, file by its hexadecimal digits.
+func (x *Index) Text(typ reputation.Type, text string) reputation.Brief {
+	if typ != reputation.TypeFile && typ != reputation.TypeCert || !isHex(text) || len(text) > 2*maxDigest {
+		return x.text(typ, false, text).brief.brief()
+	}
+	var raw [maxDigest]byte
+	n := len(text) / 2
+	for i := range n {
+		raw[i] = nibble(text[2*i])<<4 | nibble(text[2*i+1])
+	}
+	return x.text(typ, true, view(raw[:n])).brief.brief()
+}
+
+// maxDigest is the longest hash of a file or certificate in bytes.
+const maxDigest = 64
+
+func (x *Index) text(typ reputation.Type, digits bool, text string) entry {
+	if len(x.table.chunks) == 0 {
+		return entry{}
+	}
+	c := x.table.find(x.table.textKey(typ, text))
+	for ref := x.table.next(&c); ref != 0; ref = x.table.next(&c) {
+		if e := x.table.at(ref); e.typ == typ && e.hex == digits && e.text == text {
+			return e
+		}
+	}
+	return entry{}
+}
+
+// Object says what is known of any object, and which listed object says so;
+// its Type is TypeNone when none does.
+func (x *Index) Object(o reputation.Object) (reputation.Brief, reputation.Object) {
+	var b reputation.Brief
+	match := o
+	match.Below = false
+	switch o.Type {
+	case reputation.TypePrefix:
+		var bits int
+		b, bits = x.Network(o.Prefix)
+		match.Prefix, _ = o.Prefix.Addr().Unmap().Prefix(bits)
+	case reputation.TypeASN:
+		b = x.ASN(o.Number)
+	case reputation.TypeDomain:
+		e := x.name(strings.TrimSuffix(o.Text, "."), o.Below)
+		return e.brief.brief(), e.object()
+	case reputation.TypeURL:
+		return x.url(o.Text)
+	default:
+		b = x.Text(o.Type, o.Text)
+	}
+	if !b.Listed() {
+		return b, reputation.Object{}
+	}
+	return b, match
+}
+
+// view reads bytes as a string without a copy; nothing keeps it.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,115 @@
+package index
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+)
+
+// A record is what the table keeps of an object with a text: a byte with type
+// and flags, two with the packed brief, one or two with the length, the text.
+// Records lie in chunks of 1 MB; a ref is chunk and place, plus one.
+
+const (
+	chunkBits = 20
+	chunkSize = 1 << chunkBits
+	maxChunks = 1 << (32 - chunkBits)
+	// MaxText is the longest text of an object in bytes.
+	MaxText = 8192
+
+	flagBelow  = 0x10 // Object.Below
+	flagBinary = 0x20 // hexadecimal digits are kept as bytes
+	headSize   = 5
+)
+
+// entry is a record that has been read.
+type entry struct {
+	typ   reputation.Type
+	below bool
+	hex   bool
+	brief packed
+	text  string // bytes of a hash when hex is set
+}
+
+func (e entry) object() reputation.Object {
+	o := reputation.Object{Type: e.typ, Below: e.below, Text: e.text}
+	if e.hex {
+		o.Text = hex.EncodeToString([]byte(e.text))
+	}
+	return o
+}
+
+// appendRecord writes a record; hexadecimal texts of files and certificates are
+// kept as bytes.
+func appendRecord(dst []byte, o reputation.Object, p packed) []byte {
+	head := byte(o.Type)
+	if o.Below {
+		head |= flagBelow
+	}
+	n := len(o.Text)
+	digits := (o.Type == reputation.TypeFile || o.Type == reputation.TypeCert) && isHex(o.Text)
+	if digits {
+		head |= flagBinary
+		n /= 2
+	}
+	dst = append(dst, head, byte(p), byte(p>>8), byte(n), byte(n>>8))
+	if !digits {
+		return append(dst, o.Text...)
+	}
+	for i := 0; i < len(o.Text); i += 2 {
+		dst = append(dst, nibble(o.Text[i])<<4|nibble(o.Text[i+1]))
+	}
+	return dst
+}
+
+// readRecord reads the record at the start of s and says how long it is.
+func readRecord(s string) (e entry, size int) {
+	n := int(s[3]) | int(s[4])<<8
+	e = entry{
+		typ:   reputation.Type(s[0] & 15),
+		below: s[0]&flagBelow != 0,
+		hex:   s[0]&flagBinary != 0,
+		brief: packed(s[1]) | packed(s[2])<<8,
+		text:  s[headSize : headSize+n],
+	}
+	return e, headSize + n
+}
+
+// isHex says whether s is an even number of lower-case hexadecimal digits.
+func isHex(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c-'0' > 9 && c-'a' > 5 {
+			return false
+		}
+	}
+	return len(s)%2 == 0
+}
+
+func nibble(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}
+
+// locator is a URL in its parts: host, port with its colon, and path with query.
+type locator struct{ host, port, path string }
+
+// split takes a canonical URL or expression apart; scheme and user are left out.
+func split(url string) locator {
+	if i := strings.Index(url, "://"); i >= 0 {
+		url = url[i+3:]
+	}
+	l := locator{host: url}
+	if i := strings.IndexAny(url, "/?"); i >= 0 {
+		l.host, l.path = url[:i], url[i:]
+	}
+	if i := strings.LastIndexByte(l.host, '@'); i >= 0 {
+		l.host = l.host[i+1:]
+	}
+	if i := strings.LastIndexByte(l.host, ':'); i >= 0 && i > strings.LastIndexByte(l.host, ']') {
+		l.host, l.port = l.host[:i], l.host[i:]
+	}
+	return l
+}
