@@ -1,0 +1,106 @@
+package feed
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
+)
+
+// maltrail opens one file of Maltrail's static trails
+// (https://github.com/stamparm/maltrail, README, section "Trails"): names, which
+// hold for all names below, addresses with or without port, URLs, and paths. The
+// trail's name (Options.Name) becomes the note. A path by itself names no object
+// and is refused.
+func maltrail(r io.Reader, o *Options) (Reader, error) {
+	if !o.told && strings.Contains(o.Name, "scanner") {
+		o.Source.Kind, o.told = reputation.KindScanner, true
+	}
+	return newLines(r, o, trail), nil
+}
+
+func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
+	word, _ := field(uncommented(line, '#'))
+	if len(word) == 0 {
+		return nil
+	}
+	if word[0] == '/' {
+		return &Refusal{Problem: "a path without a host", Mend: "a rule of the gate can match it on every host"}
+	}
+	if p, ok := ipv4(word); ok {
+		c.Object = reputation.Object{Type: reputation.TypePrefix, Prefix: p}
+		return nil
+	}
+	if bytes.IndexByte(word, '/') >= 0 {
+		return r.trailURL(word, c)
+	}
+	if host, port, ok := withPort(word); ok {
+		if c.Object, err = hostObject(host); err != nil {
+			return err
+		}
+		if !r.o.told && len(port) > 0 {
+			c.Kind = reputation.KindC2
+		}
+		return nil
+	}
+	if bytes.IndexAny(word, `*[]()|\^$?{}+`) >= 0 {
+		return &Refusal{Problem: "a pattern, not a name", Mend: "write out the names, or use a rule of the gate"}
+	}
+	c.Object, err = canon.Domain(string(word))
+	c.Object = canon.Widen(c.Object)
+	return err
+}
+
+// trailURL reads a URL or a prefix of addresses; a URL that ends with "/" or names
+// a host alone stands for all below it.
+func (r *lineReader) trailURL(word []byte, c *reputation.Claim) (err error) {
+	_, rest, hasScheme := bytes.Cut(word, []byte("://"))
+	if !hasScheme {
+		rest = word
+	}
+	if _, bits, _ := bytes.Cut(rest, []byte("/")); !hasScheme && bytes.Count(word, []byte(":")) > 1 && len(bits) <= 3 {
+		c.Object, err = canon.Address(string(word))
+		return err
+	}
+	c.Object, err = canon.URL(string(word))
+	if bytes.IndexByte(rest, '/') < 0 || rest[len(rest)-1] == '/' {
+		c.Object.Below = true
+	}
+	if !r.o.told {
+		c.Kind = reputation.KindDistribution
+	}
+	return err
+}
+
+// withPort splits "host:port" and "[address]:port".
+func withPort(b []byte) (host, port []byte, ok bool) {
+	i := bytes.LastIndexByte(b, ':')
+	if i <= 0 {
+		return nil, nil, false
+	}
+	if _, ok := number(b[i+1:], 65535); !ok {
+		return b, nil, bytes.IndexByte(b, ':') != i // an IPv6 address, perhaps
+	}
+	host, port = b[:i], b[i+1:]
+	switch {
+	case host[0] == '[' && host[len(host)-1] == ']':
+		host = host[1 : len(host)-1]
+	case bytes.IndexByte(host, ':') >= 0:
+		return b, nil, true
+	}
+	return host, port, true
+}
+
+// hostObject reads an address, or a name with all names below it.
+func hostObject(host []byte) (o reputation.Object, err error) {
+	if p, ok := ipv4(host); ok {
+		return reputation.Object{Type: reputation.TypePrefix, Prefix: p}, nil
+	}
+	if bytes.IndexByte(host, ':') >= 0 {
+		return canon.Address(string(host))
+	}
+	o, err = canon.Domain(string(host))
+	return canon.Widen(o), err
+}

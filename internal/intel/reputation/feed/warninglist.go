@@ -1,0 +1,217 @@
+package feed
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
+)
+
+// warninglist is a list of MISP's warninglists
+// (https://github.com/MISP/misp-warninglists, schema.json): what must not be
+// taken for bad by itself. Members of the document come in any order, so that
+// the list is kept until its type is known.
+type warninglist struct {
+	name, kind, category string
+	attributes           []string
+	list                 []string
+	at                   int
+	loaded               bool
+}
+
+// openWarninglist reads one list.json. Entries are benign, or known when the
+// list's category is "known"; without a category the source's kind counts.
+func openWarninglist(r io.Reader, o *Options) (Reader, error) {
+	w := &warninglist{}
+	return &entryReader{o: o, next: func(e *entryReader, c *reputation.Claim) error {
+		if !w.loaded {
+			if err := w.load(document(r), o); err != nil {
+				return err
+			}
+		}
+		return w.next(e, c)
+	}}, nil
+}
+
+func (w *warninglist) load(d *json.Decoder, o *Options) error {
+	w.loaded = true
+	if err := expect(d, '{'); err != nil {
+		return fmt.Errorf("not a warninglist: %w", err)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return notJSON(err)
+		}
+		switch key {
+		case "name":
+			err = d.Decode(&w.name)
+		case "type":
+			err = d.Decode(&w.kind)
+		case "category":
+			err = d.Decode(&w.category)
+		case "matching_attributes":
+			err = d.Decode(&w.attributes)
+		case "list":
+			err = w.loadList(d, o)
+		default:
+			var other json.RawMessage
+			err = d.Decode(&other)
+		}
+		if err != nil {
+			return notJSON(err)
+		}
+	}
+	if err := expect(d, '}'); err != nil {
+		return notJSON(err)
+	}
+	switch {
+	case w.category == "known":
+		o.Source.Kind = reputation.KindKnown
+	case w.category != "" || !o.told || o.Source.Kind > reputation.KindKnown:
+		o.Source.Kind = reputation.KindBenign
+	}
+	if o.Name == "" {
+		o.Name = note(w.name)
+	}
+	if w.list == nil {
+		return errors.New(`not a warninglist: no "list"`)
+	}
+	return nil
+}
+
+func (w *warninglist) loadList(d *json.Decoder, o *Options) error {
+	if err := expect(d, '['); err != nil {
+		return err
+	}
+	w.list = []string{}
+	for d.More() {
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		s, ok := v.(string)
+		if !ok {
+			s = fmt.Sprint(v)
+		}
+		w.list = append(w.list, s)
+		if err := bound(o, len(w.list)); err != nil {
+			return err
+		}
+	}
+	return expect(d, ']')
+}
+
+// next gives the claim of the next entry.
+func (w *warninglist) next(e *entryReader, c *reputation.Claim) (err error) {
+	if w.at == len(w.list) {
+		w.list = nil
+		w.at = 0
+		return io.EOF
+	}
+	*c = reputation.Claim{Source: e.o.Source.ID, Kind: e.o.Source.Kind, Note: e.o.Name}
+	s := strings.TrimSpace(w.list[w.at])
+	w.at++
+	e.entry, e.text = w.at, s
+	switch w.kind {
+	case "cidr":
+		c.Object, err = address([]byte(s))
+	case "hostname":
+		c.Object, err = hostOrURL(s)
+		c.Object = canon.Widen(c.Object)
+	case "string":
+		c.Object, err = w.value(e, c, s)
+	case "substring":
+		err = &Refusal{Problem: "part of a text, not an object", Mend: "only lists of type string, hostname and cidr name objects"}
+	case "regex":
+		err = &Refusal{Problem: "a pattern, not an object", Mend: "only lists of type string, hostname and cidr name objects"}
+	default:
+		err = &Refusal{Problem: "a list of unknown type", Mend: "the types string, hostname and cidr are read"}
+	}
+	if err == nil {
+		sparing(e, c)
+	}
+	return err
+}
+
+// sparing bounds what a list vouches for: a name below which others have their own
+// names ("*.duckdns.org") is benign alone, what is below it is known only.
+func sparing(e *entryReader, c *reputation.Claim) {
+	o := c.Object
+	if o.Type != reputation.TypeDomain || !o.Below || c.Kind != reputation.KindBenign {
+		return
+	}
+	if o.Below = false; !canon.Widen(o).Below {
+		e.also(c, o)
+		c.Kind = reputation.KindKnown
+	}
+}
+
+// hostOrURL reads a name, an address, or a URL.
+func hostOrURL(s string) (reputation.Object, error) {
+	if strings.Contains(s, "/") {
+		return canon.Guess(s)
+	}
+	if p, ok := ipv4([]byte(s)); ok {
+		return reputation.Object{Type: reputation.TypePrefix, Prefix: p}, nil
+	}
+	return canon.Domain(s)
+}
+
+// value reads an entry of a list of type string, whose matching attributes say
+// what its entries are. Fingerprints of certificates may be given as hashes of
+// files too: then the entry is both.
+func (w *warninglist) value(e *entryReader, c *reputation.Claim, s string) (reputation.Object, error) {
+	has := func(part string) bool {
+		for _, a := range w.attributes {
+			if strings.Contains(a, part) {
+				return true
+			}
+		}
+		return false
+	}
+	hash := has("md5") || has("sha1") || has("sha256")
+	switch {
+	case has("x509-fingerprint") && len(s) != 32:
+		if o, err := canon.File(s); err == nil && (has("filename|") || !has("x509-fingerprint-")) {
+			e.also(c, o)
+		}
+		return canon.Cert(s)
+	case hash:
+		return canon.File(s)
+	case has("email") && strings.Contains(s, "@"):
+		return canon.Email(s)
+	case has("domain") || has("hostname"):
+		return hostOrURL(s)
+	case has("ip-") || has("url") || len(w.attributes) == 0:
+		return canon.Guess(s)
+	case has("AS"):
+		return canon.ASN(s)
+	}
+	return reputation.Object{}, &Refusal{Problem: "attributes that no object has", Mend: "lists of addresses, names, URLs, hashes and certificates are read"}
+}
+
+// expect reads one delimiter.
+func expect(d *json.Decoder, want json.Delim) error {
+	t, err := d.Token()
+	if err != nil {
+		return notJSON(err)
+	}
+	if t != want {
+		return fmt.Errorf("%q is missing at byte %d", want.String(), d.InputOffset())
+	}
+	return nil
+}
+
+// notJSON makes the end of a document before its end an error of its own: a
+// truncated feed must not look like a short one.
+func notJSON(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
