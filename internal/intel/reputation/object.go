@@ -68,6 +68,10 @@ func (o Object) String() string {
 		if o.Below {
 			return "*." + o.Text
 		}
+	case TypeURL:
+		if o.Below {
+			return o.Text + "*"
+		}
 	}
 	return o.Text
 }

@@ -107,7 +107,7 @@ func TestURLAllocations(t *testing.T) {
 }
 
 func FuzzURL(f *testing.F) {
-	for _, s := range []string{"http://a.example/b?c#d", "%2e%2E/..", "http://[::1]:80/", "0x7f.1/%252e%252e/", "http://bü.example/?/..", "h/a/..%3Fq/%"} {
+	for _, s := range []string{"http://a.example/b?c#d", "%2e%2E/..", "http://[::1]:80/", "0x7f.1/%252e%252e/", "http://bü.example/?/..", "h/a/..%3Fq/%", "0X7000/%252a#0", "a.b/*"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -115,11 +115,11 @@ func FuzzURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := URL(o.Text)
-		if err != nil || again.Text != o.Text {
-			if len(o.Text) > MaxURL {
-				return
-			}
+		if len(o.Text) >= MaxURL || !o.Below && strings.HasSuffix(o.Text, "/*") {
+			return // an escaped star at the end stands for itself once only
+		}
+		again, err := URL(o.String())
+		if err != nil || again != o {
 			t.Fatalf("URL(%q) = %q, of which again %q, %v", s, o.Text, again.Text, err)
 		}
 		first := ""
