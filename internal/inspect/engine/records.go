@@ -87,10 +87,16 @@ func (r *Records) between(proto uint8, src packet.Addr, srcPort uint16, dst pack
 	}
 }
 
+// carriers are eve.json's words for what a packet was carried in.
+var carriers = [...]string{
+	packet.WithinNothing: "tunnel", packet.WithinIPv4: "ipv4 tunnel", packet.WithinIPv6: "ipv6 tunnel", packet.WithinGRE: "gre tunnel",
+	packet.WithinVXLAN: "vxlan encapsulation", packet.WithinGeneve: "geneve encapsulation", packet.WithinTeredo: "teredo tunnel",
+}
+
 func source(p *packet.Packet) string {
 	switch p.Source {
 	case packet.SourceTunnel:
-		return "tunnel"
+		return carriers[p.Within]
 	case packet.SourceDefrag:
 		return "defrag"
 	case packet.SourceFlowEnd:

@@ -100,7 +100,7 @@ func (e *Engine) log(f *flow.Flow, a *app, s *protocol.Spec, tx protocol.Tx, p *
 		return
 	}
 	if !s.RecordEach {
-		if up && down && !in.Logged[0] {
+		if !in.Logged[0] && (up && down || recordable(tx)) {
 			in.Logged[0] = true
 			e.sink.Transaction(f, s, tx, packet.ToServer, p)
 		}
@@ -112,6 +112,11 @@ func (e *Engine) log(f *flow.Flow, a *app, s *protocol.Spec, tx protocol.Tx, p *
 			e.sink.Transaction(f, s, tx, packet.Direction(d), p)
 		}
 	}
+}
+
+func recordable(tx protocol.Tx) bool {
+	early, ok := tx.(protocol.EarlyRecorder)
+	return ok && early.Recordable()
 }
 
 func (e *Engine) anomalies(f *flow.Flow, s *protocol.Spec, tx protocol.Tx, in *protocol.Inspection, p *packet.Packet) {
@@ -139,21 +144,20 @@ func (e *Engine) files(f *flow.Flow, s *protocol.Spec, tx protocol.Tx, p *packet
 	}
 }
 
-// Finish implements flow.Consumer: the flow is inspected a last time in both
-// directions, its records are written and its memory is freed.
-func (e *Engine) Finish(f *flow.Flow, why flow.Reason) {
-	e.End(f, packet.ToServer)
-	e.End(f, packet.ToClient)
-	a := e.app(f)
-	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped) == 0 {
-		for d := packet.ToServer; d <= packet.ToClient; d++ {
-			if !e.due(f, a, d) {
-				continue
-			}
-			p := e.made(&e.closing, f, d)
-			e.rulesOn(p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
-		}
+// Drained implements flow.Consumer: the flow is inspected a last time in d.
+// What a parser finds in the last bytes to the client is not seen to the server.
+func (e *Engine) Drained(f *flow.Flow, d packet.Direction) {
+	e.End(f, d)
+	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped) == 0 && e.due(f, e.app(f), d) {
+		p := e.made(&e.closing, f, d)
+		e.rulesOn(p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
 	}
+}
+
+// Finish implements flow.Consumer: the flow's records are written and its
+// memory is freed.
+func (e *Engine) Finish(f *flow.Flow, why flow.Reason) {
+	a := e.app(f)
 	p := e.made(&e.closing, f, packet.ToServer)
 	for _, old := range [2]struct {
 		parser protocol.Parser
@@ -179,10 +183,21 @@ func (e *Engine) due(f *flow.Flow, a *app, d packet.Direction) bool {
 	if f.TCPState >= flow.TCPEstablished && f.TCPState != flow.TCPClosed && !a.done {
 		return true // it may go on: what there is of it was not inspected as a whole
 	}
-	for _, parser := range [2]protocol.Parser{a.before, a.parser} {
-		if parser != nil && len(parser.Txs()) > 0 {
+	if a.before != nil && open(&e.specs[a.beforeSpec], a.before, d) || a.parser != nil && open(&e.specs[a.spec], a.parser, d) {
+		return true
+	}
+	return e.rawLeft(f, d)
+}
+
+// open says whether some transaction was not inspected to its end in d, or not
+// recorded.
+func open(s *protocol.Spec, parser protocol.Parser, d packet.Direction) bool {
+	for _, tx := range parser.Txs() {
+		in := tx.Inspection()
+		recorded := s.Record == "" || in.Logged[0] && (!s.RecordEach || in.Logged[1])
+		if in.Inspected[d] != protocol.StageDone || !recorded {
 			return true
 		}
 	}
-	return e.rawLeft(f, d)
+	return false
 }

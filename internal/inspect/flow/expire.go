@@ -157,14 +157,16 @@ func (t *Table) finish(slot int32, why Reason) {
 		return
 	}
 	e.finishing = true
-	if e.sess >= 0 {
-		s := t.sessions.at(e.sess)
-		if e.flow.Flags&FlagBypassed == 0 {
-			t.drain(e, s, packet.ToServer)
-			t.drain(e, s, packet.ToClient)
-			t.drain(e, s, packet.ToServer) // again: directions may have been swapped
+	rest := func(d packet.Direction) {
+		if e.sess >= 0 && e.flow.Flags&FlagBypassed == 0 {
+			t.drain(e, t.sessions.at(e.sess), d)
 		}
 	}
+	rest(packet.ToServer)
+	t.sink.Drained(&e.flow, packet.ToServer)
+	rest(packet.ToClient)
+	rest(packet.ToServer) // again: directions may have been swapped
+	t.sink.Drained(&e.flow, packet.ToClient)
 	t.sink.Finish(&e.flow, why)
 	t.stats.Finished[why]++
 	if e.sess >= 0 {

@@ -112,6 +112,10 @@ type Consumer interface {
 	// depth reached. Only when a reset proves forged (suspected_rst_inject), more
 	// may follow, and another End.
 	End(f *Flow, d packet.Direction)
+	// Drained says, when a flow ends, that all bytes in d have been handed on:
+	// first to the server, when the client may still have some to get, then to
+	// the client.
+	Drained(f *Flow, d packet.Direction)
 	// Finish is the last word on a flow; bytes still unacknowledged have been
 	// handed on before. Its slot is reused afterwards.
 	Finish(f *Flow, why Reason)

@@ -117,13 +117,14 @@ func (t *Table) gap(e *entry, h *half, d packet.Direction, n uint64) {
 	}
 }
 
-// endIfDue says that no more comes, once.
+// endIfDue says that no more comes, once. Of a direction without a byte it is
+// said when the flow ends.
 func (t *Table) endIfDue(e *entry, s *session, h *half, d packet.Direction) {
 	if h.flags&halfEnded != 0 {
 		return
 	}
 	over := h.flags&halfClosing != 0 ||
-		(s.state == TCPClosed || h.flags&halfDepth != 0) && h.app == h.next && h.segOOO < 0
+		(s.state == TCPClosed && h.next > 0 || h.flags&halfDepth != 0) && h.app == h.next && h.segOOO < 0
 	if !over {
 		return
 	}

@@ -71,6 +71,8 @@ func (c *strict) End(f *Flow, d packet.Direction) {
 	c.ended[f.ID] = e
 }
 
+func (c *strict) Drained(*Flow, packet.Direction) {}
+
 func (c *strict) Finish(f *Flow, _ Reason) {
 	if c.over[f.ID] {
 		c.t.Error("finished twice")

@@ -12,6 +12,7 @@ type quiet struct{ bytes, flows int }
 func (q *quiet) Bytes(_ *Flow, _ packet.Direction, data []byte) { q.bytes += len(data) }
 func (q *quiet) Gap(*Flow, packet.Direction, uint64)            {}
 func (q *quiet) End(*Flow, packet.Direction)                    {}
+func (q *quiet) Drained(*Flow, packet.Direction)                {}
 func (q *quiet) Finish(*Flow, Reason)                           { q.flows++ }
 
 // rig is packets of one session, ready to be sent again and again.

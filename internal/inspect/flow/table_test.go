@@ -31,7 +31,8 @@ func (n *notes) Gap(f *Flow, d packet.Direction, k uint64) {
 
 func (n *notes) End(f *Flow, d packet.Direction) { n.lines = append(n.lines, d.String()+" end") }
 
-func (n *notes) Finish(f *Flow, why Reason) { n.lines = append(n.lines, "finish "+why.String()) }
+func (n *notes) Drained(*Flow, packet.Direction) {}
+func (n *notes) Finish(f *Flow, why Reason)      { n.lines = append(n.lines, "finish "+why.String()) }
 
 // take gives what was noted since the last call.
 func (n *notes) take() string {
@@ -226,11 +227,11 @@ func TestReuse(t *testing.T) {
 	w := newWire(t, nil)
 	w.handshake()
 	w.tcp("c", "RA", 1001, 5001, "")
-	w.want(w.notes.take(), "to_server end")
+	w.want(w.notes.take(), "")
 	if o := w.tcp("c", "S", 9000, 0, ""); !o.New || o.Flow.TCPState != TCPSynSent {
 		t.Errorf("%+v", o)
 	}
-	w.want(w.notes.take(), "to_client end; finish tcp_reuse")
+	w.want(w.notes.take(), "to_server end; to_client end; finish tcp_reuse")
 }
 
 func TestMidstream(t *testing.T) {

@@ -149,7 +149,7 @@ func (d *Decoder) Next(p, inner *Packet) bool {
 	data := p.Data[t.from:t.to]
 	*inner = Packet{
 		Data: data, Time: p.Time, Number: p.Number, Source: SourceTunnel, Depth: p.Depth + 1, layers: p.layers,
-		VLAN: p.VLAN, VLANs: p.VLANs,
+		VLAN: p.VLAN, VLANs: p.VLANs, Within: t.carrier,
 	}
 	switch t.kind {
 	case tunnelIP4:
@@ -189,8 +189,23 @@ func (p *Packet) carry(kind uint8, data []byte) {
 	}
 	p.tunnel.from = uint32(cap(p.Data) - cap(data))
 	p.tunnel.to = p.tunnel.from + uint32(len(data))
-	p.tunnel.kind = kind
+	p.tunnel.kind, p.tunnel.carrier = kind, p.carrier(kind)
 	p.Has |= HasTunnel
+}
+
+// carrier is what a packet of a kind in p is carried in.
+func (p *Packet) carrier(kind uint8) Carrier {
+	switch {
+	case p.Proto == 47:
+		return WithinGRE
+	case kind == tunnelTeredo:
+		return WithinTeredo
+	case p.Has&HasUDP != 0:
+		return WithinVXLAN
+	case p.IPVersion == 6:
+		return WithinIPv6
+	}
+	return WithinIPv4
 }
 
 // invalid adds an event after which nothing more is decoded.

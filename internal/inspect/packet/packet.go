@@ -41,6 +41,20 @@ const (
 	SourceStreamDone               // as SourceFlowEnd, at the reset or handshake that ended detection of a stream
 )
 
+// Carrier is what a packet was carried in.
+type Carrier uint8
+
+// The carriers.
+const (
+	WithinNothing Carrier = iota
+	WithinIPv4            // IP in IPv4
+	WithinIPv6
+	WithinGRE // ERSPAN and PPTP included
+	WithinVXLAN
+	WithinGeneve
+	WithinTeredo
+)
+
 // Layers that a packet has, as bits of Packet.Has.
 const (
 	HasEthernet uint16 = 1 << iota
@@ -85,7 +99,8 @@ type Packet struct {
 	Time   int64    // nanoseconds since 1970, of capture
 	Number uint64   // 1-based position in the capture (eve's pcap_cnt); 0 when not from a file
 	Source Source
-	Depth  uint8 // 0 for the frame itself, +1 for each tunnel it was inside of
+	Within Carrier // of SourceTunnel: what it was carried in
+	Depth  uint8   // 0 for the frame itself, +1 for each tunnel it was inside of
 
 	Has       uint16 // Has… bits
 	Events    Events // decoder events
@@ -131,6 +146,7 @@ type Packet struct {
 	tunnel struct {
 		from, to uint32
 		kind     uint8
+		carrier  Carrier
 	} // the packet inside, in Data; see Decoder.Next
 	layers uint8 // headers followed so far, those of outer packets included
 

@@ -207,5 +207,6 @@ func (p *Packet) findGeneve() bool {
 	default:
 		p.invalid(EventGeneveUnknownPayloadType)
 	}
+	p.tunnel.carrier = WithinGeneve
 	return true
 }

@@ -33,6 +33,13 @@ type Recorder interface {
 	AppendEve(dst []byte, d packet.Direction) []byte
 }
 
+// EarlyRecorder is implemented by a Recorder whose record may be written before
+// the transaction is done (TLS: with the server's certificate).
+type EarlyRecorder interface {
+	// Recordable says that the record is as complete as it has to be.
+	Recordable() bool
+}
+
 // AlertRecorder is implemented by a Recorder whose record looks different when
 // it stands in an alert (DNS).
 type AlertRecorder interface {

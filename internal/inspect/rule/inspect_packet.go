@@ -154,7 +154,7 @@ func (in *Inspector) packetRule(id uint32, r *rule, c *Context) {
 		if stream, ok = in.matchPayload(r.payload, r.where, c); !ok {
 			return
 		}
-	} else if !in.facts.real && !in.facts.flushed && r.class == classPacket && r.apps == 0 && !r.anyPacket {
+	} else if !in.facts.real && !in.facts.flushed && r.class == classPacket && (r.apps == 0 && !r.anyPacket || r.needs&needEstablished != 0) {
 		return
 	}
 	for _, k := range r.late {

@@ -110,6 +110,8 @@ func (p *parser) messageWhole(d packet.Direction, kind byte, body []byte, env *p
 	case msgServerKeyExchange:
 		t.latest = sawServerKeys
 		t.reach(d, protocol.StageBody)
+	case msgCertificateRequest:
+		t.asks = true
 	case msgServerHelloDone:
 		t.reach(d, protocol.StageBody)
 	case msgClientKeyExchange:

@@ -125,6 +125,7 @@ func (p *parser) record(d packet.Direction, data []byte, env *protocol.Env) ([]b
 	ok := p.body(d, data[:n], env)
 	data = data[n:]
 	p.frame(d, all[:len(all)-len(data)], s.left == 0, env)
+	p.tx.shown = p.tx.shown || s.left == 0 && p.tx.ends[packet.ToClient].cert.known
 	return data, ok
 }
 
@@ -275,6 +276,7 @@ func (p *parser) Gap(d packet.Direction, n uint64, _ *protocol.Env) protocol.Sta
 // End ends a direction.
 func (p *parser) End(d packet.Direction, _ *protocol.Env) {
 	if len(p.txs) > 0 {
-		p.tx.reach(d, protocol.StageDone)
+		p.tx.reach(packet.ToServer, protocol.StageDone)
+		p.tx.reach(packet.ToClient, protocol.StageDone)
 	}
 }

@@ -18,6 +18,8 @@ type Tx struct {
 	stage      [2]protocol.Stage
 	ends       [2]end
 	resumed    bool
+	shown      bool  // the server's certificate was read, and the record that it came in
+	asks       bool  // the server wants a certificate of the client
 	now        int64 // nanoseconds since 1970, of the last bytes
 	v13        bool
 	latest     stateFlags
@@ -62,6 +64,10 @@ func (t *Tx) clear() {
 
 // Stage is how far the handshake has come in d.
 func (t *Tx) Stage(d packet.Direction) protocol.Stage { return t.stage[d] }
+
+// Recordable says that the record with the server's certificate has ended, and
+// none is asked of the client.
+func (t *Tx) Recordable() bool { return t.shown && !t.asks }
 
 // Inspection is the engine's state.
 func (t *Tx) Inspection() *protocol.Inspection { return &t.inspection }
