@@ -101,3 +101,19 @@ alert websocket any any -> any any (flow:to_server; dsize:>0; sid:2;)
 		t.Error("the bytes behind the upgrade are not WebSocket's")
 	}
 }
+
+// TestClientSideFirst: what is wrong with the server's last bytes, which nobody
+// acknowledged, is an event to the client alone.
+func TestClientSideFirst(t *testing.T) {
+	var s found
+	e := open(t, `alert tls any any -> any any (flow:to_server; app-layer-event:tls.invalid_handshake_message; sid:1;)
+alert tls any any -> any any (flow:to_client; app-layer-event:tls.invalid_handshake_message; sid:2;)
+`, &s, nil)
+	k := begin(e, 40000, 443)
+	k.say(packet.ToServer, []byte("\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03"+strings.Repeat("r", 32)+"\x00\x00\x02\x13\x01\x01\x00"))
+	k.send(packet.ToClient, psh|ack, []byte("\x16\x03\x03\x00\x04\xee\x00\x00\x00"))
+	e.Close()
+	if count(&s, 1) != 0 || count(&s, 2) != 1 {
+		t.Errorf("alerts %v, want rule 2 once", s.alerts)
+	}
+}

@@ -38,11 +38,11 @@ func (c *certificate) read(der []byte) uint8 {
 	c.clear()
 	outer, _, ok := expect(der, tagSequence)
 	if !ok {
-		return eventCertificate
+		return broken(der, eventCertificate)
 	}
 	tbs, _, ok := expect(outer.body, tagSequence)
 	if !ok {
-		return eventCertDER
+		return broken(outer.body, eventCertDER)
 	}
 	c.hash(der)
 	b, ok := skipVersion(tbs.body)
@@ -60,6 +60,18 @@ func (c *certificate) read(der []byte) uint8 {
 		return eventCertAlgorithm
 	}
 	return c.readNames(b)
+}
+
+// broken is the event of an element that cannot be taken off b: its head is cut
+// short, or what it announces is not there; else it is otherwise.
+func broken(b []byte, otherwise uint8) uint8 {
+	if len(b) < 2 || b[1]&0x80 != 0 && len(b) < 2+int(b[1]&0x7f) {
+		return eventCertLength
+	}
+	if _, _, ok := next(b); !ok {
+		return eventCertificate
+	}
+	return otherwise
 }
 
 func (c *certificate) readNames(b []byte) uint8 {
