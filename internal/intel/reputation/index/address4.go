@@ -51,24 +51,14 @@ func build4(items []item4) (space4, int) {
 		for len(stack) > 0 && stack[len(stack)-1].last < it.addr() {
 			stack = s.leave(stack)
 		}
-		var wide packed
-		if len(stack) > 0 {
-			wide = packed(stack[len(stack)-1].val)
-		}
-		own := narrowWins(wide, it.value())
 		if it.bits() == 32 {
-			if own {
-				s.hostTop[it.addr()>>16+1]++
-				s.hostLow = append(s.hostLow, uint16(it.addr()))
-				s.hostVal = append(s.hostVal, it.value())
-			}
+			s.hostTop[it.addr()>>16+1]++
+			s.hostLow = append(s.hostLow, uint16(it.addr()))
+			s.hostVal = append(s.hostVal, it.value())
 			continue
 		}
 		s.prefixes = append(s.prefixes, uint64(it))
 		val := uint32(it.value()) | uint32(it.bits())<<16
-		if !own {
-			val = stack[len(stack)-1].val
-		}
 		s.begin(it.addr(), val)
 		stack = append(stack, open4{it.last(), val})
 	}
@@ -85,7 +75,7 @@ func merge4(items []item4) []item4 {
 	out := items[:0]
 	for _, it := range items {
 		if n := len(out); n > 0 && out[n-1]>>16 == it>>16 {
-			if narrowWins(out[n-1].value(), it.value()) {
+			if secondWins(out[n-1].value(), it.value()) {
 				out[n-1] = it
 			}
 			continue
@@ -182,20 +172,20 @@ func floor(s []uint16, x uint16) uint32 {
 	return uint32(at)
 }
 
-// prefix gives what holds for a whole prefix: its own word and those of the
-// prefixes around it.
-func (s *space4) prefix(p netip.Prefix) (best packed, bits int) {
+// prefix gives what holds for a whole prefix: its own word or that of the
+// longest around it.
+func (s *space4) prefix(p netip.Prefix) (packed, int) {
 	if p.IsSingleIP() {
 		return s.address(newItem4(p, 0).addr())
 	}
-	for n := 0; n <= p.Bits(); n++ {
+	for n := p.Bits(); n >= 0; n-- {
 		want := uint64(newItem4(netip.PrefixFrom(p.Addr(), n), 0)) >> 16
 		i, _ := slices.BinarySearch(s.prefixes, want<<16)
-		if i < len(s.prefixes) && s.prefixes[i]>>16 == want && narrowWins(best, packed(s.prefixes[i])) {
-			best, bits = packed(s.prefixes[i]), n
+		if i < len(s.prefixes) && s.prefixes[i]>>16 == want {
+			return packed(s.prefixes[i]), n
 		}
 	}
-	return best, bits
+	return 0, 0
 }
 
 func (s *space4) bytes() int {

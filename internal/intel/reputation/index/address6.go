@@ -1,19 +1,16 @@
 package index
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
-	"slices"
 )
 
 // space6 knows IPv6: one table of prefixes of all lengths, asked once for each
-// length that occurs, the longest first. What covers a prefix is settled when
-// the space is built, so that the first hit answers.
+// length that occurs, the longest first.
 type space6 struct {
 	keys    []key6
-	vals    []uint32 // packed brief 16, length of the prefix that says so 8, own length plus one 8; 0 is empty
+	vals    []uint32 // packed brief, and the length plus one from bit 16 on; 0 is empty
 	lengths []uint8  // those that occur, longest first
 	seed    uint64
 }
@@ -42,52 +39,33 @@ func (k key6) mask(n int) key6 {
 	return key6{k.hi &^ (^uint64(0) >> n), 0}
 }
 
-// build6 lays the items out, the shortest first, so that each finds what is
-// around it; it keeps none of them.
+// build6 lays the items out; it keeps none of them.
 func build6(items []item6, seed uint64) (space6, int) {
 	s := space6{seed: seed}
 	if len(items) == 0 {
 		return s, 0
 	}
-	slices.SortFunc(items, func(a, b item6) int { return cmp.Compare(a.bits, b.bits) })
 	size := len(items) + len(items)/2 + 1
 	s.keys, s.vals = make([]key6, size), make([]uint32, size)
+	var occur [129]bool
 	n := 0
-	for len(items) > 0 {
-		same := 1
-		for same < len(items) && items[same].bits == items[0].bits {
-			same++
+	for _, it := range items {
+		occur[it.bits] = true
+		i, found := s.slot(it.key, int(it.bits))
+		if found && !secondWins(packed(s.vals[i]), it.val) {
+			continue
 		}
-		// Wider lengths are complete and in s.lengths; the own one is not yet.
-		for _, it := range items[:same] {
-			wide, from := s.search(it.key, 0)
-			if s.put(it, wide, from) {
-				n++
-			}
+		if !found {
+			n++
 		}
-		s.lengths = slices.Insert(s.lengths, 0, items[0].bits)
-		items = items[same:]
+		s.keys[i], s.vals[i] = it.key, uint32(it.val)|uint32(it.bits+1)<<16
+	}
+	for bits := 128; bits >= 0; bits-- {
+		if occur[bits] {
+			s.lengths = append(s.lengths, uint8(bits))
+		}
 	}
 	return s, n
-}
-
-// put stores an item below what is around it; false when it was there already.
-func (s *space6) put(it item6, wide packed, from int) bool {
-	i, found := s.slot(it.key, int(it.bits))
-	if found {
-		if had := packed(s.vals[i]); narrowWins(had, it.val) {
-			wide, from = had, int(s.vals[i]>>16&255)
-		} else {
-			return false
-		}
-	}
-	val, by := it.val, int(it.bits)
-	if !narrowWins(wide, it.val) {
-		val, by = wide, from
-	}
-	s.keys[i] = it.key
-	s.vals[i] = uint32(val) | uint32(by)<<16 | uint32(it.bits+1)<<24
-	return !found
 }
 
 // slot gives the place of a prefix, or the empty one where it would go.
@@ -97,7 +75,7 @@ func (s *space6) slot(k key6, n int) (int, bool) {
 		switch v := s.vals[i]; {
 		case v == 0:
 			return i, false
-		case s.keys[i] == k && int(v>>24) == n+1:
+		case s.keys[i] == k && int(v>>16) == n+1:
 			return i, true
 		}
 		if i++; i == len(s.keys) {
@@ -110,7 +88,7 @@ func (s *space6) slot(k key6, n int) (int, bool) {
 func (s *space6) search(k key6, skip int) (packed, int) {
 	for _, n := range s.lengths[skip:] {
 		if i, ok := s.slot(k.mask(int(n)), int(n)); ok {
-			return packed(s.vals[i]), int(s.vals[i] >> 16 & 255)
+			return packed(s.vals[i]), int(n)
 		}
 	}
 	return 0, 0

@@ -19,21 +19,12 @@ func (p packed) brief() reputation.Brief {
 	return reputation.Brief{Score: uint8(p & 127), Kind: reputation.Kind(p >> 7 & 31), Local: reputation.Local(p >> 12 & 3)}
 }
 
-// narrowWins says whether what is said of the narrower object holds against
-// what is said of the wider one that covers it: the operator's own lists first
-// (the narrower one if there are two), then a narrower word that the object is
-// benign, then the heavier score.
-func narrowWins(wide, narrow packed) bool {
-	switch w, n := wide.brief(), narrow.brief(); {
-	case narrow == 0 || wide == 0:
-		return wide == 0
-	case n.Local != reputation.LocalNo:
-		return true
-	case w.Local != reputation.LocalNo:
-		return false
-	case n.Kind == reputation.KindBenign:
-		return true
-	default:
-		return n.Score >= w.Score
+// secondWins says whether the second word on one object replaces the first:
+// the operator's own lists before all, then the heavier score.
+func secondWins(first, second packed) bool {
+	a, b := first.brief(), second.brief()
+	if (a.Local == reputation.LocalNo) != (b.Local == reputation.LocalNo) {
+		return b.Local != reputation.LocalNo
 	}
+	return b.Score > a.Score
 }

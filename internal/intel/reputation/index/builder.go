@@ -139,7 +139,7 @@ func buildASN(items []uint64) []uint64 {
 	out := items[:0]
 	for _, it := range items {
 		if n := len(out); n > 0 && out[n-1]>>16 == it>>16 {
-			if narrowWins(packed(out[n-1]), packed(it)) {
+			if secondWins(packed(out[n-1]), packed(it)) {
 				out[n-1] = it
 			}
 			continue
@@ -189,7 +189,7 @@ func (t *table) same(h uint64, e entry) uint32 {
 
 // replace lets the slot of an object point to its other record when that wins.
 func (t *table) replace(first, second uint32, h uint64, e entry) {
-	if !narrowWins(t.at(first).brief, e.brief) {
+	if !secondWins(t.at(first).brief, e.brief) {
 		return
 	}
 	for i := t.home(h); ; i = (i + 1) % len(t.buckets) {

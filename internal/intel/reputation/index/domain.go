@@ -10,7 +10,7 @@ import (
 const maxName = 255
 
 // Domain says what is known of a name, and which listed name says so: itself,
-// or one above it that holds for all below. Upper case and a dot at the end do
+// or the nearest above it that holds for all below. Upper case and a dot at the end do
 // no harm.
 func (x *Index) Domain(name string) (b reputation.Brief, matched string) {
 	name = strings.TrimSuffix(name, ".")
@@ -44,7 +44,7 @@ func (x *Index) foldedDomain(name string) (b reputation.Brief, matched string) {
 	return e.brief.brief(), e.text
 }
 
-// name finds the entry that wins among a name and those above it; with below,
+// name finds the most exact entry among a name and those above it; with below,
 // the question is about all names below it, for which an entry of the name
 // alone says nothing.
 func (x *Index) name(name string, below bool) (best entry) {
@@ -67,13 +67,18 @@ func (x *Index) name(name string, below bool) (best entry) {
 	return best
 }
 
-// among looks at the entries of one name, narrower than all before.
+// among looks at the entries of one name, narrower than all before. An entry of
+// the name alone is narrower than one with all below it.
 func (x *Index) among(best *entry, h uint64, name string, onlyBelow bool) {
 	c := x.table.find(h)
 	for ref := x.table.next(&c); ref != 0; ref = x.table.next(&c) {
 		e := x.table.at(ref)
-		if e.typ == reputation.TypeDomain && e.text == name && (e.below || !onlyBelow) && narrowWins(best.brief, e.brief) {
-			*best = e
+		if e.typ != reputation.TypeDomain || e.text != name || onlyBelow && !e.below {
+			continue
+		}
+		*best = e
+		if !e.below {
+			return
 		}
 	}
 }

@@ -14,9 +14,8 @@ import (
 //
 // Where several objects hold for what is asked (an address and the networks
 // around it, a name and those above it, a URL, its expressions and its host),
-// one of them wins: the operator's own lists first, the narrowest of them; then
-// a word that something is benign, against all that is wider; then the heavier
-// score.
+// the most exact one answers alone. So each Brief must tell of what covers its
+// object as well, as those of ledger.Ledger.Each do.
 type Index struct {
 	four      space4
 	six       space6

@@ -98,18 +98,25 @@ type locator struct{ host, port, path string }
 
 // split takes a canonical URL or expression apart; scheme and user are left out.
 func split(url string) locator {
-	if i := strings.Index(url, "://"); i >= 0 {
-		url = url[i+3:]
+	slash := strings.IndexByte(url, '/')
+	if slash > 0 && url[slash-1] == ':' && strings.HasPrefix(url[slash:], "//") {
+		url = url[slash+2:]
+		slash = strings.IndexByte(url, '/')
 	}
 	l := locator{host: url}
-	if i := strings.IndexAny(url, "/?"); i >= 0 {
-		l.host, l.path = url[:i], url[i:]
+	if slash >= 0 {
+		l.host, l.path = url[:slash], url[slash:]
 	}
-	if i := strings.LastIndexByte(l.host, '@'); i >= 0 {
-		l.host = l.host[i+1:]
-	}
-	if i := strings.LastIndexByte(l.host, ':'); i >= 0 && i > strings.LastIndexByte(l.host, ']') {
-		l.host, l.port = l.host[:i], l.host[i:]
+	for i := len(l.host) - 1; i >= 0; i-- {
+		switch l.host[i] {
+		case ':':
+			if l.port == "" && l.host[len(l.host)-1] != ']' {
+				l.host, l.port = l.host[:i], l.host[i:]
+			}
+		case '@':
+			l.host = l.host[i+1:]
+			return l
+		}
 	}
 	return l
 }

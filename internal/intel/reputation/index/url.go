@@ -11,9 +11,9 @@ import (
 const maxSegments = 32
 
 // URL says what is known of a URL in canonical form, and which listed object
-// says so: the URL itself, an expression (host suffix and path prefix), its
-// host or a name above it, or the host's address or network. The scheme makes
-// no difference.
+// says so: the URL itself, with or without its query; an expression, that of
+// the whole host and the longest path first; the host or a name above it; the
+// host's address or network. A scheme makes no difference.
 func (x *Index) URL(url []byte) (b reputation.Brief, matched reputation.Object) {
 	return x.url(view(url))
 }
@@ -23,34 +23,26 @@ func (x *Index) url(url string) (reputation.Brief, reputation.Object) {
 		return reputation.Brief{}, reputation.Object{}
 	}
 	l := split(url)
-	best, network := x.host(l.host)
 	if len(x.table.chunks) > 0 {
-		wide := best.brief
-		x.expressions(&best, l)
-		x.exact(&best, l)
-		if best.brief != wide || best.typ == reputation.TypeURL {
-			network = netip.Prefix{}
+		e := x.exact(l)
+		if e.brief == 0 {
+			e = x.expressions(l)
+		}
+		if e.brief != 0 {
+			return e.brief.brief(), e.object()
 		}
 	}
-	if network.IsValid() {
-		return best.brief.brief(), reputation.Object{Type: reputation.TypePrefix, Prefix: network}
-	}
-	return best.brief.brief(), best.object()
-}
-
-// host says what is known of a URL's host: a name, or an address (then the
-// prefix that says so is given as well).
-func (x *Index) host(host string) (entry, netip.Prefix) {
-	a, ok := parseHost(host)
+	a, ok := parseHost(l.host)
 	if !ok {
-		return x.name(host, false), netip.Prefix{}
+		e := x.name(l.host, false)
+		return e.brief.brief(), e.object()
 	}
 	b, bits := x.Address(a)
 	if !b.Listed() {
-		return entry{}, netip.Prefix{}
+		return b, reputation.Object{}
 	}
 	p, _ := a.Unmap().Prefix(bits)
-	return entry{brief: pack(b)}, p
+	return b, reputation.Object{Type: reputation.TypePrefix, Prefix: p}
 }
 
 // numeric says whether a host is or pretends to be an address: a name's last
@@ -96,48 +88,55 @@ func parseHost(host string) (netip.Addr, bool) {
 	return netip.AddrFrom4(v), part == 4
 }
 
-// exact looks for the URL itself.
-func (x *Index) exact(best *entry, l locator) {
+// exact looks for the URL itself, then for it without its query.
+func (x *Index) exact(l locator) entry {
 	t := &x.table
-	c := t.find(t.exactURL(l))
-	for ref := t.next(&c); ref != 0; ref = t.next(&c) {
-		if e := t.at(ref); e.typ == reputation.TypeURL && !e.below && split(e.text) == l && narrowWins(best.brief, e.brief) {
-			*best = e
+	for {
+		c := t.find(t.exactURL(l))
+		for ref := t.next(&c); ref != 0; ref = t.next(&c) {
+			if e := t.at(ref); e.typ == reputation.TypeURL && !e.below && split(e.text) == l {
+				return e
+			}
 		}
+		q := strings.IndexByte(l.path, '?')
+		if q < 0 {
+			return entry{}
+		}
+		l.path = l.path[:q]
 	}
 }
 
 // expressions looks for each host suffix that has expressions at all, from the
 // widest on, and there for each beginning of the path.
-func (x *Index) expressions(best *entry, l locator) {
+func (x *Index) expressions(l locator) (best entry) {
 	if len(x.hosts.bits) == 0 {
-		return
+		return best
 	}
-	h, end := x.table.salts.name, len(l.host)
-	if !numeric(l.host) {
-		for i := end - 1; i >= 0; i-- {
-			if l.host[i] != '.' {
-				continue
-			}
-			h = hashText(h, l.host[i+1:end])
-			end = i
-			if x.hosts.has(h) {
-				x.paths(best, h, locator{host: l.host[i+1:], path: l.path})
-			}
+	h, end, name := x.table.salts.name, len(l.host), !numeric(l.host)
+	for i := end - 1; i >= 0 && name; i-- {
+		if l.host[i] != '.' {
+			continue
 		}
-		h = hashText(h, l.host[:end])
-	} else {
+		h = hashText(h, l.host[i+1:end])
+		end = i
+		if x.hosts.has(h) {
+			x.paths(&best, h, locator{host: l.host[i+1:], path: l.path})
+		}
+	}
+	if end == len(l.host) {
 		h = hashName(h, l.host)
+	} else {
+		h = hashText(h, l.host[:end])
 	}
 	if x.hosts.has(h) {
-		x.paths(best, h, locator{host: l.host, path: l.path})
+		x.paths(&best, h, locator{host: l.host, path: l.path})
 	}
-	if l.port == "" {
-		return
+	if l.port != "" {
+		if h = hashText(h, l.port); x.hosts.has(h) {
+			x.paths(&best, h, l)
+		}
 	}
-	if h = hashText(h, l.port); x.hosts.has(h) {
-		x.paths(best, h, l)
-	}
+	return best
 }
 
 // paths looks for the expressions of one host, the shortest path first.
@@ -157,7 +156,7 @@ func (x *Index) begins(best *entry, key uint64, l locator) {
 	c := t.find(key)
 	for ref := t.next(&c); ref != 0; ref = t.next(&c) {
 		e := t.at(ref)
-		if e.typ != reputation.TypeURL || !e.below || !narrowWins(best.brief, e.brief) {
+		if e.typ != reputation.TypeURL || !e.below {
 			continue
 		}
 		if s := split(e.text); s.host == l.host && s.port == l.port && strings.HasPrefix(rooted(l.path), s.path) {
