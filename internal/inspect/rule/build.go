@@ -65,6 +65,7 @@ func (c *compiler) buildPackets(s *Set) error {
 			c.buildFrame(s, id)
 			continue
 		case classTx:
+			c.buildGate(r, id, &packets, &streams)
 			continue
 		}
 		if r.needs&needDecoder != 0 {
@@ -128,6 +129,35 @@ func (t transports) includes(n transport) bool {
 		return t&overUDP != 0
 	}
 	return t&^(overTCP|overUDP) != 0
+}
+
+// buildGate has a literal of the contents that a rule about transactions looks
+// for in packets and streams searched with those of the rules about packets,
+// so that the contents are compared only where it occurs.
+func (c *compiler) buildGate(r *rule, id uint32, packets *[numTransports][2][]member, streams *[2][]member) {
+	at := slices.IndexFunc(r.steps, func(s step) bool { return s.kind == stepPayload })
+	if at < 0 || r.twoWay {
+		return
+	}
+	fast := rarest(r.steps[at].program)
+	if !fast.found {
+		return
+	}
+	r.steps[at].gated = true
+	m := member{id, fast.pattern}
+	for d := range packet.Direction(2) {
+		if !r.dirs.Has(d) {
+			continue
+		}
+		for t := range numTransports {
+			if r.over.includes(t) {
+				packets[t][d] = append(packets[t][d], m)
+			}
+		}
+		if r.over.includes(byTCP) {
+			streams[d] = append(streams[d], m)
+		}
+	}
 }
 
 func (c *compiler) buildFrame(s *Set, id uint32) {

@@ -159,6 +159,7 @@ type step struct {
 	stage   protocol.Stage
 	dirs    protocol.Dirs
 	multi   bool
+	gated   bool // stepPayload: looked at only with packets in which the search found its literal
 	field   protocol.Field
 	chain   uint16 // index into Set.chains, 0 for none
 	event   uint8

@@ -72,6 +72,24 @@ func (c *compiler) chooseFast(r *rule) fastPattern {
 	return best
 }
 
+// rarest is the best literal of contents by themselves.
+func rarest(p *payload.Program) fastPattern {
+	best, score := fastPattern{step: -1}, 0
+	if p.MatchAbsent() {
+		return best
+	}
+	for _, l := range p.Literals() {
+		n := worth(l.Bytes)
+		if l.FastPattern {
+			n += 1 << 20
+		}
+		if n > score || !best.found {
+			best, score = fastPattern{-1, true, patternOf(&l)}, n
+		}
+	}
+	return best
+}
+
 // worth rates a literal: its length, with bytes that are everywhere counting
 // less.
 func worth(b []byte) int {

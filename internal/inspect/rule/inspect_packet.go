@@ -73,7 +73,9 @@ func (in *Inspector) packetRules(c *Context) {
 	slices.Sort(in.candidates)
 	for _, id := range in.candidates {
 		r := &s.rules[id]
-		if in.may(r, c) {
+		if r.class == classTx {
+			in.gate[id] = in.packet
+		} else if in.may(r, c) {
 			in.packetRule(id, r, c)
 		}
 	}

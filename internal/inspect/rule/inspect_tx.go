@@ -241,7 +241,7 @@ func (in *Inspector) txRule(c *Context, tx protocol.Tx, ins *protocol.Inspection
 		from = 0
 	}
 	for i := from; i < len(r.steps); i++ {
-		switch in.step(c, tx, r, &r.steps[i]) {
+		switch in.step(c, tx, id, &r.steps[i]) {
 		case no:
 			return
 		case wait:
@@ -297,7 +297,8 @@ func (in *Inspector) settle(r *rule, ins *protocol.Inspection, d packet.Directio
 }
 
 // step tries one step of a rule.
-func (in *Inspector) step(c *Context, tx protocol.Tx, r *rule, s *step) answer {
+func (in *Inspector) step(c *Context, tx protocol.Tx, id uint32, s *step) answer {
+	r := &in.set.rules[id]
 	d := c.Dir
 	if !s.dirs.Has(d) {
 		d = d.Other()
@@ -335,6 +336,9 @@ func (in *Inspector) step(c *Context, tx protocol.Tx, r *rule, s *step) answer {
 	case stepEvent:
 		return verdictOf(tx.Inspection().Events.Has(s.event), undecided)
 	case stepPayload:
+		if s.gated && in.gate[id] != in.packet {
+			return undecided
+		}
 		_, ok := in.matchPayload(s.program, inPacket|inStream, c)
 		return verdictOf(ok, undecided)
 	case stepFile:

@@ -30,6 +30,8 @@ type Inspector struct {
 	work      payload.Workspace
 	transform []transformed // results of this transaction
 
+	gate       []uint32 // by rule about transactions: the packet in which a literal of its contents was found last
+	packet     uint32   // counts packets, for gate
 	seen       []uint32 // by rule: generation in which it became a candidate
 	generation uint32
 	candidates []uint32
@@ -99,6 +101,7 @@ func (in *Inspector) use(set *Set) {
 	in.set = set
 	in.seen = make([]uint32, len(set.rules))
 	in.generation = 0
+	in.gate, in.packet = make([]uint32, len(set.rules)), 0
 	in.headers.reset(len(set.headers))
 	in.datasets = make([]*memory.DatasetState, len(set.memory.datasets))
 	for i, d := range set.memory.datasets {
@@ -166,6 +169,10 @@ func (in *Inspector) Flowbits(slot int32, yield func(name string, number bool, v
 func (in *Inspector) Inspect(c *Context) *Verdict {
 	in.verdict = Verdict{Alerts: in.verdict.Alerts[:0]}
 	in.c, in.tx, in.hits = c, nil, in.hits[:0]
+	if in.packet++; in.packet == 0 {
+		clear(in.gate)
+		in.packet = 1
+	}
 	in.who = whoOf(c.Packet, c)
 	in.learn(c)
 	if !c.TxOnly {
