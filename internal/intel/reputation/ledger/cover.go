@@ -3,10 +3,9 @@ package ledger
 import (
 	"bytes"
 	"net/netip"
-	"unsafe"
+	"slices"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
-	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // maxLevels bounds how many objects may cover another; the broadest beyond are
@@ -106,17 +105,57 @@ func (l *Ledger) urls(key []byte, out []found) []found {
 	return l.names(h, false, host, out)
 }
 
+// expressions looks for what canon.Expressions names, which are all pieces of
+// the text: they begin at a suffix of the host and end in the path.
 func (l *Ledger) expressions(key []byte, out []found) []found {
 	text := key[1:]
-	room := append(make([]byte, 0, 512), tag(reputation.TypeURL, true))
-	canon.Expressions(unsafe.String(&text[0], len(text)), func(host, path string) bool {
-		k := append(append(room, host...), path...)
-		if id := l.find(k); id != 0 && !bytes.Equal(k, key) {
-			out = add(out, found{id, exact})
+	slash := bytes.IndexByte(text, '/')
+	if slash <= 0 {
+		return out
+	}
+	var room [maxEnds]int
+	ends := pathEnds(text, slash, room[:0])
+	last := text[slash-1]
+	address := last == ']' || '0' <= last && last <= '9'
+	dots := bytes.Count(text[:slash], []byte{'.'})
+	var buf [512]byte
+	buf[0] = tag(reputation.TypeURL, true)
+	for from := 0; ; dots-- {
+		if from == 0 || dots <= 4 {
+			for _, end := range ends {
+				k := append(buf[:1], text[from:end]...)
+				if id := l.find(k); id != 0 && !bytes.Equal(k, key) {
+					out = add(out, found{id, exact})
+				}
+			}
 		}
-		return true
-	})
-	return out
+		if address || dots <= 1 {
+			return out
+		}
+		from += bytes.IndexByte(text[from:], '.') + 1
+	}
+}
+
+// maxEnds is how many expressions a URL has under one host.
+const maxEnds = 6
+
+// pathEnds appends where the expressions of a URL end, the longest first.
+func pathEnds(text []byte, slash int, ends []int) []int {
+	path := len(text)
+	if q := bytes.IndexByte(text[slash:], '?'); q >= 0 {
+		path = slash + q
+		ends = append(ends, len(text))
+	}
+	ends = append(ends, path)
+	folders := len(ends)
+	for i, n := slash, 0; i < path-1 && n < 4; i++ {
+		if text[i] == '/' {
+			ends = append(ends, i+1)
+			n++
+		}
+	}
+	slices.Reverse(ends[folders:])
+	return ends
 }
 
 func (l *Ledger) hostAddress(h []byte, out []found) []found {

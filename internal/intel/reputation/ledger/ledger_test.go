@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 const now = 1_800_000_000
@@ -285,6 +286,33 @@ func TestNoAllocations(t *testing.T) {
 	for _, o := range []reputation.Object{ip("192.0.2.1"), ip("2001:db8::1"), name("a.b.bad.example"), url("x.example/a/b?c"), url("192.0.2.1/a")} {
 		if n := testing.AllocsPerRun(100, func() { l.Brief(o, now) }); n != 0 {
 			t.Errorf("%v: %v allocations", o, n)
+		}
+	}
+}
+
+// TestExpressions compares the covers of URLs with what package canon names.
+func TestExpressions(t *testing.T) {
+	for _, text := range []string{"a.b.com/1/2.html?param=1/2", "a.b.c.d.e.f.com/1.html", "192.0.2.1/1/", "[2001:db8::1]/", "x.com/a/b/c/d/e", "com/a", "a.com/"} {
+		want := map[string]bool{}
+		l := New(Config{})
+		l.Source(src("a", 80, reputation.KindC2))
+		var all []reputation.Object
+		canon.Expressions(text, func(host, path string) bool {
+			want[host+path] = true
+			all = append(all, url(host+path+"*"))
+			return true
+		})
+		fill(t, l, src("a", 80, reputation.KindC2), all...)
+		var room [40]found
+		key, _ := appendKey(nil, &reputation.Object{Type: reputation.TypeURL, Text: text})
+		got := l.urls(key, room[:0])
+		if len(got) != len(want) {
+			t.Errorf("%s: %d expressions, want %v", text, len(got), want)
+		}
+		for i, f := range got {
+			if o := l.keyOf(l.objects.at(f.id)); !want[string(o[1:])] {
+				t.Errorf("%s: %q at %d", text, o, i)
+			}
 		}
 	}
 }
