@@ -18,8 +18,8 @@ type entryReader struct {
 	o     *Options
 	next  func(e *entryReader, c *reputation.Claim) error
 	count int
-	entry int    // number of the entry that next gave
-	text  string // the entry as refusals show it
+	entry int                // number of the entry that next gave
+	text  string             // the entry as refusals show it
 	more  []reputation.Claim // further claims of the last entry
 }
 
@@ -28,7 +28,10 @@ func (e *entryReader) Next(c *reputation.Claim) error {
 	for {
 		if len(e.more) > 0 {
 			*c, e.more = e.more[0], e.more[1:]
-			return e.counted()
+			if err := e.counted(); err != nil || !tooWide(c) {
+				return err
+			}
+			return refusal(wide(), e.entry, []byte(e.text))
 		}
 		*c = reputation.Claim{Source: e.o.Source.ID, Kind: e.o.Source.Kind, Note: e.o.Name}
 		err := e.next(e, c)

@@ -18,14 +18,15 @@ type parser func(r *lineReader, line []byte, c *reputation.Claim) error
 
 // lineReader reads the formats in which a line holds an entry.
 type lineReader struct {
-	in     *bufio.Reader
-	o      *Options
-	parse  parser
-	number int
-	count  int
-	last   reputation.Claim    // of the entry that more belongs to
-	more   []reputation.Object // further objects of the last entry
-	failed []error             // refusals that come after the objects of the entry
+	in       *bufio.Reader
+	o        *Options
+	parse    parser
+	number   int
+	count    int
+	indented bool                // the line began with a blank
+	last     reputation.Claim    // of the entry that more belongs to
+	more     []reputation.Object // further objects of the last entry
+	failed   []error             // refusals that come after the objects of the entry
 }
 
 func newLines(r io.Reader, o *Options, p parser) *lineReader {
@@ -42,7 +43,9 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 	for {
 		if n := len(r.more); n > 0 {
 			*c = r.last
-			c.Object, r.more = r.more[0], r.more[1:]
+			if c.Object, r.more = r.more[0], r.more[1:]; tooWide(c) {
+				return r.refused(wide(), nil)
+			}
 			return r.counted()
 		}
 		if n := len(r.failed); n > 0 {
@@ -129,6 +132,7 @@ func (r *lineReader) line() ([]byte, error) {
 	case err != nil && err != io.EOF:
 		return nil, err
 	}
+	r.indented = len(b) > 0 && (b[0] == ' ' || b[0] == '\t')
 	return trim(b), nil
 }
 
