@@ -97,6 +97,7 @@ func playPackets(t *testing.T, mode byte, script []byte) {
 	cfg.MaxFlows = 3
 	cfg.Stream.Memory, cfg.Stream.MaxPending, cfg.Stream.MaxSegments = 1<<18, 1<<14, 8
 	cfg.Stream.Inline, cfg.Stream.Midstream, cfg.Stream.AsyncOneside = mode&1 != 0, mode&2 != 0, mode&4 != 0
+	cfg.Stream.Live = mode&9 == 9
 	cfg.Stream.ToServerChunk, cfg.Stream.Depth = 128, 5000
 	table, err := New(cfg, sink)
 	if err != nil {
@@ -107,6 +108,9 @@ func playPackets(t *testing.T, mode byte, script []byte) {
 	seqs := [2]uint32{0xffffff00, 77}
 	for at := 0; at+6 <= len(script); at += 6 {
 		b := script[at : at+6]
+		if b[0]&0x40 != 0 {
+			table.Missed()
+		}
 		p := packet.Packet{IPVersion: 4, Proto: protoTCP, Has: packet.HasIPv4 | packet.HasTCP, Dst: v4(10, 0, 0, 2), DstPort: 80,
 			Src: v4(10, 0, 0, 1), SrcPort: 1000 + uint16(b[0]&3), TCPFlags: b[1] & 0x3f, Window: 4000, L4Header: 20}
 		d := b[0] >> 7
@@ -171,7 +175,7 @@ func TestRandomPackets(t *testing.T) {
 			script[i] = byte(r.UintN(256))
 			switch i % 6 {
 			case 0:
-				script[i] &= 0x81
+				script[i] &= 0xc1
 			case 1:
 				if r.UintN(8) > 0 {
 					script[i] = flags[r.IntN(len(flags))]
