@@ -39,7 +39,6 @@ func (l *Ledger) judge(key []byte, holds []found, now uint32) judgement {
 // weighUp joins levels, the most exact first.
 func weighUp(key []byte, levels []level) judgement {
 	var j judgement
-	t := typeOf(key)
 	for i := range levels {
 		v := &levels[i]
 		if v.allow || v.deny {
@@ -50,12 +49,12 @@ func weighUp(key []byte, levels []level) judgement {
 			break
 		}
 	}
-	deep := t == reputation.TypeURL && isDeep(key)
+	deep := typeOf(key) == reputation.TypeURL && isDeep(key)
 	for i := range levels {
 		if levels[i].n == 0 {
 			continue
 		}
-		x := damp(t, deep, levels, i)
+		x := damp(deep, levels, i)
 		if x.brief.Score > j.brief.Score || j.plain == 0 {
 			x.brief.Local = j.brief.Local
 			if j.brief.Local != reputation.LocalNo {
@@ -109,7 +108,7 @@ func isDeep(key []byte) bool {
 
 // damp scores what one level says against the object, with all that any level
 // says for it.
-func damp(t reputation.Type, deep bool, levels []level, at int) judgement {
+func damp(deep bool, levels []level, at int) judgement {
 	v := &levels[at]
 	var benign, same, broad float32
 	for i := range levels {
@@ -131,7 +130,7 @@ func damp(t reputation.Type, deep bool, levels []level, at int) judgement {
 		score, most = score*(1-same/4), blockBelow
 	}
 	if broad > 0 && same == 0 {
-		if t == reputation.TypePrefix {
+		if v.of == reputation.TypePrefix {
 			score *= 1 - broad/4
 			if v.n < ownersInKnown {
 				most = blockBelow

@@ -82,6 +82,7 @@ type voice struct {
 type level struct {
 	id            uint32
 	scope         scope
+	of            reputation.Type
 	voices        [maxVoices]voice
 	n             int // voices
 	kind          reputation.Kind
@@ -104,9 +105,9 @@ const (
 
 // hear reads all that is said of an object into v.
 func (l *Ledger) hear(v *level, id uint32, now uint32) {
-	*v = level{id: id, scope: v.scope}
 	o := l.objects.at(id)
 	t := typeOf(l.keyOf(o))
+	*v = level{id: id, scope: v.scope, of: t}
 	var kinds [reputation.NumKinds]float32
 	for i := o.claims; i != 0; {
 		c := l.claims.at(i)
