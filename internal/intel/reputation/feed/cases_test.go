@@ -49,7 +49,7 @@ func lists() []example {
 		{name: "maltrail", format: "maltrail", o: feed.Options{Name: "mirai"},
 			text: "# Copyright (c) Maltrail developers\n\n192.0.2.1:4444\nbad.example.com # c2\nduckdns.org\n/bot.sh\nhttp://192.0.2.2\nexample.com/gate/\nexample.com:8080/x.php?a=1\n192.0.2.0/28\n(a|b)\\.example\\.com\n198.51.100.1:22:x\nhost.example.net:81\n2001:db8::5\n[2001:db8::6]:80\n",
 			want: []string{"ip 192.0.2.1 c2 (mirai)", "domain *.bad.example.com malware (mirai)", "domain duckdns.org malware (mirai)", "6: a path without a host",
-				"url 192.0.2.2/ distribution (mirai)", "url example.com/gate/ distribution (mirai)", "url example.com/x.php?a=1 distribution (mirai)",
+				"url 192.0.2.2/* distribution (mirai)", "ip 192.0.2.2 distribution (mirai)", "url example.com/gate/* distribution (mirai)", "url example.com/x.php?a=1 distribution (mirai)",
 				"ip 192.0.2.0/28 malware (mirai)", "11: a pattern, not a name", "12: not an IP address", "domain *.host.example.net c2 (mirai)",
 				"ip 2001:db8::5 malware (mirai)", "ip 2001:db8::6 c2 (mirai)"}},
 		{name: "DROP", format: "drop", text: "; Spamhaus DROP List\n192.0.2.0/24 ; SBL1\nAS64496 ; Bad Net\n", want: []string{"ip 192.0.2.0/24 suspicious (SBL1)", "asn AS64496 suspicious (Bad Net)"}},
@@ -83,6 +83,8 @@ func tables() []example {
 			"\"2023-11-14 22:13:20\", \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\", \"d41d8cd98f00b204e9800998ecf8427e\", \"da39a3ee5e6b4b0d3255bfef95601890afd80709\", \"x\", \"a,b\", \"elf\", \"x\", \"Mirai\", \"n/a\", \"n/a\", \"n/a\", \"3::\", \"n/a\"\n",
 			want: []string{"file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 malware first=1700000000 (Mirai)",
 				"file d41d8cd98f00b204e9800998ecf8427e malware first=1700000000 (Mirai)", "file da39a3ee5e6b4b0d3255bfef95601890afd80709 malware first=1700000000 (Mirai)"}},
+		{name: "MalwareBazaar without SHA-256", format: "malwarebazaar", noGuess: true, text: "first_seen_utc,sha1_hash,md5_hash,signature\n0,da39a3ee5e6b4b0d3255bfef95601890afd80709,n/a,X\n0,n/a,n/a,X\n",
+			want: []string{"file da39a3ee5e6b4b0d3255bfef95601890afd80709 malware (X)", "3: no object in its columns"}},
 		{name: "CSV by heading", format: "csv", text: "# made today\nWhen;Address;Why\n2023-11-14T22:13:20Z;192.0.2.1;ssh\n2023-11-15T00:13:20+02:00;;ssh\n",
 			o:    feed.Options{Mapping: map[string]string{"ip": "address", "first": "when", "kind": "why", "separator": ";", "kind:ssh": "brute-force"}},
 			want: []string{"ip 192.0.2.1 brute-force first=1700000000", "4: no object in its columns"}, noGuess: true},
@@ -113,6 +115,8 @@ func documents() []example {
 			want: []string{"domain *.duckdns.org known (N)", "domain duckdns.org benign (N)"}},
 		{name: "warninglist string", format: "warninglist", text: `{"description":"d","list":["da39a3ee5e6b4b0d3255bfef95601890afd80709","3::"],"matching_attributes":["sha1","filename|sha1","x509-fingerprint-sha1"],"type":"string","name":"C"}`,
 			want: []string{"certificate da39a3ee5e6b4b0d3255bfef95601890afd80709 benign (C)", "file da39a3ee5e6b4b0d3255bfef95601890afd80709 benign (C)", "2: not the fingerprint of a certificate"}},
+		{name: "warninglist substring", format: "warninglist", text: `{"description":"d","list":["mail.example.com","@x.example","evil"],"type":"substring","name":"S"}`,
+			want: []string{"domain *.mail.example.com benign (S)", "domain *.x.example benign (S)", "3: part of a text, not an object"}},
 		{name: "warninglist regex", format: "warninglist", text: `{"description":"d","list":["/x/"],"type":"regex","name":"R"}`, want: []string{"1: a pattern, not an object"}},
 	}
 }

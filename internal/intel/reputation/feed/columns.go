@@ -137,6 +137,10 @@ func (t *table) fill(r *lineReader, c *reputation.Claim) error {
 			t.tell(r.o, use.role, cell, c)
 		}
 	}
+	if object == nil && len(r.more) > 0 {
+		c.Object, r.more = r.more[0], r.more[1:]
+		return nil
+	}
 	if object == nil {
 		return &Refusal{Problem: "no object in its columns"}
 	}
@@ -148,9 +152,7 @@ func (t *table) fill(r *lineReader, c *reputation.Claim) error {
 		}
 	}
 	var err error
-	if c.Object, err = how(object); err != nil {
-		r.more = r.more[:0]
-	}
+	c.Object, err = how(object)
 	return err
 }
 

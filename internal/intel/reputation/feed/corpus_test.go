@@ -87,7 +87,7 @@ func TestCorpus(t *testing.T) {
 		for _, f := range list {
 			y.add(t, format, f)
 		}
-		t.Logf("%s: %d files, %d entries read, %d given, %d refused", format, y.files, y.read, y.given, y.read-y.given)
+		t.Logf("%s: %d files, %d claims given, %d entries refused", format, y.files, y.given, y.read-y.given)
 		for k, n := range y.types {
 			if n > 0 {
 				t.Logf("    %-12s %7d", reputation.Type(k), n)

@@ -28,18 +28,21 @@ func (e *entryReader) Next(c *reputation.Claim) error {
 	for {
 		if len(e.more) > 0 {
 			*c, e.more = e.more[0], e.more[1:]
-			if err := e.counted(); err != nil || !tooWide(c) {
+			if err := e.counted(); err != nil {
 				return err
 			}
-			return refusal(wide(), e.entry, []byte(e.text))
+			if err := settle(c, e.o); err != nil {
+				return refusal(err, e.entry, []byte(e.text))
+			}
+			return nil
 		}
 		*c = reputation.Claim{Source: e.o.Source.ID, Kind: e.o.Source.Kind, Note: e.o.Name}
 		err := e.next(e, c)
 		if err == nil && c.Object.Type == reputation.TypeNone {
 			continue
 		}
-		if err == nil && tooWide(c) {
-			err = wide()
+		if err == nil {
+			err = settle(c, e.o)
 		}
 		if err != nil {
 			e.more = e.more[:0]

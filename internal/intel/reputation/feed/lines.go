@@ -43,8 +43,9 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 	for {
 		if n := len(r.more); n > 0 {
 			*c = r.last
-			if c.Object, r.more = r.more[0], r.more[1:]; tooWide(c) {
-				return r.refused(wide(), nil)
+			c.Object, r.more = r.more[0], r.more[1:]
+			if err := settle(c, r.o); err != nil {
+				return r.refused(err, []byte(c.Object.String()))
 			}
 			return r.counted()
 		}
@@ -62,13 +63,15 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 		}
 		*c = reputation.Claim{Source: r.o.Source.ID, Kind: r.o.Source.Kind, Note: r.o.Name}
 		if err := r.parse(r, line, c); err != nil {
+			r.more = r.more[:0]
 			return r.refused(err, line)
 		}
 		if c.Object.Type == reputation.TypeNone {
 			continue
 		}
-		if tooWide(c) {
-			return r.refused(wide(), line)
+		if err := settle(c, r.o); err != nil {
+			r.more = r.more[:0]
+			return r.refused(err, line)
 		}
 		if len(r.more) > 0 {
 			r.last = *c

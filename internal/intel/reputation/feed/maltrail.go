@@ -53,8 +53,9 @@ func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
 	return err
 }
 
-// trailURL reads a URL or a prefix of addresses; a URL that ends with "/" or names
-// a host alone stands for all below it.
+// trailURL reads a URL or a prefix of IPv6; a URL that ends with "/" or names a host
+// alone stands for all below it, and with an address as the host for the
+// address too.
 func (r *lineReader) trailURL(word []byte, c *reputation.Claim) (err error) {
 	_, rest, hasScheme := bytes.Cut(word, []byte("://"))
 	if !hasScheme {
@@ -64,14 +65,25 @@ func (r *lineReader) trailURL(word []byte, c *reputation.Claim) (err error) {
 		c.Object, err = canon.Address(string(word))
 		return err
 	}
-	c.Object, err = canon.URL(string(word))
-	if bytes.IndexByte(rest, '/') < 0 || rest[len(rest)-1] == '/' {
-		c.Object.Below = true
-	}
 	if !r.o.told {
 		c.Kind = reputation.KindDistribution
 	}
-	return err
+	if c.Object, err = canon.URL(string(word)); err != nil {
+		return err
+	}
+	path := bytes.IndexByte(rest, '/')
+	c.Object.Below = path < 0 || rest[len(rest)-1] == '/'
+	if path >= 0 && path < len(rest)-1 {
+		return nil
+	}
+	host := bytes.TrimSuffix(rest, []byte("/"))
+	if h, _, ok := withPort(host); ok {
+		host = h
+	}
+	if p, ok := ipv4(host); ok {
+		r.more = append(r.more[:0], reputation.Object{Type: reputation.TypePrefix, Prefix: p})
+	}
+	return nil
 }
 
 // withPort splits "host:port" and "[address]:port".

@@ -62,6 +62,18 @@ func ipv4(b []byte) (netip.Prefix, bool) {
 	return p, true
 }
 
+// settle bounds what an entry may say: times to come count as now, because they
+// would never grow old.
+func settle(c *reputation.Claim, o *Options) error {
+	if o.Now > 0 {
+		c.First, c.Last = min(c.First, o.Now), min(c.Last, o.Now)
+	}
+	if tooWide(c) {
+		return &Refusal{Problem: "a prefix that covers too many addresses", Mend: "write prefixes of at least /8 (IPv4) or /16 (IPv6)"}
+	}
+	return nil
+}
+
 // tooWide says that a bad entry covers so many addresses that it must be a
 // mistake or an attack: more than a /8 of IPv4 or a /16 of IPv6.
 func tooWide(c *reputation.Claim) bool {
@@ -73,10 +85,6 @@ func tooWide(c *reputation.Claim) bool {
 		return o.Prefix.Bits() < 8
 	}
 	return o.Prefix.Bits() < 16
-}
-
-func wide() error {
-	return &Refusal{Problem: "a prefix that covers too many addresses", Mend: "write prefixes of at least /8 (IPv4) or /16 (IPv6)"}
 }
 
 // span gives the prefixes that cover exactly the addresses from lo to hi; ok is

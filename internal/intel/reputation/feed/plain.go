@@ -76,9 +76,8 @@ func (r *lineReader) addressOrRange(word []byte, c *reputation.Claim) (err error
 	r.more = r.more[:0]
 	for _, p := range list {
 		o := reputation.Object{Type: reputation.TypePrefix, Prefix: p}
-		if tooWide(&reputation.Claim{Object: o, Kind: c.Kind}) {
-			r.more = r.more[:0]
-			return wide()
+		if err := settle(&reputation.Claim{Object: o, Kind: c.Kind}, r.o); err != nil {
+			return err
 		}
 		r.more = append(r.more, o)
 	}

@@ -126,7 +126,7 @@ func element(e *entryReader, s string, c *reputation.Claim) error {
 			}
 		}
 	}
-	var r lineReader
+	r := lineReader{o: e.o}
 	if err := r.addressOrRange([]byte(words[0]), c); err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (w *warninglist) next(e *entryReader, c *reputation.Claim) (err error) {
 	case "string":
 		c.Object, err = w.value(e, c, s)
 	case "substring":
-		err = &Refusal{Problem: "part of a text, not an object", Mend: "only lists of type string, hostname and cidr name objects"}
+		c.Object, err = part(s)
 	case "regex":
 		err = &Refusal{Problem: "a pattern, not an object", Mend: "only lists of type string, hostname and cidr name objects"}
 	default:
@@ -149,6 +149,17 @@ func sparing(e *entryReader, c *reputation.Claim) {
 		e.also(c, o)
 		c.Kind = reputation.KindKnown
 	}
+}
+
+// part reads an entry of a list of type substring. What ends with a whole name
+// contains it, so the name with all below is some of what the list means; no
+// other part of a text is an object.
+func part(s string) (reputation.Object, error) {
+	o, err := hostOrURL(strings.TrimPrefix(s, "@"))
+	if err != nil || o.Type != reputation.TypeDomain {
+		return o, &Refusal{Problem: "part of a text, not an object", Mend: "only lists of type string, hostname and cidr name objects"}
+	}
+	return canon.Widen(o), nil
 }
 
 // hostOrURL reads a name, an address, or a URL.
