@@ -10,8 +10,7 @@ import (
 // space is built, so that one search answers.
 type space4 struct {
 	hostTop  []uint32 // where the addresses of each high half begin
-	hostLow  []uint16
-	hostVal  []packed
+	hosts    []uint32 // low half of the address, packed brief
 	rangeTop []uint32
 	rangeLow []uint16
 	rangeVal []uint32 // packed brief, and the length of the prefix that says so from bit 16 on
@@ -53,8 +52,7 @@ func build4(items []item4) (space4, int) {
 		}
 		if it.bits() == 32 {
 			s.hostTop[it.addr()>>16+1]++
-			s.hostLow = append(s.hostLow, uint16(it.addr()))
-			s.hostVal = append(s.hostVal, it.value())
+			s.hosts = append(s.hosts, it.addr()<<16|uint32(it.value()))
 			continue
 		}
 		s.prefixes = append(s.prefixes, uint64(it))
@@ -93,8 +91,7 @@ func (s *space4) allocate(items []item4) {
 		}
 	}
 	s.hostTop = make([]uint32, 1<<16+1)
-	s.hostLow = make([]uint16, 0, hosts)
-	s.hostVal = make([]packed, 0, hosts)
+	s.hosts = make([]uint32, 0, hosts)
 	s.rangeTop = make([]uint32, 1<<16+1)
 	if wide := len(items) - hosts; wide > 0 {
 		s.prefixes = make([]uint64, 0, wide)
@@ -138,12 +135,12 @@ func sum(counts []uint32) {
 // address gives what holds for one address and the length of the prefix that
 // says so.
 func (s *space4) address(a uint32) (packed, int) {
-	if len(s.hostLow) > 0 {
+	if len(s.hosts) > 0 {
 		i, end := s.hostTop[a>>16], s.hostTop[a>>16+1]
 		if i < end {
-			i += floor(s.hostLow[i:end], uint16(a))
-			if s.hostLow[i] == uint16(a) {
-				return s.hostVal[i], 32
+			h := s.hosts[i+floor(s.hosts[i:end], a<<16|0xffff)]
+			if h>>16 == a&0xffff {
+				return packed(h), 32
 			}
 		}
 	}
@@ -160,7 +157,7 @@ func (s *space4) address(a uint32) (packed, int) {
 }
 
 // floor is the place of the last element that is not above x, 0 if all are.
-func floor(s []uint16, x uint16) uint32 {
+func floor[T uint16 | uint32](s []T, x T) uint32 {
 	at, n := 0, len(s)
 	for n > 1 {
 		half := n / 2
@@ -189,5 +186,5 @@ func (s *space4) prefix(p netip.Prefix) (packed, int) {
 }
 
 func (s *space4) bytes() int {
-	return 4*(len(s.hostTop)+len(s.rangeTop)) + 4*cap(s.hostLow) + 2*cap(s.rangeLow) + 4*cap(s.rangeVal) + 8*cap(s.prefixes)
+	return 4*(len(s.hostTop)+len(s.rangeTop)) + 4*cap(s.hosts) + 2*cap(s.rangeLow) + 4*cap(s.rangeVal) + 8*cap(s.prefixes)
 }

@@ -9,13 +9,17 @@ import (
 // space6 knows IPv6: one table of prefixes of all lengths, asked once for each
 // length that occurs, the longest first.
 type space6 struct {
-	keys    []key6
-	vals    []uint32 // packed brief, and the length plus one from bit 16 on; 0 is empty
-	lengths []uint8  // those that occur, longest first
+	slots   []slot6
+	lengths []uint8 // those that occur, longest first
 	seed    uint64
 }
 
 type key6 struct{ hi, lo uint64 }
+
+type slot6 struct {
+	key key6
+	val uint32 // packed brief, and the length plus one from bit 16 on; 0 is empty
+}
 
 type item6 struct {
 	key  key6
@@ -45,20 +49,19 @@ func build6(items []item6, seed uint64) (space6, int) {
 	if len(items) == 0 {
 		return s, 0
 	}
-	size := len(items) + len(items)/2 + 1
-	s.keys, s.vals = make([]key6, size), make([]uint32, size)
+	s.slots = make([]slot6, len(items)+len(items)/2+1)
 	var occur [129]bool
 	n := 0
 	for _, it := range items {
 		occur[it.bits] = true
 		i, found := s.slot(it.key, int(it.bits))
-		if found && !secondWins(packed(s.vals[i]), it.val) {
+		if found && !secondWins(packed(s.slots[i].val), it.val) {
 			continue
 		}
 		if !found {
 			n++
 		}
-		s.keys[i], s.vals[i] = it.key, uint32(it.val)|uint32(it.bits+1)<<16
+		s.slots[i] = slot6{it.key, uint32(it.val) | uint32(it.bits+1)<<16}
 	}
 	for bits := 128; bits >= 0; bits-- {
 		if occur[bits] {
@@ -70,15 +73,15 @@ func build6(items []item6, seed uint64) (space6, int) {
 
 // slot gives the place of a prefix, or the empty one where it would go.
 func (s *space6) slot(k key6, n int) (int, bool) {
-	hi, _ := bits.Mul64(mix(mix(s.seed^uint64(n), k.hi), k.lo), uint64(len(s.keys)))
+	hi, _ := bits.Mul64(mix(mix(s.seed^uint64(n), k.hi), k.lo), uint64(len(s.slots)))
 	for i := int(hi); ; {
-		switch v := s.vals[i]; {
-		case v == 0:
+		switch p := &s.slots[i]; {
+		case p.val == 0:
 			return i, false
-		case s.keys[i] == k && int(v>>16) == n+1:
+		case p.key == k && int(p.val>>16) == n+1:
 			return i, true
 		}
-		if i++; i == len(s.keys) {
+		if i++; i == len(s.slots) {
 			i = 0
 		}
 	}
@@ -88,7 +91,7 @@ func (s *space6) slot(k key6, n int) (int, bool) {
 func (s *space6) search(k key6, skip int) (packed, int) {
 	for _, n := range s.lengths[skip:] {
 		if i, ok := s.slot(k.mask(int(n)), int(n)); ok {
-			return packed(s.vals[i]), int(n)
+			return packed(s.slots[i].val), int(n)
 		}
 	}
 	return 0, 0
@@ -109,4 +112,4 @@ func (s *space6) prefix(p netip.Prefix) (packed, int) {
 	return s.search(newKey6(p.Addr()), skip)
 }
 
-func (s *space6) bytes() int { return 20*len(s.keys) + len(s.lengths) }
+func (s *space6) bytes() int { return 24*len(s.slots) + len(s.lengths) }

@@ -153,11 +153,7 @@ func asker(x *Index, what string, n int) func(i int) {
 		return func(i int) { x.URL(q[i%asked]) }
 	}
 	q := questions(n, func(i int) []byte {
-		s, h := madeHash(i), make([]byte, 32)
-		for j := range h {
-			h[j] = nibble(s[2*j])<<4 | nibble(s[2*j+1])
-		}
-		return h
+		return unhex(make([]byte, 32), madeHash(i))
 	})
 	return func(i int) { x.File(q[i%asked]) }
 }

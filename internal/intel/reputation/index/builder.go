@@ -94,27 +94,16 @@ func (b *Builder) text(o reputation.Object, p packed) error {
 		if n == maxChunks {
 			return ErrFull
 		}
-		// A small index should stay small: chunks grow up to their full size.
-		b.chunks = append(b.chunks, make([]byte, 0, min(chunkSize, max(4*MaxText, b.textBytes()))))
+		var chunk []byte // the first grows, so that a small index stays small
 		if n > 0 {
-			b.chunks[n-1] = slices.Clip(b.chunks[n-1])
+			chunk = make([]byte, 0, chunkSize)
 		}
+		b.chunks = append(b.chunks, chunk)
 		n++
 	}
 	b.chunks[n-1] = appendRecord(b.chunks[n-1], o, p)
 	b.texts++
 	return nil
-}
-
-func (b *Builder) textBytes() int {
-	n := 0
-	for _, c := range b.chunks {
-		n += len(c)
-		if n >= chunkSize {
-			break
-		}
-	}
-	return n
 }
 
 // Build makes the Index; the Builder is empty after it.
@@ -165,7 +154,9 @@ func (b *Builder) buildTable(x *Index) {
 			at += size
 			h := t.key(e)
 			if first := t.same(h, e); first != 0 {
-				t.replace(first, ref, h, e)
+				if secondWins(t.at(first).brief, e.brief) {
+					t.replace(h, first, ref)
+				}
 				continue
 			}
 			t.put(h, ref)
@@ -185,19 +176,4 @@ func (t *table) same(h uint64, e entry) uint32 {
 		}
 	}
 	return 0
-}
-
-// replace lets the slot of an object point to its other record when that wins.
-func (t *table) replace(first, second uint32, h uint64, e entry) {
-	if !secondWins(t.at(first).brief, e.brief) {
-		return
-	}
-	for i := t.home(h); ; i = (i + 1) % len(t.buckets) {
-		for j, s := range t.buckets[i] {
-			if uint32(s) == first {
-				t.buckets[i][j] = s>>32<<32 | uint64(second)
-				return
-			}
-		}
-	}
 }

@@ -92,19 +92,12 @@ func (x *Index) File(hash []byte) reputation.Brief {
 // Text says what is known of an object of a type that is only equal or not: JA4,
 // certificate, mail address, device, TLSH, file by its hexadecimal digits.
 func (x *Index) Text(typ reputation.Type, text string) reputation.Brief {
-	if typ != reputation.TypeFile && typ != reputation.TypeCert || !isHex(text) || len(text) > 2*maxDigest {
+	if !isDigest(typ, text) {
 		return x.text(typ, false, text).brief.brief()
 	}
 	var raw [maxDigest]byte
-	n := len(text) / 2
-	for i := range n {
-		raw[i] = nibble(text[2*i])<<4 | nibble(text[2*i+1])
-	}
-	return x.text(typ, true, view(raw[:n])).brief.brief()
+	return x.text(typ, true, view(unhex(raw[:], text))).brief.brief()
 }
-
-// maxDigest is the longest hash of a file or certificate in bytes.
-const maxDigest = 64
 
 func (x *Index) text(typ reputation.Type, digits bool, text string) entry {
 	if len(x.table.chunks) == 0 {

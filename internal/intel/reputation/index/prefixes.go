@@ -17,20 +17,30 @@ func Hash(o reputation.Object) (sum [32]byte, ok bool) {
 	if o.Type == reputation.TypePrefix || o.Type == reputation.TypeASN || o.Text == "" || len(o.Text) > MaxText {
 		return sum, false
 	}
-	buf := make([]byte, 0, 256)
-	return sha256.Sum256(appendExpression(buf, o)), true
+	var room [512]byte
+	return entry{typ: o.Type, text: o.Text}.hash(room[:0]), true
 }
 
-func appendExpression(dst []byte, o reputation.Object) []byte {
-	switch o.Type {
-	case reputation.TypeDomain:
-		return append(append(dst, o.Text...), '/')
-	case reputation.TypeURL:
-		l := split(o.Text)
-		return append(append(append(dst, l.host...), l.port...), rooted(l.path)...)
+// hash is the hash of the entry's expression, which it writes to buf if that
+// is large enough.
+func (e entry) hash(buf []byte) [32]byte {
+	switch {
+	case e.typ == reputation.TypeDomain:
+		buf = append(append(buf, e.text...), '/')
+	case e.typ == reputation.TypeURL:
+		l := split(e.text)
+		buf = append(append(append(buf, l.host...), l.port...), rooted(l.path)...)
+	case e.hex:
+		for i := range len(e.text) {
+			buf = append(buf, digits[e.text[i]>>4], digits[e.text[i]&15])
+		}
+	default:
+		buf = append(buf, e.text...)
 	}
-	return append(dst, o.Text...)
+	return sha256.Sum256(buf)
 }
+
+const digits = "0123456789abcdef"
 
 // Full is a listed object as it is answered to a question by prefix.
 type Full struct {
@@ -43,24 +53,13 @@ type Full struct {
 // buildPrefixes sorts the first four bytes of all hashes, each with its ref.
 func buildPrefixes(t *table) []uint64 {
 	n := 0
-	for _, b := range t.buckets {
-		for _, s := range b {
-			if s != 0 {
-				n++
-			}
-		}
-	}
+	t.each(func(uint32) { n++ })
 	out := make([]uint64, 0, n)
-	for _, b := range t.buckets {
-		for _, s := range b {
-			if s == 0 {
-				continue
-			}
-			if sum, ok := Hash(t.at(uint32(s)).object()); ok {
-				out = append(out, uint64(prefixOf(sum))<<32|uint64(uint32(s)))
-			}
-		}
-	}
+	buf := make([]byte, 0, 2*MaxText)
+	t.each(func(ref uint32) {
+		sum := t.at(ref).hash(buf)
+		out = append(out, uint64(prefixOf(sum))<<32|uint64(ref))
+	})
 	slices.Sort(out)
 	return out
 }
@@ -76,8 +75,8 @@ func (x *Index) Prefixes(prefix [4]byte, yield func(Full) bool) {
 	i, _ := slices.BinarySearch(x.prefixes, want<<32)
 	for ; i < len(x.prefixes) && x.prefixes[i]>>32 == want; i++ {
 		e := x.table.at(uint32(x.prefixes[i]))
-		sum, _ := Hash(e.object())
-		if !yield(Full{Hash: sum, Brief: e.brief.brief(), Type: e.typ, Below: e.below}) {
+		var room [512]byte
+		if !yield(Full{Hash: e.hash(room[:0]), Brief: e.brief.brief(), Type: e.typ, Below: e.below}) {
 			return
 		}
 	}

@@ -40,26 +40,34 @@ func (e entry) object() reputation.Object {
 	return o
 }
 
-// appendRecord writes a record; hexadecimal texts of files and certificates are
-// kept as bytes.
+// textEntry is the entry of an object that has a text; hexadecimal digits of
+// files and certificates become bytes.
+func textEntry(o reputation.Object) entry {
+	e := entry{typ: o.Type, below: o.Below, text: o.Text}
+	if isDigest(o.Type, o.Text) {
+		raw := make([]byte, len(o.Text)/2)
+		e.hex, e.text = true, view(unhex(raw, o.Text))
+	}
+	return e
+}
+
+// appendRecord writes a record.
 func appendRecord(dst []byte, o reputation.Object, p packed) []byte {
 	head := byte(o.Type)
 	if o.Below {
 		head |= flagBelow
 	}
-	n := len(o.Text)
-	digits := (o.Type == reputation.TypeFile || o.Type == reputation.TypeCert) && isHex(o.Text)
-	if digits {
+	n, digest := len(o.Text), isDigest(o.Type, o.Text)
+	if digest {
 		head |= flagBinary
 		n /= 2
 	}
 	dst = append(dst, head, byte(p), byte(p>>8), byte(n), byte(n>>8))
-	if !digits {
+	if !digest {
 		return append(dst, o.Text...)
 	}
-	for i := 0; i < len(o.Text); i += 2 {
-		dst = append(dst, nibble(o.Text[i])<<4|nibble(o.Text[i+1]))
-	}
+	dst = append(dst, o.Text[:n]...) // room for the bytes
+	unhex(dst[len(dst)-n:], o.Text)
 	return dst
 }
 
@@ -76,14 +84,29 @@ func readRecord(s string) (e entry, size int) {
 	return e, headSize + n
 }
 
-// isHex says whether s is an even number of lower-case hexadecimal digits.
-func isHex(s string) bool {
+// maxDigest is the longest hash of a file or certificate in bytes.
+const maxDigest = 64
+
+// isDigest says whether a text is kept as bytes: that of a file or certificate
+// which is an even number of lower-case hexadecimal digits.
+func isDigest(typ reputation.Type, s string) bool {
+	if typ != reputation.TypeFile && typ != reputation.TypeCert || len(s)%2 != 0 || len(s) > 2*maxDigest {
+		return false
+	}
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c-'0' > 9 && c-'a' > 5 {
 			return false
 		}
 	}
-	return len(s)%2 == 0
+	return true
+}
+
+// unhex writes the bytes of hexadecimal digits to raw, which is long enough.
+func unhex(raw []byte, s string) []byte {
+	for i := range len(s) / 2 {
+		raw[i] = nibble(s[2*i])<<4 | nibble(s[2*i+1])
+	}
+	return raw[:len(s)/2]
 }
 
 func nibble(c byte) byte {

@@ -6,25 +6,37 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
-// table finds records by the hash of their key: buckets of eight slots, a
-// cache line each, that overflow into the next. A slot is the low half of the
-// hash and a ref; 0 is empty.
+// table finds records by the hash of their key: buckets of ten, a cache line
+// each, that overflow into the next.
 type table struct {
-	buckets [][8]uint64
+	buckets []bucket
 	chunks  []string
 	salts   salts
 }
 
-// loadOf8 is how many of a bucket's eight slots are filled on average.
-const loadOf8 = 6
-
-func newTable(n int, s salts) table {
-	return table{buckets: make([][8]uint64, n/loadOf8+1), salts: s}
+// bucket has ten slots, each a tag of 16 bits of the hash (0 is empty) and a
+// ref. Tags are lanes of three words, so that all are compared at once; the
+// eleventh lane is not used, the last says that the next bucket goes on.
+type bucket struct {
+	tags [3]uint64
+	refs [slots]uint32
 }
 
-func (t *table) home(h uint64) int {
+const (
+	slots     = 10
+	slotsFull = 8 // on average
+	lanes     = 0x0001_0001_0001_0001
+	overflow  = 1 << 48
+)
+
+func newTable(n int, s salts) table {
+	return table{buckets: make([]bucket, n/slotsFull+1), salts: s}
+}
+
+// place gives the first bucket and the tag of a hash.
+func (t *table) place(h uint64) (first int, tag uint64) {
 	hi, _ := bits.Mul64(h, uint64(len(t.buckets)))
-	return int(hi)
+	return int(hi), max(h&0xffff, 1)
 }
 
 // at reads the record of a ref.
@@ -34,44 +46,83 @@ func (t *table) at(ref uint32) entry {
 	return e
 }
 
-// cursor walks over the records whose hash is the wanted one.
+// cursor walks over the records whose tag is the wanted one.
 type cursor struct {
 	bucket int
-	slot   int
-	low    uint32
+	tag    uint64 // in all lanes
+	match  uint64 // lanes of the bucket not yet given: bit 16×lane+word
 }
 
-func (t *table) find(h uint64) cursor { return cursor{bucket: t.home(h), low: uint32(h)} }
+func (t *table) find(h uint64) cursor {
+	first, tag := t.place(h)
+	c := cursor{bucket: first, tag: tag * lanes}
+	c.match = t.buckets[first].matches(c.tag)
+	return c
+}
 
-// next gives the next ref, 0 at the end. There is always an empty slot.
+// matches finds the lanes that equal the tag; one above a true one may be
+// wrong, which the record shows.
+func (b *bucket) matches(tag uint64) uint64 {
+	x, y, z := b.tags[0]^tag, b.tags[1]^tag, b.tags[2]^tag
+	x = (x - lanes) &^ x & (lanes << 15)
+	y = (y - lanes) &^ y & (lanes << 15)
+	z = (z - lanes) &^ z & (lanes << 15 & (1<<32 - 1))
+	return x>>15 | y>>14 | z>>13
+}
+
+// next gives the next ref, 0 at the end.
 func (t *table) next(c *cursor) uint32 {
-	for {
-		b := &t.buckets[c.bucket]
-		for i := c.slot; i < 8; i++ {
-			s := b[i]
-			if s == 0 {
-				return 0
-			}
-			if uint32(s>>32) == c.low {
-				c.slot = i + 1
-				return uint32(s)
-			}
+	for c.match == 0 {
+		if t.buckets[c.bucket].tags[2]&overflow == 0 {
+			return 0
 		}
-		c.slot = 0
 		if c.bucket++; c.bucket == len(t.buckets) {
 			c.bucket = 0
+		}
+		c.match = t.buckets[c.bucket].matches(c.tag)
+	}
+	bit := bits.TrailingZeros64(c.match)
+	c.match &= c.match - 1
+	return t.buckets[c.bucket].refs[(bit&3)*4+bit>>4]
+}
+
+// put adds a ref; there is room, as a table has more slots than records.
+func (t *table) put(h uint64, ref uint32) {
+	i, tag := t.place(h)
+	for {
+		b := &t.buckets[i]
+		for j := range b.refs {
+			if b.refs[j] == 0 {
+				b.refs[j] = ref
+				b.tags[j/4] |= tag << (j % 4 * 16)
+				return
+			}
+		}
+		b.tags[2] |= overflow
+		if i++; i == len(t.buckets) {
+			i = 0
 		}
 	}
 }
 
-func (t *table) put(h uint64, ref uint32) {
-	slot := uint64(uint32(h))<<32 | uint64(ref)
-	for i := t.home(h); ; i = (i + 1) % len(t.buckets) {
-		b := &t.buckets[i]
-		for j := range b {
-			if b[j] == 0 {
-				b[j] = slot
+// replace lets the slot of one ref have another.
+func (t *table) replace(h uint64, old, ref uint32) {
+	for i, _ := t.place(h); ; i = (i + 1) % len(t.buckets) {
+		for j, r := range t.buckets[i].refs {
+			if r == old {
+				t.buckets[i].refs[j] = ref
 				return
+			}
+		}
+	}
+}
+
+// each calls yield with every ref.
+func (t *table) each(yield func(ref uint32)) {
+	for i := range t.buckets {
+		for _, ref := range t.buckets[i].refs {
+			if ref != 0 {
+				yield(ref)
 			}
 		}
 	}
