@@ -16,7 +16,7 @@ func (l *Ledger) Brief(o reputation.Object, now uint32) reputation.Brief {
 		return reputation.Brief{}
 	}
 	var holds [maxLevels]found
-	return l.judge(key, l.covers(key, holds[:0]), now).brief
+	return l.judge(key, l.covers(key, l.find(key), holds[:0]), now).brief
 }
 
 // blockOf is how many objects Each hands out with texts of one piece of memory.
@@ -53,7 +53,7 @@ func (l *Ledger) Each(now uint32, yield func(reputation.Object, reputation.Brief
 			continue
 		}
 		key := l.keyOf(o)
-		briefs[n] = l.judge(key, l.covers(key, holds[:0]), now).brief
+		briefs[n] = l.judge(key, l.covers(key, id, holds[:0]), now).brief
 		text = appendText(text, key)
 		ids[n], ends[n] = id, len(text)
 		if n++; n == blockOf && !flush() {

@@ -18,9 +18,10 @@ type found struct {
 	scope scope
 }
 
-// covers appends the objects that hold for a key, the most exact first.
-func (l *Ledger) covers(key []byte, out []found) []found {
-	if id := l.find(key); id != 0 {
+// covers appends the objects that hold for a key, the most exact first; id is
+// the object of the key itself, 0 when it is not kept.
+func (l *Ledger) covers(key []byte, id uint32, out []found) []found {
+	if id != 0 {
 		out = append(out, found{id, exact})
 	}
 	switch typeOf(key) {

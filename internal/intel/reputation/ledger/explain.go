@@ -21,7 +21,7 @@ func (l *Ledger) Explain(o reputation.Object, now uint32) reputation.Verdict {
 		return v
 	}
 	var room [maxLevels]found
-	holds := l.covers(key, room[:0])
+	holds := l.covers(key, l.find(key), room[:0])
 	j := l.judge(key, holds, now)
 	v.Score, v.Kind, v.Local = j.brief.Score, j.brief.Kind, j.brief.Local
 	v.Band = reputation.BandOf(v.Score)
