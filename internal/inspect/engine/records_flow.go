@@ -208,6 +208,10 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 	if f.Proto == 1 || f.Proto == 58 {
 		o.Uint("icmp_type", uint64(f.ClientPort))
 		o.Uint("icmp_code", uint64(f.ServerPort))
+		if kind, ok := flow.ICMPAnswer(f.Proto, uint8(f.ClientPort)); ok && f.Packets[packet.ToClient] > 0 {
+			o.Uint("response_icmp_type", uint64(kind))
+			o.Uint("response_icmp_code", 0)
+		}
 	}
 	r.application(f)
 	o.BeginObject("flow")
@@ -296,7 +300,11 @@ var tcpStates = [...]string{"none", "syn_sent", "syn_recv", "established", "fin_
 func (r *Records) tcp(f *flow.Flow) {
 	o := &r.o
 	o.BeginObject("tcp")
-	for i, flags := range [3]uint8{f.TCPSeen[0] | f.TCPSeen[1], f.TCPSeen[0], f.TCPSeen[1]} {
+	seen := f.TCPSeen
+	if f.TCPState == flow.TCPNone {
+		seen = [2]uint8{} // no session was followed
+	}
+	for i, flags := range [3]uint8{seen[0] | seen[1], seen[0], seen[1]} {
 		b := [2]byte{"0123456789abcdef"[flags>>4], "0123456789abcdef"[flags&15]}
 		o.Text([...]string{"tcp_flags", "tcp_flags_ts", "tcp_flags_tc"}[i], b[:])
 	}
@@ -304,7 +312,7 @@ func (r *Records) tcp(f *flow.Flow) {
 		o.End()
 		return
 	}
-	all := f.TCPSeen[0] | f.TCPSeen[1]
+	all := seen[0] | seen[1]
 	for i, name := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"} {
 		if all&(1<<i) != 0 {
 			o.Bool(name, true)

@@ -34,6 +34,25 @@ func TestCommunity(t *testing.T) {
 	}
 }
 
+// TestFlowRecord checks what a flow without a TCP session and one of ICMP show.
+func TestFlowRecord(t *testing.T) {
+	for _, c := range []struct {
+		f    flow.Flow
+		want string
+	}{
+		{flow.Flow{Proto: 6, TCPSeen: [2]uint8{0x18, 0x10}}, `"tcp":{"tcp_flags":"00","tcp_flags_ts":"00","tcp_flags_tc":"00"}`},
+		{flow.Flow{Proto: 6, TCPSeen: [2]uint8{0x18, 0x10}, TCPState: flow.TCPClosed}, `"tcp_flags":"18"`},
+		{flow.Flow{Proto: 58, ClientPort: 128, Packets: [2]uint64{1, 1}}, `"icmp_type":128,"icmp_code":0,"response_icmp_type":129,"response_icmp_code":0`},
+		{flow.Flow{Proto: 58, ClientPort: 128, Packets: [2]uint64{1, 0}}, `"icmp_code":0,"flow":`},
+	} {
+		var out bytes.Buffer
+		NewRecords(&out, RecordOptions{}).FlowEnd(&c.f, flow.ReasonShutdown, 0)
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s lacks %s", out.String(), c.want)
+		}
+	}
+}
+
 // TestAlertRecord checks what an alert carries with every option.
 func TestAlertRecord(t *testing.T) {
 	var out bytes.Buffer

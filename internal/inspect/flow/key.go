@@ -69,6 +69,16 @@ func (t *Table) keyOf(p *packet.Packet, k *key) bool {
 // answered by another type.
 const noCounterpart = 0x100
 
+// ICMPAnswer is the type of the messages that answer those of a type (RFC 792,
+// RFC 4443), false when there is none. proto is 1 or 58.
+func ICMPAnswer(proto, kind uint8) (answer uint8, ok bool) {
+	n := counterpart4(kind)
+	if proto == protoICMPv6 {
+		n = counterpart6(kind)
+	}
+	return uint8(n), n != noCounterpart
+}
+
 func counterpart4(kind uint8) uint32 {
 	switch kind {
 	case 0, 8:

@@ -102,7 +102,8 @@ func TestTunnels(t *testing.T) {
 		d.Decode(&p, packet.LinkEthernet, frame, 0, 1)
 		got := &p
 		if d.Next(&p, &q) {
-			if q.Source != packet.SourceTunnel || q.Depth != 1 {
+			within := map[string]packet.Carrier{"gre": packet.WithinGRE, "6in4": packet.WithinIPv4, "vxlan": packet.WithinVXLAN, "geneve": packet.WithinGeneve, "teredo": packet.WithinTeredo}
+			if q.Source != packet.SourceTunnel || q.Depth != 1 || q.Within != within[name] {
 				t.Errorf("%s: %+v", name, q)
 			}
 			got = &q

@@ -230,5 +230,17 @@ func (b *builder) frame(name, value syntax.Token) error {
 		b.onlyRaw, b.onlyRawAt = inStream, value
 		return b.sticky(&use{kind: usePayload, at: name})
 	}
+	if names := b.frameNames(); !slices.Contains(names, frame) {
+		return fail(value, "no parser marks the frame %q", didYouMean(frame, names), text)
+	}
 	return b.sticky(&use{kind: useFrame, frame: b.c.intern(frame), at: name})
+}
+
+// frameNames are the frames of the rule's protocols.
+func (b *builder) frameNames() []string {
+	var names []string
+	for _, id := range b.c.appsIn(b.appsHere) {
+		names = append(names, protocol.FrameNames(id)...)
+	}
+	return names
 }

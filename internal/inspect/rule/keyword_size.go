@@ -20,6 +20,9 @@ func (k *sizeCheck) holds(in *Inspector, c *Context) bool {
 }
 
 func (b *builder) dsize(_, value syntax.Token) error {
+	if b.sawDsize {
+		return fail(value, "a second dsize", "write one: dsize:LOW<>HIGH")
+	}
 	t, err := number.Parse(value.Text, 16, nil)
 	if err != nil {
 		return fail(value, "dsize: %s", "", err.Error())
