@@ -115,6 +115,8 @@ func documents() []example {
 			want: []string{"domain *.duckdns.org known (N)", "domain duckdns.org benign (N)"}},
 		{name: "warninglist string", format: "warninglist", text: `{"description":"d","list":["da39a3ee5e6b4b0d3255bfef95601890afd80709","3::"],"matching_attributes":["sha1","filename|sha1","x509-fingerprint-sha1"],"type":"string","name":"C"}`,
 			want: []string{"certificate da39a3ee5e6b4b0d3255bfef95601890afd80709 benign (C)", "file da39a3ee5e6b4b0d3255bfef95601890afd80709 benign (C)", "2: not the fingerprint of a certificate"}},
+		{name: "warninglist of a cloud", format: "warninglist", text: `{"description":"d","list":["20.0.0.0/11","20.40.0.1/32","10.0.0.0/8","2a01:4180::/32"],"type":"cidr","name":"C"}`,
+			want: []string{"ip 20.0.0.0/11 known (C)", "ip 20.40.0.1 known (C)", "ip 10.0.0.0/8 benign (C)", "ip 2a01:4180::/32 known (C)"}},
 		{name: "warninglist substring", format: "warninglist", text: `{"description":"d","list":["mail.example.com","@x.example","evil"],"type":"substring","name":"S"}`,
 			want: []string{"domain *.mail.example.com benign (S)", "domain *.x.example benign (S)", "3: part of a text, not an object"}},
 		{name: "warninglist regex", format: "warninglist", text: `{"description":"d","list":["/x/"],"type":"regex","name":"R"}`, want: []string{"1: a pattern, not an object"}},

@@ -21,10 +21,12 @@ type warninglist struct {
 	list                 []string
 	at                   int
 	loaded               bool
+	large                bool // prefixes of networks with many hosts, of no told category
 }
 
 // openWarninglist reads one list.json. Entries are benign, or known when the
-// list's category is "known"; without a category the source's kind counts.
+// list's category is "known". Without a category the source's kind counts, and if
+// that is not told either, the prefixes of large networks are known.
 func openWarninglist(r io.Reader, o *Options) (Reader, error) {
 	w := &warninglist{}
 	return &entryReader{o: o, next: func(e *entryReader, c *reputation.Claim) error {
@@ -75,6 +77,7 @@ func (w *warninglist) load(d *json.Decoder, o *Options) error {
 	case w.category != "" || !o.told || o.Source.Kind > reputation.KindKnown:
 		o.Source.Kind = reputation.KindBenign
 	}
+	w.large = w.kind == "cidr" && w.category == "" && !o.told && isLarge(w.list)
 	if o.Name == "" {
 		o.Name = note(w.name)
 	}
@@ -119,7 +122,9 @@ func (w *warninglist) next(e *entryReader, c *reputation.Claim) (err error) {
 	e.entry, e.text = w.at, s
 	switch w.kind {
 	case "cidr":
-		c.Object, err = address([]byte(s))
+		if c.Object, err = address([]byte(s)); err == nil && w.large {
+			ofNetwork(c)
+		}
 	case "hostname":
 		c.Object, err = hostOrURL(s)
 		c.Object = canon.Widen(c.Object)
