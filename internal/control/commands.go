@@ -39,6 +39,24 @@ func serveCommand(version string) *cobra.Command {
 	return c
 }
 
+// ReputationCommands gives the commands of `masugata reputation` that need no
+// running control plane.
+func ReputationCommands(version string) []*cobra.Command {
+	var path string
+	var sets []string
+	c := &cobra.Command{Use: "serve", Short: "Run the reputation service alone, without a control plane", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := Load(path, sets)
+			if err != nil {
+				return err
+			}
+			return RunReputation(cmd.Context(), cfg, version, newLog(cmd.ErrOrStderr(), &cfg))
+		}}
+	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (default: none, all defaults)")
+	c.Flags().StringArrayVar(&sets, "set", nil, "replace one value: KEY=VALUE, such as console.listen=127.0.0.1:7081")
+	return []*cobra.Command{c}
+}
+
 func configCommand() *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Print or check configurations"}
 	c.AddCommand(&cobra.Command{Use: "sample", Short: "Print every key with its default and what it means", Args: cobra.NoArgs,

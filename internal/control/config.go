@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/configfile"
+	"github.com/masugata/masugata/internal/control/reputation"
 )
 
 // Sample is the commented configuration file of the control plane.
@@ -47,7 +48,8 @@ type Config struct {
 	Agents struct {
 		Rules []string `yaml:"rules"`
 	} `yaml:"agents"`
-	Log struct {
+	Reputation reputation.Config `yaml:"reputation"`
+	Log        struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
 	} `yaml:"log"`
@@ -66,6 +68,7 @@ func Default() Config {
 	c.Incidents.EndAfter = 12 * time.Second
 	c.Incidents.RetireAfter = 30 * time.Second
 	c.Agents.Rules = []string{}
+	c.Reputation = reputation.Default()
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -110,6 +113,7 @@ func (c *Config) check(f *configfile.File) {
 		_, err := filepath.Match(pattern, "")
 		f.Check(err == nil && filepath.IsAbs(pattern), "agents.rules", "%q: want the absolute path of a file, or of several with * ? [", pattern)
 	}
+	c.Reputation.Check(f, "reputation")
 	f.Check(c.Log.Level == "debug" || c.Log.Level == "info" || c.Log.Level == "warn" || c.Log.Level == "error",
 		"log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q is not one of text, json", c.Log.Format)

@@ -21,6 +21,7 @@ import (
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/console/web"
 	"github.com/masugata/masugata/internal/control/ingest"
+	"github.com/masugata/masugata/internal/control/reputation"
 	"github.com/masugata/masugata/internal/decide/correlate"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/server"
@@ -36,22 +37,23 @@ type plane struct {
 	version string
 	log     *slog.Logger
 
-	state    *state.Store
-	events   event.Store
-	bus      *bus.Bus
-	ca       *identity.CA
-	live     *rest.Live
-	sets     *setBook
-	rules    *agentRules
-	desk     *desk
-	register *register
-	own      *ownEvents
-	pipes    []*ingest.Pipeline
-	link     *server.Server
-	console  http.Handler
-	setup    string // token of the first sign-up
-	rate     rate
-	coverage coverage
+	state      *state.Store
+	events     event.Store
+	bus        *bus.Bus
+	ca         *identity.CA
+	live       *rest.Live
+	sets       *setBook
+	rules      *agentRules
+	desk       *desk
+	register   *register
+	own        *ownEvents
+	pipes      []*ingest.Pipeline
+	link       *server.Server
+	console    http.Handler
+	reputation *reputation.Service // nil: switched off
+	setup      string              // token of the first sign-up
+	rate       rate
+	coverage   coverage
 }
 
 // open opens the stores and wires everything; nothing runs yet.
@@ -75,6 +77,11 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 	}
 	if err := p.openLink(); err != nil {
 		return nil, err
+	}
+	if cfg.Reputation.Enabled {
+		if p.reputation, err = reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.openConsole(); err != nil {
 		return nil, err
@@ -187,8 +194,9 @@ func (p *plane) openConsole() (err error) {
 		People: people{p.state, p.setupFile()}, Tokens: p.state, Sessions: p.state, Audit: p.state, Inventory: p.state, Enrolment: p.state, Cases: p.state,
 		Events:  &searcher{store: p.events, devices: p.state, now: time.Now},
 		Actions: p.desk, Incidents: p.desk, Parts: partDesk{p.state, p.link},
-		Policy: &policyDesk{store: p.state, desk: p.desk, now: time.Now},
-		Live:   p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
+		Policy:     &policyDesk{store: p.state, desk: p.desk, now: time.Now},
+		Reputation: p.consoleReputation(),
+		Live:       p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
 		EventRate: p.rate.now, Healthy: p.healthy, Status: p.status, Coverage: p.coverage.list, OnLoginFailed: p.own.loginFailed,
 		Metrics: metrics, Dashboard: web.Handler(), Log: p.log,
 	})

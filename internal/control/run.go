@@ -81,6 +81,9 @@ func (p *plane) serve(ctx context.Context, linkLn, consoleLn net.Listener) error
 	drain.Go(func() error { p.desk.run(inner); return nil })
 	drain.Go(func() error { p.register.run(inner); return nil })
 	g.Go(func() error { p.upkeep(ctx); return nil })
+	if p.reputation != nil {
+		serveReputation(ctx, g, p.reputation)
+	}
 	g.Go(func() error { return p.link.Serve(ctx, linkLn) })
 	g.Go(func() error { return p.serveConsole(ctx, consoleLn) })
 	err := g.Wait()

@@ -98,12 +98,19 @@ type ReputationFeed struct {
 	Refused  int                 `json:"refused"`
 	Added    int                 `json:"added" doc:"by the last copy"`
 	Removed  int                 `json:"removed"`
-	Overlap  int                 `json:"overlap" doc:"entries that another source has too"`
+	Overlap  int                 `json:"overlap" doc:"entries that another owner has too"`
+	Overlaps []ReputationOverlap `json:"overlaps" doc:"whom most entries are shared with"`
 	Hits     uint64              `json:"hits" doc:"explained objects that the feed spoke of, since the start"`
 	Tried    time.Time           `json:"tried,omitzero"`
 	Good     time.Time           `json:"good,omitzero" doc:"when the copy in force was fetched"`
 	Next     time.Time           `json:"next,omitzero"`
 	Refusals []ReputationRefusal `json:"refusals" doc:"the first refused entries of the last copy"`
+}
+
+// ReputationOverlap says how many entries a feed shares with another source.
+type ReputationOverlap struct {
+	Source  string `json:"source"`
+	Entries int    `json:"entries"`
 }
 
 // ReputationRefusal is an entry of a feed that was not taken.

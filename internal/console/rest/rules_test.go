@@ -30,7 +30,7 @@ var leastOf = map[string]model.Access{
 	"get-policy": model.AccessViewer, "set-policy": model.AccessAdmin, "dry-run-policy": model.AccessOperator,
 	"list-users": model.AccessAdmin, "create-user": model.AccessAdmin, "delete-user": model.AccessAdmin,
 	"list-tokens": model.AccessViewer, "create-token": model.AccessViewer, "delete-token": model.AccessViewer,
-	"list-audit": model.AccessAdmin,
+	"list-audit":         model.AccessAdmin,
 	"reputation-summary": model.AccessViewer, "lookup-reputation": model.AccessViewer, "explain-reputation": model.AccessViewer,
 	"lookup-reputations": model.AccessViewer, "reputation-hashes": model.AccessViewer, "batch-reputation": model.AccessViewer,
 	"list-feeds": model.AccessViewer, "fetch-feed": model.AccessOperator, "release-feed": model.AccessAdmin,

@@ -1,0 +1,87 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/masugata/masugata/internal/model"
+)
+
+// ReputationConfig is what the API of a reputation service without a control
+// plane needs.
+type ReputationConfig struct {
+	Reputation Reputation
+	Secure     bool // served over TLS
+	// CheckToken says for whom an API token acts; model.ErrLogin when for nobody.
+	CheckToken func(ctx context.Context, text string) (model.APIToken, error)
+	Metrics    *prometheus.Registry
+	Log        *slog.Logger
+	Now        func() time.Time
+}
+
+// NewReputation builds the handler of a reputation service that runs alone: the
+// operations under /api/v1/reputation, with API tokens only. Changes go to the
+// log instead of an audit trail.
+func NewReputation(c ReputationConfig) (http.Handler, error) {
+	s := &server{Config: Config{Reputation: c.Reputation, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
+		Metrics: c.Metrics, Log: c.Log, Now: c.Now, Healthy: func(context.Context) error { return nil }}, strangers: allowance{most: strangersPerMinute}}
+	var err error
+	if s.metrics, err = newMetrics(c.Metrics, NewLive()); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	s.api = humago.New(mux, apiConfig())
+	s.api.UseMiddleware(s.guard)
+	s.registerReputation()
+	finishSchemas(s.api.OpenAPI())
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
+	mux.HandleFunc("/", s.noSuchPath)
+	return s.secured(withAddress(http.NewCrossOriginProtection().Handler(mux))), nil
+}
+
+// onlyTokens checks tokens and keeps none.
+type onlyTokens struct {
+	check func(ctx context.Context, text string) (model.APIToken, error)
+}
+
+var errOneToken = errors.New("this service has one token, in a file of its data folder")
+
+// CheckAPIToken implements Tokens.
+func (o onlyTokens) CheckAPIToken(ctx context.Context, text string) (model.APIToken, error) {
+	return o.check(ctx, text)
+}
+
+// CreateAPIToken implements Tokens.
+func (onlyTokens) CreateAPIToken(context.Context, model.APIToken) (string, model.APIToken, error) {
+	return "", model.APIToken{}, errOneToken
+}
+
+// APITokens implements Tokens.
+func (onlyTokens) APITokens(context.Context, string) ([]model.APIToken, error) {
+	return nil, errOneToken
+}
+
+// DeleteAPIToken implements Tokens.
+func (onlyTokens) DeleteAPIToken(context.Context, model.ID) error { return errOneToken }
+
+// loggedAudit writes what people change to the log.
+type loggedAudit struct{ log *slog.Logger }
+
+// AppendAudit implements Audit.
+func (l loggedAudit) AppendAudit(_ context.Context, e model.AuditEntry) (model.AuditEntry, error) {
+	l.log.Info("changed by hand", "actor", e.Actor, "operation", e.Operation, "object", e.Object, "detail", e.Detail, "address", e.Address)
+	return e, nil
+}
+
+// Audit implements Audit.
+func (loggedAudit) Audit(context.Context, model.Page) ([]model.AuditEntry, string, error) {
+	return nil, "", nil
+}

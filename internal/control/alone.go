@@ -1,0 +1,107 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation"
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// reputationFolder is where the reputation service keeps its copies.
+const reputationFolder = "reputation"
+
+// RunReputation serves the reputation service alone, at console.listen and
+// reputation.dns.listen, until ctx ends. One token, made at the first start,
+// opens its API: admin.token in the data folder.
+func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
+	unlock, err := lockData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	service, err := reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now)
+	if err != nil {
+		return err
+	}
+	token, err := oneToken(filepath.Join(cfg.Data, "admin.token"))
+	if err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Secure: !cfg.Console.Plain, CheckToken: token.check,
+		Metrics: metrics, Log: log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", cfg.Console.Listen)
+	if err != nil {
+		return fmt.Errorf("console.listen: %w", err)
+	}
+	p := &plane{cfg: cfg, version: version, log: log, console: handler}
+	log.Info("reputation service serves", "console", p.consoleURL(ln.Addr().String()), "data", cfg.Data, "version", version)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.serveConsole(ctx, ln) })
+	serveReputation(ctx, g, service)
+	return g.Wait()
+}
+
+// serveReputation runs the service's own work and its DNS.
+func serveReputation(ctx context.Context, g *errgroup.Group, service *reputation.Service) {
+	g.Go(func() error { service.Run(ctx); return nil })
+	g.Go(func() error { return service.ServeDNS(ctx) })
+}
+
+// fileToken is the one token of a service that runs alone.
+type fileToken struct{ text string }
+
+// oneToken reads the token's file, or makes it.
+func oneToken(path string) (*fileToken, error) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		if text := strings.TrimSpace(string(b)); len(text) >= 32 {
+			return &fileToken{text}, nil
+		}
+		return nil, fmt.Errorf("%s holds no token; remove it to have one made", path)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var secret [24]byte
+	_, _ = rand.Read(secret[:]) // never fails, see crypto/rand
+	t := &fileToken{"mgp_" + hex.EncodeToString(secret[:])}
+	return t, identity.WriteFile(path, []byte(t.text+"\n"))
+}
+
+func (t *fileToken) check(_ context.Context, text string) (model.APIToken, error) {
+	if subtle.ConstantTimeCompare([]byte(text), []byte(t.text)) != 1 {
+		return model.APIToken{}, model.ErrLogin
+	}
+	return model.APIToken{Name: "local administrator", Access: model.AccessAdmin}, nil
+}
+
+// consoleReputation is the service as the console knows it: nothing when it is
+// switched off.
+func (p *plane) consoleReputation() rest.Reputation {
+	if p.reputation == nil {
+		return nil
+	}
+	return p.reputation
+}

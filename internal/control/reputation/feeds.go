@@ -1,0 +1,266 @@
+package reputation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/masugata/masugata/internal/console/rest"
+)
+
+// restore imports the last good copies, so that what was known before a restart
+// is known again without the network.
+func (s *Service) restore(ctx context.Context) {
+	for _, fs := range s.list() {
+		if ctx.Err() != nil {
+			return
+		}
+		s.work.Lock()
+		if err := s.reimport(ctx, fs); err != nil && !errors.Is(err, os.ErrNotExist) {
+			s.log.Error("the last copy of a feed cannot be read; it is fetched anew", "feed", fs.Name, "error", err)
+			s.dir.remove(fs.Name, copyGood)
+			if fs.upload {
+				s.show(fs, func(v *feedView) { v.State, v.Problem = stateFailing, err.Error() })
+			}
+		}
+		if held := s.dir.fetched(fs.Name, copyHeld); held.SHA256 != "" {
+			s.show(fs, func(v *feedView) { v.State, v.Problem = stateHeld, "held back before the last start" })
+		}
+		s.work.Unlock()
+	}
+	if err := s.rebuild(); err != nil {
+		s.log.Error("reputation index", "error", err)
+	}
+}
+
+// reimport takes in the good copy of a feed. The caller holds work.
+func (s *Service) reimport(ctx context.Context, fs *feedState) error {
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(fs.Name, copyGood))
+	if err != nil {
+		return err
+	}
+	in.commit()
+	fs.imported = s.now()
+	s.took(fs, in, s.dir.fetched(fs.Name, copyGood).Time)
+	return nil
+}
+
+// took shows a copy that is in force now.
+func (s *Service) took(fs *feedState, in *intake, good time.Time) {
+	s.show(fs, func(v *feedView) {
+		v.State, v.Problem, v.Good = stateOK, "", good.UTC()
+		v.count(&in.taken)
+	})
+	s.notice()
+}
+
+// show changes what is told of a feed.
+func (s *Service) show(fs *feedState, change func(*feedView)) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	v := feedView{&fs.view}
+	change(&v)
+}
+
+// schedule fetches each feed when its time has come.
+func (s *Service) schedule(ctx context.Context) {
+	for {
+		next := s.now().Add(time.Hour)
+		for _, fs := range s.list() {
+			if fs.upload {
+				continue
+			}
+			s.state.Lock()
+			due := fs.view.Next
+			s.state.Unlock()
+			if !due.After(s.now()) {
+				if _, err := s.FetchFeed(ctx, fs.Name); err != nil && ctx.Err() == nil {
+					s.log.Warn("feed not taken; what it said before holds", "feed", fs.Name, "error", err)
+				}
+				s.state.Lock()
+				due = fs.view.Next
+				s.state.Unlock()
+			}
+			if due.Before(next) {
+				next = due
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-time.After(max(next.Sub(s.now()), time.Second)):
+		}
+	}
+}
+
+// after says when a feed is fetched again: its interval, up to a tenth less or
+// more so that not all ask at once, sooner after a failure.
+func (fs *feedState) after() time.Duration {
+	d := fs.Interval
+	if fs.failures > 0 {
+		d = min(d, time.Minute<<min(fs.failures, 8))
+	}
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// reimportAfter is how old an import gets before an unchanged feed is taken in
+// again: what it still lists is as fresh as what it lists newly.
+const reimportAfter = 12 * time.Hour
+
+// FetchFeed implements the console's ReputationFeeds. The error says why the
+// feed was not taken; it is in the feed's state too.
+func (s *Service) FetchFeed(ctx context.Context, name string) (rest.ReputationFeed, error) {
+	fs, err := s.feed(name)
+	if err != nil {
+		return rest.ReputationFeed{}, err
+	}
+	if fs.upload {
+		return rest.ReputationFeed{}, fmt.Errorf("feed %q was uploaded; upload it again to change it: %w", name, errInvalid)
+	}
+	s.work.Lock()
+	defer s.work.Unlock()
+	err = s.fetch(ctx, fs)
+	if err != nil && ctx.Err() == nil {
+		fs.failures++
+	} else {
+		fs.failures = 0
+	}
+	now := s.now().UTC()
+	s.show(fs, func(v *feedView) {
+		v.Tried, v.Next = now, now.Add(fs.after())
+		if err != nil && v.State != stateHeld {
+			v.State, v.Problem = stateFailing, plainError(err)
+		}
+	})
+	if err != nil {
+		return rest.ReputationFeed{}, fmt.Errorf("feed %q: %s: %w", name, plainError(err), errInvalid)
+	}
+	return s.view(fs), nil
+}
+
+// plainError leaves the address out of an error of the HTTP client: it may
+// hold a key.
+func plainError(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return err.Error()
+}
+
+// fetch gets a feed and applies it or holds it back. The caller holds work.
+func (s *Service) fetch(ctx context.Context, fs *feedState) error {
+	last := s.dir.fetched(fs.Name, copyGood)
+	got, err := get(ctx, s.client, &fs.Feed, last, s.dir.copy(fs.Name, copyNew), s.now().UTC())
+	defer s.dir.remove(fs.Name, copyNew)
+	if errors.Is(err, errUnchanged) {
+		s.dir.remove(fs.Name, copyHeld) // it is again what it was
+		if s.now().Sub(fs.imported) > reimportAfter {
+			return s.reimport(ctx, fs)
+		}
+		s.show(fs, func(v *feedView) { v.State, v.Problem = stateOK, "" })
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.apply(ctx, fs, got)
+}
+
+// apply imports the newly fetched copy, or holds it back. The caller holds
+// work.
+func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(fs.Name, copyNew))
+	if err != nil {
+		return err
+	}
+	if why := s.cfg.Hold.suspect(&fs.Feed, &in.taken); why != "" {
+		in.abort()
+		s.log.Warn("feed held back; what it said before holds", "feed", fs.Name, "reason", why)
+		s.show(fs, func(v *feedView) {
+			v.State, v.Problem = stateHeld, why
+			v.Read, v.Refused, v.Refusals = in.taken.read, in.taken.refused, in.taken.refusals
+		})
+		return s.dir.keep(fs.Name, copyNew, copyHeld, got)
+	}
+	if err := s.dir.keep(fs.Name, copyNew, copyGood, got); err != nil {
+		in.abort()
+		return err
+	}
+	s.dir.remove(fs.Name, copyHeld)
+	in.commit()
+	fs.imported = s.now()
+	s.took(fs, in, got.Time)
+	s.log.Info("feed taken", "feed", fs.Name, "entries", in.taken.change.After, "added", in.taken.change.Added,
+		"removed", in.taken.change.Removed, "refused", in.taken.refused)
+	return nil
+}
+
+// ReleaseFeed implements the console's ReputationFeeds.
+func (s *Service) ReleaseFeed(ctx context.Context, name string) (rest.ReputationFeed, error) {
+	fs, err := s.feed(name)
+	if err != nil {
+		return rest.ReputationFeed{}, err
+	}
+	s.work.Lock()
+	defer s.work.Unlock()
+	held := s.dir.fetched(name, copyHeld)
+	if held.SHA256 == "" {
+		return rest.ReputationFeed{}, fmt.Errorf("feed %q: nothing of it is held back: %w", name, errConflict)
+	}
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(name, copyHeld))
+	if err != nil {
+		return rest.ReputationFeed{}, err
+	}
+	if err := s.dir.keep(name, copyHeld, copyGood, held); err != nil {
+		in.abort()
+		return rest.ReputationFeed{}, err
+	}
+	s.dir.remove(name, copyHeld)
+	in.commit()
+	fs.imported = s.now()
+	s.took(fs, in, held.Time)
+	return s.view(fs), nil
+}
+
+// shownOverlaps is how many other sources are named that a feed shares entries
+// with.
+const shownOverlaps = 10
+
+// Feeds implements the console's ReputationFeeds.
+func (s *Service) Feeds() []rest.ReputationFeed {
+	all := s.list()
+	slices.SortFunc(all, func(a, b *feedState) int { return cmp.Compare(a.Name, b.Name) })
+	stats := s.table.Load().sources
+	out := make([]rest.ReputationFeed, 0, len(all))
+	for _, fs := range all {
+		s.state.Lock()
+		v := fs.view
+		s.state.Unlock()
+		v.Refusals, v.Overlaps = slices.Clone(v.Refusals), []rest.ReputationOverlap{}
+		if st, ok := stats[fs.Name]; ok {
+			v.Overlap = st.Shared
+			for _, o := range st.Overlaps[:min(len(st.Overlaps), shownOverlaps)] {
+				v.Overlaps = append(v.Overlaps, rest.ReputationOverlap{Source: o.Source, Entries: o.Entries})
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func (s *Service) view(fs *feedState) rest.ReputationFeed {
+	for _, v := range s.Feeds() {
+		if v.Name == fs.Name {
+			return v
+		}
+	}
+	return rest.ReputationFeed{}
+}

@@ -1,0 +1,215 @@
+package reputation
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// errUnchanged says that a feed is what it was when it was last fetched.
+var errUnchanged = errors.New("unchanged")
+
+// maxFeedFiles is how many files one feed may have.
+const maxFeedFiles = 50_000
+
+// fetchTime bounds one fetch.
+const fetchTime = 5 * time.Minute
+
+// fetched is what is known of a copy of a feed.
+type fetched struct {
+	ETag     string    `json:"etag,omitempty"`
+	Modified string    `json:"modified,omitempty"` // Last-Modified
+	SHA256   string    `json:"sha256"`
+	Time     time.Time `json:"time"`
+}
+
+// copyWriter writes a copy: a zip archive of the files of a feed, at most left
+// bytes in all.
+type copyWriter struct {
+	archive *zip.Writer
+	digest  interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	left, most int64
+}
+
+// get fetches a feed into a new file at path. It returns errUnchanged when the
+// feed is what last says.
+func get(ctx context.Context, client *http.Client, d *Feed, last fetched, path string, now time.Time) (fetched, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fetched{}, err
+	}
+	most := int64(d.MaxMB) << 20
+	w := &copyWriter{archive: zip.NewWriter(f), digest: sha256.New(), left: most, most: most}
+	got := fetched{Time: now}
+	if d.URL != "" {
+		err = w.download(ctx, client, d.URL, last, &got)
+	} else {
+		err = w.files(ctx, d.File)
+	}
+	if cerr := w.archive.Close(); err == nil {
+		err = cerr
+	}
+	if serr := f.Sync(); err == nil {
+		err = serr
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	got.SHA256 = hex.EncodeToString(w.digest.Sum(nil))
+	if err == nil && got.SHA256 == last.SHA256 {
+		err = errUnchanged
+	}
+	return got, err
+}
+
+func (w *copyWriter) files(ctx context.Context, pattern string) error {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return &os.PathError{Op: "open", Path: pattern, Err: os.ErrNotExist}
+	}
+	if len(names) > maxFeedFiles {
+		return fmt.Errorf("%d files match %s; at most %d are read", len(names), pattern, maxFeedFiles)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.file(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *copyWriter) file(name string) error {
+	st, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() { // a FIFO would be waited for without an end
+		if st.IsDir() {
+			return nil
+		}
+		return fmt.Errorf("%s is no ordinary file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return w.add(listName(name), f)
+}
+
+// listName is what a list in a file is called: the file's name without its
+// ending, or of the warninglists, which are all called list.json, its folder's.
+func listName(path string) string {
+	base := filepath.Base(path)
+	if base == "list.json" {
+		return filepath.Base(filepath.Dir(path))
+	}
+	return base
+}
+
+// add takes one file in; what is compressed with gzip is unpacked.
+func (w *copyWriter) add(name string, r io.Reader) error {
+	in := bufio.NewReader(r)
+	var from io.Reader = in
+	if head, _ := in.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
+		unpacked, err := gzip.NewReader(in)
+		if err != nil {
+			return fmt.Errorf("%s: gzip: %w", name, err)
+		}
+		from = unpacked
+	}
+	to, err := w.archive.Create(name)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.MultiWriter(to, w.digest), io.LimitReader(from, w.left+1))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if w.left -= n; w.left < 0 {
+		return fmt.Errorf("is larger than %d MB; raise max_mb if that is right", w.most>>20)
+	}
+	return nil
+}
+
+func (w *copyWriter) download(ctx context.Context, client *http.Client, from string, last fetched, got *fetched) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", "masugata-reputation")
+	if last.ETag != "" {
+		req.Header.Set("If-None-Match", last.ETag)
+	}
+	if last.Modified != "" {
+		req.Header.Set("If-Modified-Since", last.Modified)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	switch {
+	case res.StatusCode == http.StatusNotModified:
+		return errUnchanged
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s answered %s", req.URL.Host, res.Status)
+	case res.ContentLength > w.most:
+		return fmt.Errorf("is %d MB large, more than max_mb (%d)", res.ContentLength>>20, w.most>>20)
+	}
+	got.ETag, got.Modified = bounded(res.Header.Get("ETag")), bounded(res.Header.Get("Last-Modified"))
+	return w.add(urlName(from), res.Body)
+}
+
+func bounded(header string) string {
+	if len(header) > 256 {
+		return ""
+	}
+	return header
+}
+
+func urlName(from string) string {
+	u, err := url.Parse(from)
+	if err != nil || len(u.Path) < 2 {
+		return "feed"
+	}
+	return filepath.Base(u.Path)
+}
+
+// newClient fetches feeds: few redirects, never from https to http.
+func newClient() *http.Client {
+	return &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if len(via) >= 5 {
+			return errors.New("more than 5 redirects")
+		}
+		if req.URL.Scheme != "https" && via[0].URL.Scheme == "https" {
+			return errors.New("redirects from https to " + req.URL.Scheme)
+		}
+		return nil
+	}}
+}

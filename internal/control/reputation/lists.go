@@ -1,0 +1,156 @@
+package reputation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// entriesFile keeps the lists that people change at run time.
+const entriesFile = "entries.json"
+
+// maxListed bounds the operator's own lists.
+const maxListed = 100_000
+
+func (s *Service) loadLists() error {
+	var kept []rest.ReputationEntry
+	if err := s.dir.readJSON(entriesFile, &kept); err != nil {
+		return err
+	}
+	for _, e := range kept {
+		if o, err := canon.Guess(e.Object); err == nil {
+			e.Object = o.String()
+			s.entries[e.Object] = e
+		}
+	}
+	return s.applyLists(s.entries)
+}
+
+// applyLists hands the ledger the configured and the kept lists.
+func (s *Service) applyLists(entries map[string]rest.ReputationEntry) error {
+	lists := map[intel.SourceID][]intel.Claim{s.ids.own: nil, s.ids.allow: nil, s.ids.deny: nil}
+	add := func(id intel.SourceID, kind intel.Kind, text, note string) error {
+		o, err := canon.Guess(text)
+		if err != nil {
+			return err
+		}
+		lists[id] = append(lists[id], intel.Claim{Object: canon.Widen(o), Source: id, Kind: kind, Note: note})
+		return nil
+	}
+	for _, text := range s.cfg.Own {
+		if err := add(s.ids.own, intel.KindBenign, text, "your own"); err != nil {
+			return err
+		}
+	}
+	for _, text := range s.cfg.Allow {
+		if err := add(s.ids.allow, intel.KindBenign, text, "configuration"); err != nil {
+			return err
+		}
+	}
+	for _, text := range s.cfg.Deny {
+		if err := add(s.ids.deny, intel.KindSuspicious, text, "configuration"); err != nil {
+			return err
+		}
+	}
+	for _, e := range entries {
+		id, kind := s.ids.allow, intel.KindBenign
+		if e.List == "deny" {
+			id, kind = s.ids.deny, intel.KindSuspicious
+		}
+		if err := add(id, kind, e.Object, e.Note); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, claims := range lists {
+		imp, err := s.ledger.Import(id, s.seconds())
+		if err != nil {
+			return err
+		}
+		for i := range claims {
+			if err := imp.Add(&claims[i]); err != nil {
+				imp.Abort()
+				return err
+			}
+		}
+		imp.Commit()
+	}
+	return nil
+}
+
+// Entries implements the console's ReputationLists: the newest first.
+func (s *Service) Entries() []rest.ReputationEntry {
+	s.state.Lock()
+	out := slices.Collect(maps.Values(s.entries))
+	s.state.Unlock()
+	slices.SortFunc(out, func(a, b rest.ReputationEntry) int {
+		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(a.Object, b.Object))
+	})
+	return out
+}
+
+// SetEntry implements the console's ReputationLists: the entry holds when it
+// returns.
+func (s *Service) SetEntry(_ context.Context, e rest.ReputationEntry) (rest.ReputationEntry, error) {
+	o, err := canon.Guess(e.Object)
+	if err != nil {
+		return e, fmt.Errorf("%v: %w", err, errInvalid)
+	}
+	if e.List != "allow" && e.List != "deny" {
+		return e, fmt.Errorf("list %q: want allow or deny: %w", e.List, errInvalid)
+	}
+	e.Object = o.String()
+	return e, s.changeEntries(func(m map[string]rest.ReputationEntry) error {
+		if m[e.Object] = e; len(m) > maxListed {
+			return fmt.Errorf("there are %d entries; upload longer lists as feeds: %w", maxListed, errConflict)
+		}
+		return nil
+	})
+}
+
+// RemoveEntry implements the console's ReputationLists.
+func (s *Service) RemoveEntry(_ context.Context, object string) error {
+	o, err := canon.Guess(object)
+	if err != nil {
+		return fmt.Errorf("%v: %w", err, errInvalid)
+	}
+	return s.changeEntries(func(m map[string]rest.ReputationEntry) error {
+		if _, ok := m[o.String()]; !ok {
+			return fmt.Errorf("%s is on no list that can be changed here: %w", o, model.ErrNotFound)
+		}
+		delete(m, o.String())
+		return nil
+	})
+}
+
+// changeEntries changes the lists on disk, in the ledger and in the index.
+func (s *Service) changeEntries(change func(map[string]rest.ReputationEntry) error) error {
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.state.Lock()
+	next := maps.Clone(s.entries)
+	s.state.Unlock()
+	if err := change(next); err != nil {
+		return err
+	}
+	all := slices.Collect(maps.Values(next))
+	slices.SortFunc(all, func(a, b rest.ReputationEntry) int { return cmp.Compare(a.Object, b.Object) })
+	if err := s.dir.writeJSON(entriesFile, all); err != nil {
+		return err
+	}
+	if err := s.applyLists(next); err != nil {
+		return err
+	}
+	s.state.Lock()
+	s.entries = next
+	s.state.Unlock()
+	return s.rebuild()
+}

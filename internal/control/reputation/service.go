@@ -1,0 +1,275 @@
+package reputation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/index"
+	"github.com/masugata/masugata/internal/intel/reputation/ledger"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// ownPrefix begins the names of sources that are not feeds.
+const ownPrefix = "local-"
+
+// Service is the running reputation service. Its methods are safe for
+// concurrent use. Make it with Open.
+type Service struct {
+	cfg    Config
+	dir    folder
+	log    *slog.Logger
+	now    func() time.Time
+	client *http.Client
+
+	work   sync.Mutex   // held while something is fetched or imported: the ledger has one writer
+	mu     sync.RWMutex // guards ledger; taken after work
+	ledger *ledger.Ledger
+	ids    struct{ allow, deny, own intel.SourceID }
+
+	own *ownThings // the operator's
+
+	building sync.Mutex // held while an index is built
+	table    atomic.Pointer[table]
+	changed  chan struct{} // what is known has changed: a new index is due
+	told     []func()      // called after each new index
+
+	state   sync.Mutex // guards what follows
+	feeds   map[string]*feedState
+	entries map[string]rest.ReputationEntry // by canonical text
+	wake    chan struct{}                   // a feed was added
+
+	lookups, hits atomic.Uint64
+}
+
+// table is an index with what was counted when it was made.
+type table struct {
+	*index.Index
+	built          time.Time
+	serial         uint32
+	byType, byBand map[string]int
+	sources        map[string]ledger.SourceStats
+}
+
+// feedState is a feed and how it stands.
+type feedState struct {
+	Feed
+	upload bool
+	id     intel.SourceID
+	// Guarded by Service.work.
+	failures int
+	imported time.Time // when the ledger took the copy in force
+	// Guarded by Service.state.
+	view rest.ReputationFeed
+}
+
+// Open opens the folder and takes in the operator's lists; feeds come with Run.
+// now is the clock. Functions in told are called after each new index, from one
+// goroutine at a time.
+func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told ...func()) (*Service, error) {
+	d, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, dir: d, log: log, now: now, client: newClient(), told: told,
+		ledger:  ledger.New(ledger.Config{MaxObjects: cfg.MaxObjects, MaxBytes: cfg.MaxObjects * bytesPerObject}),
+		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		feeds: map[string]*feedState{}, entries: map[string]rest.ReputationEntry{}}
+	s.ids.own = s.ledger.Source(intel.Source{Name: ownPrefix + "own", Owner: "operator", Trust: 100, Kind: intel.KindBenign, Local: intel.LocalAllow})
+	s.ids.allow = s.ledger.Source(intel.Source{Name: ownPrefix + "allow", Owner: "operator", Trust: 100, Kind: intel.KindBenign, Local: intel.LocalAllow})
+	s.ids.deny = s.ledger.Source(intel.Source{Name: ownPrefix + "deny", Owner: "operator", Trust: 100, Kind: intel.KindSuspicious, Local: intel.LocalDeny})
+	if s.own, err = newOwnThings(cfg.Own); err != nil {
+		return nil, err
+	}
+	for i := range cfg.Feeds {
+		s.addFeed(cfg.Feeds[i], false)
+	}
+	if err := s.loadUploads(); err != nil {
+		return nil, err
+	}
+	if err := s.loadLists(); err != nil {
+		return nil, err
+	}
+	return s, s.rebuild()
+}
+
+// bytesPerObject bounds the ledger's memory by the objects that it may hold.
+const bytesPerObject = 160
+
+func (s *Service) addFeed(f Feed, upload bool) *feedState {
+	fs := &feedState{Feed: f, upload: upload}
+	src := f.source()
+	fs.id = s.ledger.Source(src)
+	place := cmp.Or(f.URL, f.File)
+	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: place, Licence: f.Licence,
+		Trust: uint8(f.Trust), Kind: src.Kind, State: stateWaiting, Interval: f.Interval.Seconds(), Refusals: []rest.ReputationRefusal{}}
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.feeds[f.Name] = fs
+	return fs
+}
+
+// How a feed stands.
+const (
+	stateWaiting = "waiting"
+	stateOK      = "ok"
+	stateFailing = "failing"
+	stateHeld    = "held"
+)
+
+// list gives the feeds, those that say what must not be listed first.
+func (s *Service) list() []*feedState {
+	s.state.Lock()
+	defer s.state.Unlock()
+	all := make([]*feedState, 0, len(s.feeds))
+	for _, fs := range s.feeds {
+		all = append(all, fs)
+	}
+	slices.SortFunc(all, func(a, b *feedState) int {
+		if a.speaksFor() != b.speaksFor() {
+			if a.speaksFor() {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	return all
+}
+
+func (s *Service) feed(name string) (*feedState, error) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	fs := s.feeds[name]
+	if fs == nil {
+		return nil, fmt.Errorf("feed %q: %w", name, model.ErrNotFound)
+	}
+	return fs, nil
+}
+
+// seconds is the time in the form of package reputation.
+func (s *Service) seconds() uint32 { return uint32(s.now().Unix()) }
+
+// Each gives every object that is known with what is known of it, until yield
+// says false. Imports wait meanwhile, so yield must not.
+func (s *Service) Each(yield func(intel.Object, intel.Brief) bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.ledger.Each(s.seconds(), yield)
+}
+
+// notice asks for a new index.
+func (s *Service) notice() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // one is due already
+	}
+}
+
+// rebuild makes a new index of what the ledger holds and swaps it in.
+func (s *Service) rebuild() error {
+	s.building.Lock()
+	defer s.building.Unlock()
+	old := s.table.Load()
+	t := &table{built: s.now().UTC(), serial: s.seconds(), byType: map[string]int{}, byBand: map[string]int{}}
+	hint := 0
+	if old != nil {
+		hint = old.Size()
+		t.serial = max(t.serial, old.serial+1)
+	}
+	var byType [intel.NumTypes]int
+	var byBand [intel.BandCertain + 1]int
+	b := index.NewBuilder(hint)
+	b.Prefixes = true
+	b.Seed = uint64(s.now().UnixNano())
+	var failed error
+	s.Each(func(o intel.Object, brief intel.Brief) bool {
+		if failed = b.Add(o, brief); failed != nil {
+			return false
+		}
+		byType[o.Type]++
+		byBand[intel.BandOf(brief.Score)]++
+		return true
+	})
+	if failed != nil {
+		return failed
+	}
+	s.mu.RLock()
+	stats := s.ledger.Stats()
+	s.mu.RUnlock()
+	t.sources = make(map[string]ledger.SourceStats, len(stats.Sources))
+	for _, one := range stats.Sources {
+		t.sources[one.Source.Name] = one
+	}
+	var err error
+	if t.Index, err = b.Build(); err != nil {
+		return err
+	}
+	for i, n := range byType {
+		if n > 0 {
+			t.byType[intel.Type(i).String()] = n
+		}
+	}
+	for i, n := range byBand {
+		t.byBand[intel.Band(i).String()] = n
+	}
+	s.table.Store(t)
+	for _, tell := range s.told {
+		tell()
+	}
+	return nil
+}
+
+const (
+	// settle is how long after an import others are waited for before a new
+	// index is made.
+	settle = time.Second
+	// decayEvery is how often scores that age are looked at without an import.
+	decayEvery = 10 * time.Minute
+	// expireEvery is how often what has ended is dropped.
+	expireEvery = time.Hour
+)
+
+// Run takes in the last good copies of the feeds, then fetches feeds on time
+// until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	s.restore(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { s.schedule(ctx) })
+	decay := time.NewTicker(decayEvery)
+	defer decay.Stop()
+	expire := time.NewTicker(expireEvery)
+	defer expire.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			done.Wait()
+			return
+		case <-expire.C:
+			s.work.Lock()
+			s.mu.Lock()
+			s.ledger.Expire(s.seconds())
+			s.mu.Unlock()
+			s.work.Unlock()
+			s.notice()
+			continue
+		case <-s.changed:
+			select {
+			case <-ctx.Done():
+			case <-time.After(settle):
+			}
+		case <-decay.C:
+		}
+		if err := s.rebuild(); err != nil {
+			s.log.Error("reputation index; the former one holds", "error", err)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package reputation
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// Errors that callers of the console are told as they read.
+var (
+	errInvalid  = model.ErrInvalid
+	errConflict = model.ErrConflict
+)
+
+// feedView is what is told of a feed.
+type feedView struct{ *rest.ReputationFeed }
+
+func (v *feedView) count(t *taken) {
+	v.Read, v.Refused, v.Refusals = t.read, t.refused, slices.Clone(t.refusals)
+	v.Added, v.Removed, v.Entries = t.change.Added, t.change.Removed, t.change.After
+	if v.Format == "" {
+		v.Format = t.format
+	}
+	if v.Refusals == nil {
+		v.Refusals = []rest.ReputationRefusal{}
+	}
+}
+
+// uploadsFile names what was uploaded; the contents are copies like those of
+// other feeds.
+const uploadsFile = "uploads.json"
+
+// maxUploads is how many uploaded feeds there may be.
+const maxUploads = 200
+
+func (s *Service) loadUploads() error {
+	var all []Feed
+	if err := s.dir.readJSON(uploadsFile, &all); err != nil {
+		return err
+	}
+	for _, f := range all {
+		if s.feeds[f.Name] != nil || !validName(f.Name) {
+			s.log.Warn("an uploaded feed has the name of a configured one and is left out", "feed", f.Name)
+			continue
+		}
+		s.addFeed(f, true)
+	}
+	return nil
+}
+
+func (s *Service) saveUploads() error {
+	all := []Feed{}
+	for _, fs := range s.list() {
+		if fs.upload {
+			all = append(all, fs.Feed)
+		}
+	}
+	return s.dir.writeJSON(uploadsFile, all)
+}
+
+// UploadFeed implements the console's ReputationFeeds.
+func (s *Service) UploadFeed(ctx context.Context, u rest.ReputationUpload, content []byte) (rest.ReputationFeed, error) {
+	f := Feed{Name: u.Name, Format: u.Format, Owner: u.Owner, Trust: int(u.Trust), Licence: u.Licence, Kind: u.Kind.String(),
+		File: "/", Interval: math.MaxInt64 / 4}
+	if problems := f.complete(); len(problems) > 0 {
+		return rest.ReputationFeed{}, fmt.Errorf("%s: %w", problems[0], errInvalid)
+	}
+	f.File, f.Interval = "", 0
+	s.work.Lock()
+	defer s.work.Unlock()
+	old, _ := s.feed(f.Name)
+	if old != nil && !old.upload {
+		return rest.ReputationFeed{}, fmt.Errorf("feed %q is in the configuration: %w", f.Name, errConflict)
+	}
+	uploads := 0
+	for _, fs := range s.list() {
+		if fs.upload {
+			uploads++
+		}
+	}
+	if old == nil && uploads >= maxUploads {
+		return rest.ReputationFeed{}, fmt.Errorf("there are %d uploaded feeds; remove some: %w", uploads, errConflict)
+	}
+	if err := s.writeUpload(f.Name, content); err != nil {
+		return rest.ReputationFeed{}, err
+	}
+	defer s.dir.remove(f.Name, copyNew)
+	s.mu.Lock()
+	fs := s.addFeed(f, true)
+	s.mu.Unlock()
+	sum := sha256.Sum256(content)
+	if err := s.apply(ctx, fs, fetched{SHA256: fmt.Sprintf("%x", sum), Time: s.now().UTC()}); err != nil {
+		if old == nil {
+			s.drop(f.Name)
+		}
+		return rest.ReputationFeed{}, fmt.Errorf("%v: %w", err, errInvalid)
+	}
+	if err := s.saveUploads(); err != nil {
+		return rest.ReputationFeed{}, err
+	}
+	return s.view(fs), s.rebuild()
+}
+
+func (s *Service) writeUpload(name string, content []byte) error {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Time{}})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return writeFile(s.dir.copy(name, copyNew), b.Bytes())
+}
+
+func (s *Service) drop(name string) {
+	s.state.Lock()
+	fs := s.feeds[name]
+	delete(s.feeds, name)
+	s.state.Unlock()
+	s.mu.Lock()
+	s.ledger.Forget(fs.id)
+	s.mu.Unlock()
+	s.dir.remove(name, copyGood)
+	s.dir.remove(name, copyHeld)
+}
+
+// RemoveFeed implements the console's ReputationFeeds.
+func (s *Service) RemoveFeed(_ context.Context, name string) error {
+	fs, err := s.feed(name)
+	if err != nil {
+		return err
+	}
+	if !fs.upload {
+		return fmt.Errorf("feed %q is in the configuration; remove it there: %w", name, errConflict)
+	}
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.drop(name)
+	if err := s.saveUploads(); err != nil {
+		return err
+	}
+	return s.rebuild()
+}
