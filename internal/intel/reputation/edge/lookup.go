@@ -1,0 +1,122 @@
+package edge
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+)
+
+// maxText is the longest text that a set takes; a longer one is in none.
+const maxText = 2048
+
+// Domain says what is said of a name or of a name above it for all below. Case
+// and a dot at the end do not matter; the name is in ASCII.
+func (s *Set) Domain(name string) Match {
+	var text [256]byte
+	name = strings.TrimSuffix(name, ".")
+	if len(name) == 0 || len(name) > 253 {
+		return Match{}
+	}
+	b := text[:copy(text[:], name)]
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	h := sip(s.k0, s.k1, b, sipWord, sipEnd)
+	m := s.find(h ^ space(reputation.TypeDomain, false))
+	for {
+		m = widen(m, s.find(h^space(reputation.TypeDomain, true)))
+		for len(b) > 0 && b[0] != '.' {
+			b = b[1:]
+		}
+		if len(b) < 2 || m.Tier.local() {
+			return m
+		}
+		b = b[1:]
+		h = sip(s.k0, s.k1, b, sipWord, sipEnd)
+	}
+}
+
+// widen joins a match with that of a wider entry.
+func widen(m, wide Match) Match {
+	switch t := over(m.Tier, wide.Tier); {
+	case t == m.Tier && t == wide.Tier:
+		m.Sure = m.Sure || wide.Sure
+		return m
+	case t == wide.Tier:
+		return wide
+	}
+	return m
+}
+
+// Expression says what is said of a host and a path as canon.Expressions gives
+// them: whole is set for the first, the URL itself.
+func (s *Set) Expression(host, path string, whole bool) Match {
+	var text [maxText]byte
+	if len(host)+len(path) > maxText {
+		return Match{}
+	}
+	n := copy(text[:], host)
+	n += copy(text[n:], path)
+	h := sip(s.k0, s.k1, text[:n], sipWord, sipEnd)
+	m := s.find(h ^ space(reputation.TypeURL, true))
+	if whole {
+		m = widen(s.find(h^space(reputation.TypeURL, false)), m)
+	}
+	return m
+}
+
+// File says what is said of a file by one of its hashes (MD5, SHA-1 or SHA-256
+// as bytes).
+func (s *Set) File(sum []byte) Match {
+	return s.find(sip(s.k0, s.k1, sum, sipWord, sipEnd) ^ space(reputation.TypeFile, false))
+}
+
+// Object says what is said of an object in canonical form, exactly or, of
+// addresses and names, by what covers it.
+func (s *Set) Object(o reputation.Object) Match {
+	switch o.Type {
+	case reputation.TypePrefix:
+		if o.Prefix.IsSingleIP() {
+			t := s.Address(o.Prefix.Addr())
+			return Match{t, t != TierNone}
+		}
+		return Match{}
+	case reputation.TypeDomain:
+		return s.Domain(o.Text)
+	}
+	h, ok := hashOf(s.k0, s.k1, o)
+	if !ok {
+		return Match{}
+	}
+	return s.find(h)
+}
+
+// hashOf is the hash of all but addresses; ok is false for what has no place
+// in a set.
+func hashOf(k0, k1 uint64, o reputation.Object) (h uint64, ok bool) {
+	text := o.Text
+	switch o.Type {
+	case reputation.TypeNone, reputation.TypePrefix:
+		return 0, false
+	case reputation.TypeFile, reputation.TypeCert:
+		var b [64]byte
+		n, err := hex.Decode(b[:], []byte(text[:min(len(text), 128)]))
+		if err != nil || n == 0 || len(text) > 128 {
+			return 0, false
+		}
+		return sip(k0, k1, b[:n], sipWord, sipEnd) ^ space(o.Type, false), true
+	case reputation.TypeASN:
+		text = o.String()
+	case reputation.TypeURL:
+		if _, after, found := strings.Cut(text, "://"); found {
+			text = after
+		}
+	}
+	if len(text) == 0 || len(text) > maxText {
+		return 0, false
+	}
+	return sip(k0, k1, text, sipWord, sipEnd) ^ space(o.Type, o.Below), true
+}

@@ -1,0 +1,217 @@
+package edge
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// family is what the numbers of a section are.
+type family uint8
+
+const (
+	family4    family = iota // first bits of IPv4 addresses
+	family6                  // first bits of IPv6 addresses
+	familyHash               // first bits of hashes
+	numFamilies
+)
+
+// section holds the entries of one family, tier and length, sorted, each once.
+// low is only there for more than 64 bits.
+type section struct {
+	family family
+	tier   Tier
+	bits   uint8
+	high   []uint64 // the first 64 bits, or as many as there are, as a number
+	low    []uint64 // the bits beyond
+}
+
+func (s *section) lowBits() uint  { return uint(max(s.bits, 64) - 64) }
+func (s *section) highBits() uint { return uint(min(s.bits, 64)) }
+
+func (s *section) key() [3]byte { return [3]byte{byte(s.family), byte(s.tier), s.bits} }
+
+func (s *section) compareKey(o *section) int {
+	a, b := s.key(), o.key()
+	return slices.Compare(a[:], b[:])
+}
+
+func (s *section) compare(i int, o *section, j int) int {
+	c := cmp.Compare(s.high[i], o.high[j])
+	if c == 0 && s.low != nil {
+		c = cmp.Compare(s.low[i], o.low[j])
+	}
+	return c
+}
+
+func (s *section) take(o *section, i int) {
+	s.high = append(s.high, o.high[i])
+	if o.low != nil {
+		s.low = append(s.low, o.low[i])
+	}
+}
+
+// gaps are the differences of the numbers; less one where they must differ.
+func (s *section) gaps() []uint64 {
+	out := make([]uint64, len(s.high))
+	before, step := uint64(0), s.step()
+	for i, v := range s.high {
+		out[i] = v - before
+		before = v + step
+	}
+	return out
+}
+
+func (s *section) step() uint64 {
+	if s.lowBits() > 0 {
+		return 0
+	}
+	return 1
+}
+
+// append writes the section: family and tier, bits, count, Rice parameter,
+// length, gaps with their low bits.
+func (s *section) append(b []byte) []byte {
+	b = append(b, byte(s.family)<<4|byte(s.tier), s.bits)
+	b = binary.AppendUvarint(b, uint64(len(s.high)))
+	gaps := s.gaps()
+	k := bestRice(gaps)
+	var w bitWriter
+	for i, g := range gaps {
+		w.rice(g, k)
+		if s.low != nil {
+			w.put(s.low[i], s.lowBits())
+		}
+	}
+	stream := w.end()
+	b = binary.AppendUvarint(append(b, byte(k)), uint64(len(stream)))
+	return append(b, stream...)
+}
+
+// readSection reads one section of at most most entries and gives what
+// follows it.
+func readSection(what string, b []byte, most int) (s section, rest []byte, err error) {
+	if len(b) < 2 {
+		return s, nil, refuse(what, Truncated, "it ends within a section's head")
+	}
+	s = section{family: family(b[0] >> 4), tier: Tier(b[0] & 15), bits: b[1]}
+	if !s.valid() {
+		return s, nil, refuse(what, Corrupt, "section of family %d, tier %d, %d bits", s.family, s.tier, s.bits)
+	}
+	n, k, stream, rest, err := readStream(what, b[2:], most)
+	if err != nil {
+		return s, nil, err
+	}
+	r := bitReader{b: stream}
+	s.high = make([]uint64, 0, n)
+	if s.lowBits() > 0 {
+		s.low = make([]uint64, 0, n)
+	}
+	next, end := uint64(0), ^uint64(0)>>(64-s.highBits())
+	for i := range n {
+		gap := r.rice(k)
+		v := next + gap
+		if v < next || v > end || i > 0 && next == 0 && s.low == nil {
+			return s, nil, refuse(what, Corrupt, "entry %d of a section is beyond its range", i)
+		}
+		s.high = append(s.high, v)
+		if s.low != nil {
+			s.low = append(s.low, r.take(s.lowBits()))
+			if i > 0 && s.compare(i-1, &s, i) >= 0 {
+				return s, nil, refuse(what, Corrupt, "entry %d of a section is not in order", i)
+			}
+		}
+		next = v + s.step()
+	}
+	if r.bad {
+		return s, nil, refuse(what, Corrupt, "a section has fewer than its %d entries", n)
+	}
+	return s, rest, nil
+}
+
+func (s *section) valid() bool {
+	if s.tier == TierNone || s.tier >= numTiers || s.family >= numFamilies || s.bits == 0 {
+		return false
+	}
+	return s.bits <= [numFamilies]uint8{32, 128, 32}[s.family] && (s.family != familyHash || s.bits >= 30)
+}
+
+// readStream reads count, Rice parameter and bits of a run of numbers.
+func readStream(what string, b []byte, most int) (n int, k uint, stream, rest []byte, err error) {
+	count, b, ok := uvarint(b)
+	if !ok || len(b) == 0 {
+		return 0, 0, nil, nil, refuse(what, Truncated, "it ends within a section's head")
+	}
+	k = uint(b[0])
+	size, b, ok := uvarint(b[1:])
+	switch {
+	case !ok || size > uint64(len(b)):
+		return 0, 0, nil, nil, refuse(what, Truncated, "a section of %d bytes, %d are left", size, len(b))
+	case k > 63 || count > size*8/(uint64(k)+1):
+		return 0, 0, nil, nil, refuse(what, Corrupt, "%d entries in %d bytes", count, size)
+	case count > uint64(max(most, 0)):
+		return 0, 0, nil, nil, refuse(what, TooBig, "more than %d entries", most)
+	}
+	return int(count), k, b[:size], b[size:], nil
+}
+
+func uvarint(b []byte) (uint64, []byte, bool) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, false
+	}
+	return v, b[n:], true
+}
+
+// content is a set as it is on the wire, decoded.
+type content struct {
+	Header
+	sections []section // sorted by key, none empty
+}
+
+// most is how many entries fit into a class at two bytes each, less than which
+// none takes.
+func (c Class) most() int { return c.Bytes() / 2 }
+
+func decode(payload []byte) (*content, error) {
+	h, sections, b, err := readHeader(payload)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{Header: h}
+	left := h.Class.most()
+	for range sections {
+		var s section
+		if s, b, err = readSection("set", b, left); err != nil {
+			return nil, err
+		}
+		if s.family == familyHash && s.bits != h.Class.hashBits() {
+			return nil, refuse("set", Corrupt, "hashes of %d bits, class %s has %d", s.bits, h.Class, h.Class.hashBits())
+		}
+		if n := len(c.sections); len(s.high) == 0 || n > 0 && c.sections[n-1].compareKey(&s) >= 0 {
+			return nil, refuse("set", Corrupt, "section %d is empty or not in order", n)
+		}
+		left -= len(s.high)
+		c.sections = append(c.sections, s)
+	}
+	if len(b) > 0 {
+		return nil, refuse("set", Corrupt, "%d bytes after the last section", len(b))
+	}
+	return c, nil
+}
+
+func (c *content) encode() []byte {
+	b := c.Header.append(nil, len(c.sections))
+	for i := range c.sections {
+		b = c.sections[i].append(b)
+	}
+	return seal(b)
+}
+
+func (c *content) section(s *section) *section {
+	i, ok := slices.BinarySearchFunc(c.sections, s, func(x section, s *section) int { return x.compareKey(s) })
+	if !ok {
+		return nil
+	}
+	return &c.sections[i]
+}

@@ -1,0 +1,218 @@
+package edge
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+)
+
+// Set is a set made ready for look-ups, which allocate nothing. It never
+// changes: safe for concurrent use, replaced as a whole.
+type Set struct {
+	header   Header
+	sum      [digestSize]byte
+	k0, k1   uint64
+	hashed   *filter // of all of hashes; nil: each list is asked
+	hashes   [numTiers]list
+	tails    [numTiers][]uint32 // in the order of hashes; nil without
+	singles  [numTiers]list     // IPv4 addresses
+	four     ranges4
+	six      ranges6
+	entries  int
+	hasTails bool
+}
+
+// Match is what a set says of a name, a URL or a file.
+type Match struct {
+	Tier Tier
+	// Sure is false when only 30 or 32 bits of the hash were compared: one foreign
+	// thing in 2^32 divided by the entries matches so (2^30 in large sets). Confirm it before it is
+	// stopped for good, or give the set its tails.
+	Sure bool
+}
+
+// Open makes a set ready. now is in seconds since 1970; held is the version in
+// force, 0 for none. What is truncated, changed, expired, not newer than held,
+// or too big for its class is refused with an *Error; the caller keeps the set
+// in force then. payload is not kept. Whoever takes it from the network
+// checks its signature first.
+func Open(payload []byte, now uint32, held uint64) (*Set, error) {
+	c, err := decode(payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(now, held); err != nil {
+		return nil, err
+	}
+	s := &Set{header: c.Header, sum: Digest(payload)}
+	s.k0, s.k1 = c.Key.halves()
+	s.load(c)
+	if n := s.Bytes(); n > c.Class.Bytes() {
+		return nil, refuse("set", TooBig, "it takes %d bytes of memory, class %s has %d", n, c.Class, c.Class.Bytes())
+	}
+	return s, nil
+}
+
+func (s *Set) load(c *content) {
+	var four, six []span
+	for i := range c.sections {
+		x := &c.sections[i]
+		s.entries += len(x.high)
+		switch {
+		case x.family == familyHash:
+			s.hashes[x.tier] = newList(x.high, x.bits)
+		case x.family == family4 && x.bits == 32:
+			s.singles[x.tier] = newList(x.high, x.bits)
+		case x.family == family4:
+			four = x.spans(four)
+		default:
+			six = x.spans(six)
+		}
+	}
+	s.four, s.six = newRanges4(four), newRanges6(six)
+	if c.Class.filtered() {
+		s.hashed = newFilter(c.hashKeys())
+	}
+}
+
+// spans gives the first and the last address of each prefix.
+func (s *section) spans(to []span) []span {
+	for i, v := range s.high {
+		var a wide
+		switch free := uint(s.bits); {
+		case s.family == family4:
+			v <<= 32 - free
+			to = append(to, span{wide{lo: v}, wide{lo: v | (1<<(32-free) - 1)}, s.tier})
+		case free <= 64:
+			a.hi = v << (64 - free)
+			to = append(to, span{a, wide{a.hi | (1<<(64-free) - 1), ^uint64(0)}, s.tier})
+		default:
+			a = wide{v, s.low[i] << (128 - free)}
+			to = append(to, span{a, wide{v, a.lo | (1<<(128-free) - 1)}, s.tier})
+		}
+	}
+	return to
+}
+
+// hashKeys merges the hashes of all tiers, each once, sorted.
+func (c *content) hashKeys() []uint32 {
+	var from [][]uint64
+	n := 0
+	for i := range c.sections {
+		if x := &c.sections[i]; x.family == familyHash {
+			from = append(from, x.high)
+			n += len(x.high)
+		}
+	}
+	out := make([]uint32, 0, n)
+	for {
+		least := uint64(1) << 32
+		for _, f := range from {
+			if len(f) > 0 && f[0] < least {
+				least = f[0]
+			}
+		}
+		if least == 1<<32 {
+			return out
+		}
+		for i, f := range from {
+			if len(f) > 0 && f[0] == least {
+				from[i] = f[1:]
+			}
+		}
+		out = append(out, uint32(least)<<(32-c.Class.hashBits()))
+	}
+}
+
+// Header says what the set is.
+func (s *Set) Header() Header { return s.header }
+
+// Len is the number of entries.
+func (s *Set) Len() int { return s.entries }
+
+// Expired says whether the set's life has ended; look-ups go on all the same,
+// whether they are heeded is the caller's policy.
+func (s *Set) Expired(now uint32) bool { return now >= s.header.Expires }
+
+// Bytes is the memory that the set takes, without the tails.
+func (s *Set) Bytes() int {
+	n := s.hashed.bytes() + s.four.bytes() + s.six.bytes()
+	for t := range s.hashes {
+		n += s.hashes[t].bytes() + s.singles[t].bytes()
+	}
+	return n
+}
+
+// Address says what is said of an address or of a prefix that covers it. It is
+// always exact.
+func (s *Set) Address(a netip.Addr) Tier {
+	if a = a.Unmap(); a.Is6() {
+		b := a.As16()
+		return s.six.tier(wide{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])})
+	} else if !a.Is4() {
+		return TierNone
+	}
+	b := a.As4()
+	v := binary.BigEndian.Uint32(b[:])
+	single := TierNone
+	for t := range s.singles {
+		if s.singles[t].n > 0 && s.singles[t].find(v) >= 0 {
+			single = over(single, Tier(t))
+		}
+	}
+	return over(single, s.four.tier(v))
+}
+
+// Prefixes gives every address and prefix whose tier is at least least, without
+// those that an allowed one decides, for tables that drop in the kernel. An
+// allowed address within a listed prefix is cut out of it.
+func (s *Set) Prefixes(least Tier, yield func(netip.Prefix, Tier) bool) {
+	for t := least; t < numTiers; t++ {
+		l := &s.singles[t]
+		for i := range l.n {
+			v := l.value(i)
+			a := netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+			if got := s.Address(a); got == t && !yield(netip.PrefixFrom(a, 32), t) {
+				return
+			}
+		}
+	}
+	_ = s.eachRange4(least, yield) && s.eachRange6(least, yield)
+}
+
+func (s *Set) find(h uint64) Match {
+	lack := 32 - s.header.Class.hashBits()
+	v := uint32(h>>32) >> lack
+	if s.hashed != nil && !s.hashed.has(v<<lack) {
+		return Match{}
+	}
+	rest := uint32(h >> lack)
+	var m Match
+	for t := range s.hashes {
+		i := s.hashes[t].find(v)
+		if i < 0 {
+			continue
+		}
+		sure := false
+		if s.hasTails {
+			tail := s.tails[t][i]
+			if sure = tail == rest; !sure && tail != tailOfMany {
+				continue
+			}
+		}
+		if x := over(Tier(t), m.Tier); x != m.Tier {
+			m = Match{x, sure}
+		}
+	}
+	return m
+}
+
+// Kind of a match in a set: what is hashed beside the text.
+func space(t reputation.Type, below bool) uint64 {
+	n := uint64(t) * 2
+	if below {
+		n++
+	}
+	return n * 0x9e3779b97f4a7c15
+}

@@ -1,0 +1,48 @@
+package edge
+
+import "encoding/binary"
+
+// tailOfMany stands where several entries share their first 32 bits: a match
+// there stays unsure.
+const tailOfMany = 0
+
+// Tails are: magic, digest of the set they belong to, 32 bits an entry in the
+// order of the set's hashes, SHA-256 of all that.
+func encodeTails(set [digestSize]byte, tails []uint32) []byte {
+	b := append([]byte(magicTails), set[:]...)
+	for _, t := range tails {
+		b = binary.BigEndian.AppendUint32(b, t)
+	}
+	return seal(b)
+}
+
+// WithTails gives the set with the rest of its hashes, after which each match
+// is sure. The set itself stays as it is. Tails of another set, truncated or
+// changed ones are refused with an *Error.
+func (s *Set) WithTails(tails []byte) (*Set, error) {
+	b, err := unseal("tails", magicTails, tails)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for t := range s.hashes {
+		n += s.hashes[t].n
+	}
+	switch {
+	case len(b) < digestSize || [digestSize]byte(b[:digestSize]) != s.sum:
+		return nil, refuse("tails", OtherBase, "they do not name the digest of version %d", s.header.Version)
+	case len(b)-digestSize != 4*n:
+		return nil, refuse("tails", Corrupt, "%d bytes for %d entries", len(b)-digestSize, n)
+	}
+	out := *s
+	out.hasTails = true
+	b = b[digestSize:]
+	for t := range s.hashes {
+		out.tails[t] = make([]uint32, s.hashes[t].n)
+		for i := range out.tails[t] {
+			out.tails[t][i] = binary.BigEndian.Uint32(b)
+			b = b[4:]
+		}
+	}
+	return &out, nil
+}
