@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
@@ -100,6 +102,20 @@ func TestAbove(t *testing.T) {
 	}
 }
 
+// TestFlat holds the shortcut against the table, as far as one can ask it.
+func TestFlat(t *testing.T) {
+	for _, tld := range []string{"com", "net", "org", "info", "xyz", "top", "online", "site", "club", "shop", "icu", "dev", "app"} {
+		if !flat(tld) {
+			t.Error(tld)
+		}
+		for _, second := range []string{"co", "com", "net", "org", "edu", "gov", "ac", "mil", "info", "biz", "name", "uk", "de", "jp", "us", "eu"} {
+			if suffix, icann := publicsuffix.PublicSuffix(second + "." + tld); icann && suffix != tld {
+				t.Errorf("%s is a registry's", suffix)
+			}
+		}
+	}
+}
+
 func TestOrdinaryAllocations(t *testing.T) {
 	for name, c := range map[string]struct {
 		most float64
@@ -108,7 +124,8 @@ func TestOrdinaryAllocations(t *testing.T) {
 		"address": {0, func() { _, _ = Address("192.0.2.1") }},
 		"url":     {0, func() { _, _ = URL("http://example.net/a/b.sh?c") }},
 		"file":    {0, func() { _, _ = File("0123456789abcdef0123456789abcdef") }},
-		"domain":  {1, func() { _, _ = Domain("camera.example.net") }}, // publicsuffix tries an address first
+		"domain":  {0, func() { _, _ = Domain("camera.example.net") }},
+		"other":   {1, func() { _, _ = Domain("camera.example.de") }}, // publicsuffix tries an address first
 	} {
 		if n := testing.AllocsPerRun(100, c.f); n > c.most {
 			t.Errorf("%s: %v allocations", name, n)

@@ -81,13 +81,23 @@ func listable(s, name string) *Error {
 	if strings.IndexByte(name, '.') < 0 {
 		return refuse(s, "a single label is no name that someone owns", "write the whole name")
 	}
-	if strings.Count(name, ".") > 3 {
+	if flat(name[strings.LastIndexByte(name, '.')+1:]) || strings.Count(name, ".") > 3 {
 		return nil // no registry's suffix is that long
 	}
 	if suffix, icann := publicsuffix.PublicSuffix(name); icann && len(suffix) == len(name) {
 		return refuse(s, "a public suffix: everything that is registered under it would be meant", "name the domains that are meant")
 	}
 	return nil
+}
+
+// flat names the largest top-level domains whose registries sell names right
+// under them only: it spares most names the search in the table.
+func flat(tld string) bool {
+	switch tld {
+	case "com", "net", "org", "info", "xyz", "top", "online", "site", "club", "shop", "icu", "dev", "app":
+		return true
+	}
+	return false
 }
 
 // hostname brings a name without its last dot into canonical form. whole is

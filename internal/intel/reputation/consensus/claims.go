@@ -41,13 +41,15 @@ func (c *Consensus) Claims(now uint32) []reputation.Claim {
 }
 
 // holds says whether an entry is listed: what is listed already stays until
-// half of the quorum is left, so that it does not come and go.
+// half of the weight is left, so that it does not come and go. The owners must
+// be as many as before: else those who are hostile could keep listed what
+// others stopped to see.
 func (c *Consensus) holds(e *entry, t tally, q quorum, now uint32) bool {
-	owners, weight := q.owners, q.weight
+	weight := q.weight
 	if e.listed {
-		owners, weight = max(owners/2, c.cfg.MinOwners), weight/2
+		weight /= 2
 	}
-	return t.owners >= owners && t.sites >= owners && t.weight >= weight && since(t.first, now) >= c.cfg.MinSpan
+	return t.owners >= q.owners && t.sites >= q.owners && t.weight >= weight && since(t.first, now) >= c.cfg.MinSpan
 }
 
 // credit lets the sites agree that saw it before it was listed.

@@ -141,3 +141,20 @@ func simulate(t *testing.T, f *Consensus, rnd *rand.Rand, ownerOf func(int) uint
 	}
 	t.Logf("all attackers listed after %d s; %+v", slowest, f.Stats())
 }
+
+// TestKeptAlive lets the hostile tenth go on with an object that all saw once:
+// it must leave when the others' sightings are forgotten.
+func TestKeptAlive(t *testing.T) {
+	f := fleetOf(t, rand.New(rand.NewPCG(1, 2)), func(s int) uint32 { return uint32(s) })
+	seen(f, attacker(1), reputation.KindBot, start, upTo(fleet)...)
+	for now := uint32(start + 60); now < start+3*day; now += 3600 {
+		seen(f, attacker(1), reputation.KindBot, now, upTo(hostile)...)
+		for s := 1; s <= fleet; s++ {
+			f.Enroll(uint32(s), uint32(s), 0, now)
+		}
+		claims := f.Claims(now)
+		if early := now < start+6*3600; early && len(claims) != 1 || now > start+2*day+60 && len(claims) != 0 {
+			t.Fatalf("after %d hours: %v", (now-start)/3600, claims)
+		}
+	}
+}
