@@ -42,7 +42,7 @@ const maxExamples = 8
 // Import begins a new edition of a source as seen at a time in seconds since
 // 1970. It fails for unknown sources and when too many imports are open.
 func (l *Ledger) Import(id reputation.SourceID, now uint32) (*Import, error) {
-	if id == 0 || int(id) >= len(l.sources) {
+	if id == 0 || int(id) >= len(l.sources) || l.sources[id].Name == "" {
 		return nil, errors.New("reputation: an import of an unknown source: register it first")
 	}
 	e := l.newEdition(id)
@@ -248,6 +248,10 @@ func (m *Import) Commit() {
 	m.done = true
 	l := m.ledger
 	s := &l.sources[m.source]
+	if s.Name == "" {
+		l.bury(m.edition)
+		return
+	}
 	old := s.live
 	l.editions[m.edition].state = live
 	l.stale = l.stale || l.editions[m.edition].good > 0

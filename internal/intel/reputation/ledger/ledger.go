@@ -40,6 +40,8 @@ type Ledger struct {
 	lost     int // claims of dead editions
 	editions []edition
 	sources  []source
+	named    map[string]reputation.SourceID
+	spare    []reputation.SourceID // numbers of forgotten sources
 	owners   map[string]uint16
 	notes    notes
 	wide     wide
@@ -82,6 +84,7 @@ func New(c Config) *Ledger {
 		slots:    make([]uint64, 1<<10),
 		editions: make([]edition, 1),
 		sources:  make([]source, 1),
+		named:    map[string]reputation.SourceID{},
 		owners:   map[string]uint16{},
 		notes:    newNotes(),
 		wide:     newWide(),
@@ -89,52 +92,97 @@ func New(c Config) *Ledger {
 }
 
 // Source registers a source by its name, or changes what is known of it, and
-// gives its number. A source without owner is its own owner. When there are too
-// many sources the number is 0, which Import refuses.
+// gives its number. A source without owner is its own owner. The number is 0,
+// which Import refuses, for a source without name and when there are too many.
 func (l *Ledger) Source(s reputation.Source) reputation.SourceID {
+	if s.Name == "" {
+		return 0
+	}
 	if s.Owner == "" {
 		s.Owner = s.Name
 	}
 	s.Trust = min(s.Trust, 100)
-	owner, ok := l.owners[s.Owner]
+	at, ok := l.named[s.Name]
 	if !ok {
-		owner = uint16(len(l.owners) + 1)
+		if at = l.place(); at == 0 {
+			return 0
+		}
+		l.named[s.Name] = at
 	}
-	for i := 1; i < len(l.sources); i++ {
-		if have := &l.sources[i]; have.Name == s.Name {
-			s.ID = have.ID
-			l.stale = l.stale || have.Local != s.Local
-			l.owners[s.Owner] = owner
-			have.Source, have.owner = s, owner
-			return s.ID
+	have := &l.sources[at]
+	l.stale = l.stale || have.Local != s.Local
+	s.ID = at
+	have.Source = s
+	have.owner = l.ownerOf(s.Owner)
+	return s.ID
+}
+
+// place is a number for a new source; 0 is none.
+func (l *Ledger) place() reputation.SourceID {
+	if len(l.sources) < maxSources {
+		l.sources = append(l.sources, source{})
+		return reputation.SourceID(len(l.sources) - 1)
+	}
+	if len(l.spare) == 0 {
+		l.sweep(sweeping{})
+		used := make([]bool, len(l.sources))
+		for i := range l.editions {
+			used[l.editions[i].source] = true
+		}
+		for i := 1; i < len(l.sources); i++ {
+			if l.sources[i].Name == "" && !used[i] {
+				l.spare = append(l.spare, reputation.SourceID(i))
+			}
 		}
 	}
-	if len(l.sources) >= maxSources || len(l.owners) >= 2*maxSources {
+	k := len(l.spare)
+	if k == 0 {
 		return 0
 	}
-	l.owners[s.Owner] = owner
-	s.ID = reputation.SourceID(len(l.sources))
-	l.sources = append(l.sources, source{Source: s, owner: owner})
-	return s.ID
+	id := l.spare[k-1]
+	l.spare = l.spare[:k-1]
+	return id
+}
+
+// ownerOf numbers owners; those whom no source names any more are forgotten
+// from time to time.
+func (l *Ledger) ownerOf(name string) uint16 {
+	if n, ok := l.owners[name]; ok {
+		return n
+	}
+	if len(l.owners) >= 2*maxSources {
+		l.owners = map[string]uint16{}
+		for i := 1; i < len(l.sources); i++ {
+			if s := &l.sources[i]; s.Name != "" && s.Owner != name {
+				s.owner = l.ownerOf(s.Owner)
+			}
+		}
+	}
+	n := uint16(len(l.owners) + 1)
+	l.owners[name] = n
+	return n
 }
 
 // Sources are the registered sources in order of their numbers.
 func (l *Ledger) Sources() []reputation.Source {
 	out := make([]reputation.Source, 0, len(l.sources)-1)
 	for i := 1; i < len(l.sources); i++ {
-		out = append(out, l.sources[i].Source)
+		if s := &l.sources[i]; s.Name != "" {
+			out = append(out, s.Source)
+		}
 	}
 	return out
 }
 
-// Forget drops all that a source says. Its number stays its own.
+// Forget drops all that a source says, and the source. Its number may be given
+// to another one later; an import of it that is open comes to nothing.
 func (l *Ledger) Forget(id reputation.SourceID) {
 	if id == 0 || int(id) >= len(l.sources) {
 		return
 	}
-	s := &l.sources[id]
-	l.bury(s.live)
-	s.live = 0
+	l.bury(l.sources[id].live)
+	delete(l.named, l.sources[id].Name)
+	l.sources[id] = source{}
 	l.sweepIfWorth()
 }
 

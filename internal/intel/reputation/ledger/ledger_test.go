@@ -316,3 +316,102 @@ func TestExpressions(t *testing.T) {
 		}
 	}
 }
+
+func TestForget(t *testing.T) {
+	l := New(Config{})
+	fill(t, l, src("a", 80, reputation.KindBot), ip("192.0.2.1"))
+	fill(t, l, src("b", 80, reputation.KindBot), ip("192.0.2.1"))
+	open, _ := l.Import(l.Source(src("a", 80, reputation.KindBot)), now)
+	_ = open.Add(&reputation.Claim{Object: ip("192.0.2.2")})
+	l.Forget(l.Source(src("a", 80, reputation.KindBot)))
+	open.Commit()
+	if len(l.Sources()) != 1 || len(l.Stats().Sources) != 1 || l.Stats().Claims != 1 || l.Brief(ip("192.0.2.2"), now).Listed() {
+		t.Errorf("%+v", l.Stats())
+	}
+	for i := range maxSources + 200 {
+		id := l.Source(src(fmt.Sprint("s", i), 80, reputation.KindBot))
+		if id == 0 {
+			t.Fatalf("no number for source %d", i)
+		}
+		fill(t, l, src(fmt.Sprint("s", i), 80, reputation.KindBot), ip("192.0.2.3"))
+		if b := l.Brief(ip("192.0.2.3"), now); b.Score != 80 {
+			t.Fatalf("%d: %+v", i, b)
+		}
+		l.Forget(id)
+	}
+}
+
+func TestWords(t *testing.T) {
+	l := New(Config{})
+	fill(t, l, src("warn", 90, reputation.KindKnown), ip("192.0.2.0/24"))
+	fill(t, l, src("good", 90, reputation.KindBenign), ip("198.51.100.0/24"))
+	fill(t, l, src("a", 90, reputation.KindC2), ip("192.0.2.1"), ip("203.0.113.0/24"), ip("198.51.100.1"))
+	fill(t, l, src("b", 50, reputation.KindScanner), ip("203.0.113.0/24"))
+	for _, tt := range []struct {
+		o    reputation.Object
+		want string
+	}{
+		{ip("203.0.113.9"), "203.0.113.9 belongs to 203.0.113.0/24, which is listed as c2 by 2 independent owners (a, b), last seen 2 hours ago. Score 95 of 100: blocked everywhere."},
+		{ip("192.0.2.1"), "192.0.2.1 is listed as c2 by a, last seen 2 hours ago. What warn says for it has been weighed in. Score 70 of 100: worth a look or a limit."},
+		{ip("198.51.100.1"), "198.51.100.1 is listed as c2 by a, last seen 2 hours ago. But good holds it to be harmless, so that counts for little. Score 9 of 100: nothing is done."},
+		{ip("198.51.100.2"), "198.51.100.2 is held to be harmless by good."},
+		{ip("192.0.2.2"), "192.0.2.2 is widely used, says warn; nothing is said against it."},
+		{ip("9.9.9.9"), "9.9.9.9 is not listed; that does not mean that it is harmless."},
+	} {
+		if got := l.Explain(tt.o, now+7200).Words; got != tt.want {
+			t.Errorf("%v:\n%s\nwant\n%s", tt.o, got, tt.want)
+		}
+	}
+}
+
+func TestDecay(t *testing.T) {
+	l := New(Config{})
+	file := reputation.Object{Type: reputation.TypeFile, Text: strings.Repeat("ab", 32)}
+	fill(t, l, src("a", 90, reputation.KindScanner), ip("192.0.2.1"), file)
+	last := uint8(101)
+	for _, days := range []uint32{0, 1, 8, 15, 29, 50, 57} {
+		b := l.Brief(ip("192.0.2.1"), now+days*day)
+		if b.Score > last || days <= 1 && b.Score != 81 || days == 15 && b.Score != 40 || days == 57 && b.Listed() {
+			t.Errorf("after %d days: %+v", days, b)
+		}
+		last = b.Score
+	}
+	if b := l.Brief(file, now+1000*day); b.Score != 81 {
+		t.Errorf("a file's hash has aged: %+v", b)
+	}
+}
+
+// FuzzAdd lays claims on objects of any kind and form: nothing may panic, and what
+// is taken must be found again.
+func FuzzAdd(f *testing.F) {
+	f.Add(byte(1), false, "192.0.2.0/24", "a", uint32(0), uint32(0))
+	f.Add(byte(3), true, "a.b.example", "", uint32(now), uint32(now+9))
+	f.Add(byte(4), true, "h.example/a/?b", "n", uint32(5), uint32(1))
+	f.Add(byte(4), false, "[2001:db8::1]/a//", "n", uint32(5), uint32(0))
+	f.Add(byte(5), false, "00ff", "n", uint32(5), uint32(0))
+	f.Fuzz(func(t *testing.T, typ byte, below bool, text, note string, last, until uint32) {
+		l := New(Config{MaxObjects: 8})
+		o := reputation.Object{Type: reputation.Type(typ), Below: below, Text: text, Number: last}
+		if o.Type == reputation.TypePrefix {
+			o.Prefix, _ = netip.ParsePrefix(text)
+			o.Text = ""
+		}
+		m, err := l.Import(l.Source(src("a", 90, reputation.KindC2)), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = m.Add(&reputation.Claim{Object: o, Note: note, Last: last, Until: until})
+		m.Commit()
+		v := l.Explain(o, now)
+		if b := l.Brief(o, now); b.Score != v.Score || v.Words == "" || err == nil && !b.Listed() {
+			t.Errorf("%v (%v): %+v, %+v", o, err, b, v)
+		}
+		l.Each(now, func(got reputation.Object, b reputation.Brief) bool {
+			if got.String() != o.String() {
+				t.Errorf("%v came back as %v", o, got)
+			}
+			return true
+		})
+		l.Expire(^uint32(0))
+	})
+}

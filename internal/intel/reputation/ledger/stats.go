@@ -64,6 +64,7 @@ func (l *Ledger) Stats() Stats {
 			Entries: l.editions[s.live].entries, Shared: shared[i]})
 	}
 	l.overlaps(out.Sources, common)
+	out.Sources = slices.DeleteFunc(out.Sources, func(s SourceStats) bool { return s.Source.Name == "" })
 	return out
 }
 

@@ -17,7 +17,7 @@ func (l *Ledger) bury(e uint16) {
 	l.lost += x.entries
 	*x = edition{source: x.source, state: dead, entries: x.entries}
 	if x.entries == 0 {
-		x.state = free
+		*x = edition{}
 	}
 }
 
