@@ -73,8 +73,9 @@ func rules() []rule {
 	roles := []string{"internal/agent", "internal/gate", "internal/control", "internal/lab"}
 	upper := slices.Concat(adapters, roles, []string{"internal/console"})
 	r := []rule{
-		{"internal/inspect", slices.Concat(upper, []string{"internal/detect", "internal/decide"}), nil, "inspect knows only model"},
-		{"internal/detect", slices.Concat(upper, []string{"internal/decide"}), nil, "detect knows inspect and model"},
+		{"internal/inspect", slices.Concat(upper, []string{"internal/detect", "internal/intel", "internal/decide"}), nil, "inspect knows only model"},
+		{"internal/detect", slices.Concat(upper, []string{"internal/intel", "internal/decide"}), nil, "detect knows inspect and model"},
+		{"internal/intel", slices.Concat(upper, []string{"internal/decide"}), nil, "intel knows detect, inspect and model"},
 		{"internal/decide", upper, nil, "decide is pure"},
 		{"internal/console", slices.Concat(roles, adapters), nil, "console knows interfaces that it declares itself"},
 		{"internal/configfile", slices.Concat(upper, []string{"internal/inspect", "internal/detect", "internal/decide"}), nil, "configfile knows no meaning"},
@@ -137,7 +138,7 @@ func TestPlaces(t *testing.T) {
 // far as imports tell.
 func TestPure(t *testing.T) {
 	banned := []string{"net/http", "os", "os/exec", "syscall", "golang.org/x/sys", "sync", "context", "log", "log/slog", "database/sql"}
-	pure := []string{"internal/model", "internal/inspect", "internal/detect", "internal/decide"}
+	pure := []string{"internal/model", "internal/inspect", "internal/detect", "internal/intel", "internal/decide"}
 	for _, p := range list(t, "./...") {
 		if !slices.ContainsFunc(pure, func(f string) bool { return in(rel(p.ImportPath), f) }) {
 			continue
