@@ -108,6 +108,20 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// One entry of a document cannot fill the memory either.
+func TestHugeEntry(t *testing.T) {
+	huge := strings.Repeat("a", 5<<20)
+	for format, text := range map[string]string{
+		"warninglist": `{"type":"string","list":["` + huge + `"]}`,
+		"jsonl":       `[{"ip":"` + huge + `"}]`,
+	} {
+		got := read(t, format, text, feed.Options{})
+		if len(got) != 1 || !strings.Contains(got[0], "an entry of more than 4 MB") {
+			t.Errorf("%s: %.200q", format, got)
+		}
+	}
+}
+
 // A document that is cut is an error, not a short list.
 func TestCutDocument(t *testing.T) {
 	for format, text := range map[string]string{

@@ -88,7 +88,7 @@ func (v *object) line(r *lineReader, line []byte, c *reputation.Claim) error {
 
 // array reads the objects of one array.
 func (v *object) array(in io.Reader, o *Options) Reader {
-	d := document(in)
+	d, fresh := documentOf(in)
 	open := false
 	return &entryReader{o: o, next: func(e *entryReader, c *reputation.Claim) error {
 		if !open {
@@ -97,6 +97,7 @@ func (v *object) array(in io.Reader, o *Options) Reader {
 			}
 			open = true
 		}
+		fresh()
 		if !d.More() {
 			if err := expect(d, ']'); err != nil {
 				return err

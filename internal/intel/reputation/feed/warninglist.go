@@ -31,7 +31,7 @@ func openWarninglist(r io.Reader, o *Options) (Reader, error) {
 	w := &warninglist{}
 	return &entryReader{o: o, next: func(e *entryReader, c *reputation.Claim) error {
 		if !w.loaded {
-			if err := w.load(document(r), o); err != nil {
+			if err := w.load(r, o); err != nil {
 				return err
 			}
 		}
@@ -39,12 +39,14 @@ func openWarninglist(r io.Reader, o *Options) (Reader, error) {
 	}}, nil
 }
 
-func (w *warninglist) load(d *json.Decoder, o *Options) error {
+func (w *warninglist) load(r io.Reader, o *Options) error {
 	w.loaded = true
+	d, fresh := documentOf(r)
 	if err := expect(d, '{'); err != nil {
 		return fmt.Errorf("not a warninglist: %w", err)
 	}
 	for d.More() {
+		fresh()
 		key, err := d.Token()
 		if err != nil {
 			return notJSON(err)
@@ -59,7 +61,7 @@ func (w *warninglist) load(d *json.Decoder, o *Options) error {
 		case "matching_attributes":
 			err = d.Decode(&w.attributes)
 		case "list":
-			err = w.loadList(d, o)
+			err = w.loadList(d, fresh, o)
 		default:
 			var other json.RawMessage
 			err = d.Decode(&other)
@@ -78,7 +80,7 @@ func (w *warninglist) load(d *json.Decoder, o *Options) error {
 		o.Source.Kind = reputation.KindBenign
 	}
 	w.large = w.kind == "cidr" && w.category == "" && !o.told && isLarge(w.list)
-	if o.Name == "" {
+	if w.name != "" {
 		o.Name = note(w.name)
 	}
 	if w.list == nil {
@@ -87,12 +89,13 @@ func (w *warninglist) load(d *json.Decoder, o *Options) error {
 	return nil
 }
 
-func (w *warninglist) loadList(d *json.Decoder, o *Options) error {
+func (w *warninglist) loadList(d *json.Decoder, fresh func(), o *Options) error {
 	if err := expect(d, '['); err != nil {
 		return err
 	}
 	w.list = []string{}
 	for d.More() {
+		fresh()
 		var v any
 		if err := d.Decode(&v); err != nil {
 			return err
