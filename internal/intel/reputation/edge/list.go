@@ -5,34 +5,62 @@ import (
 	"math/bits"
 )
 
-// list is a sorted list of 32-bit numbers as a trie of two levels: the first
-// bits lead to a bucket of about eight numbers, of which only the other bits
-// are kept, packed. It has no pointers but those of its two slices.
+// list is a sorted list of numbers of at most 32 bits, each with a tier, as a
+// trie of two levels: the first bits lead to a bucket of about eight numbers,
+// of which only the other bits are kept, packed with the tier behind them. A
+// number may be there with several tiers.
 type list struct {
 	starts []uint32 // of bucket b: starts[b] to starts[b+1]
 	low    []byte
-	width  uint
+	width  uint // bits of a number below its bucket
 	n      int
 }
 
-const bucket = 8 // numbers in a bucket of evenly spread ones
+const (
+	bucket   = 8 // numbers in a bucket of evenly spread ones
+	tierBits = 3
+)
 
-// newList takes sorted numbers of at most 32 bits.
+// merged gives the numbers of sections, sorted, with the tier in their last
+// bits.
+func merged(sections []*section) []uint64 {
+	n := 0
+	for _, s := range sections {
+		n += len(s.high)
+	}
+	out, next := make([]uint64, 0, n), make([]int, len(sections))
+	for len(out) < n {
+		least, from := ^uint64(0), 0
+		for i, s := range sections {
+			if at := next[i]; at < len(s.high) {
+				if v := s.high[at]<<tierBits | uint64(s.tier); v < least {
+					least, from = v, i
+				}
+			}
+		}
+		next[from]++
+		out = append(out, least)
+	}
+	return out
+}
+
+// newList takes what merged gives, of numbers that are wide bits long.
 func newList(values []uint64, wide uint8) list {
 	if len(values) == 0 {
 		return list{}
 	}
 	top := uint(max(0, bits.Len(uint(len(values)/bucket))-1))
 	l := list{width: uint(wide) - top, n: len(values), starts: make([]uint32, 1<<top+1)}
-	l.low = make([]byte, (l.n*int(l.width)+7)/8+8) // eight more, so that each can be read as a word
+	size := l.width + tierBits
+	l.low = make([]byte, (l.n*int(size)+7)/8+8) // eight more, so that each can be read as a word
 	b := uint64(0)
 	for i, v := range values {
-		for ; b <= v>>l.width; b++ {
+		for ; b <= v>>size; b++ {
 			l.starts[b] = uint32(i)
 		}
-		at := uint(i) * l.width
+		at := uint(i) * size
 		w := l.low[at>>3:]
-		binary.LittleEndian.PutUint64(w, binary.LittleEndian.Uint64(w)|v&(1<<l.width-1)<<(at&7))
+		binary.LittleEndian.PutUint64(w, binary.LittleEndian.Uint64(w)|v&(1<<size-1)<<(at&7))
 	}
 	for ; b < uint64(len(l.starts)); b++ {
 		l.starts[b] = uint32(l.n)
@@ -42,46 +70,54 @@ func newList(values []uint64, wide uint8) list {
 
 func (l *list) bytes() int { return len(l.starts)*4 + len(l.low) }
 
-func (l *list) at(i uint) uint32 {
-	at := i * l.width
-	return uint32(binary.LittleEndian.Uint64(l.low[at>>3:]) >> (at & 7) & (1<<l.width - 1))
+// at gives the kept bits of a number and its tier.
+func (l *list) at(i uint) (low uint32, t Tier) {
+	size := l.width + tierBits
+	at := i * size
+	w := binary.LittleEndian.Uint64(l.low[at>>3:]) >> (at & 7) & (1<<size - 1)
+	return uint32(w >> tierBits), Tier(w & (1<<tierBits - 1))
 }
 
-// find gives the place of v in the order of the list, -1 when it is not there.
-func (l *list) find(v uint32) int {
+// find gives the places i to j at which v is; none when i equals j.
+func (l *list) find(v uint32) (i, j uint) {
 	if l.n == 0 {
-		return -1
+		return 0, 0
 	}
 	b := uint64(v) >> l.width
-	i, j := uint(l.starts[b]), uint(l.starts[b+1])
+	i, end := uint(l.starts[b]), uint(l.starts[b+1])
 	want := uint32(uint64(v) & (1<<l.width - 1))
-	for j-i > bucket {
-		if m := (i + j) / 2; l.at(m) <= want {
+	for to := end; to-i > bucket; {
+		if m := (i + to) / 2; l.below(m, want) {
 			i = m
 		} else {
-			j = m
+			to = m + 1
 		}
 	}
-	for ; i < j; i++ {
-		if x := l.at(i); x >= want {
-			if x == want {
-				return int(i)
-			}
-			return -1
+	for i < end && l.below(i, want) {
+		i++
+	}
+	for j = i; j < end; j++ {
+		if low, _ := l.at(j); low != want {
+			break
 		}
 	}
-	return -1
+	return i, j
 }
 
-// value gives back the i-th number.
-func (l *list) value(i int) uint32 {
-	b := 0
-	for lo, hi := 0, len(l.starts)-1; lo < hi; {
-		if m := (lo + hi + 1) / 2; int(l.starts[m]) <= i {
-			lo, b = m, m
-		} else {
-			hi = m - 1
+func (l *list) below(i uint, want uint32) bool {
+	low, _ := l.at(i)
+	return low < want
+}
+
+// each gives all numbers in order.
+func (l *list) each(yield func(uint32, Tier) bool) bool {
+	for b := range max(0, len(l.starts)-1) {
+		for i := l.starts[b]; i < l.starts[b+1]; i++ {
+			low, t := l.at(uint(i))
+			if !yield(uint32(uint64(b)<<l.width)|low, t) {
+				return false
+			}
 		}
 	}
-	return uint32(uint64(b)<<l.width) | l.at(uint(i))
+	return true
 }

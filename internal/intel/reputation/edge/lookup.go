@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"encoding/hex"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 const maxText = 2048
 
 // Domain says what is said of a name or of a name above it for all below. Case
-// and a dot at the end do not matter; the name is in ASCII.
+// and a dot at the end do not matter; the name is in ASCII. Single labels are
+// not looked for: no set lists a whole top-level domain.
 func (s *Set) Domain(name string) Match {
 	var text [256]byte
 	name = strings.TrimSuffix(name, ".")
@@ -31,7 +33,7 @@ func (s *Set) Domain(name string) Match {
 		for len(b) > 0 && b[0] != '.' {
 			b = b[1:]
 		}
-		if len(b) < 2 || m.Tier.local() {
+		if len(b) < 2 || m.Tier.local() || bytes.IndexByte(b[1:], '.') < 0 {
 			return m
 		}
 		b = b[1:]

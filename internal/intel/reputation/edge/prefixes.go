@@ -6,13 +6,33 @@ import (
 	"net/netip"
 )
 
+// eachSingle gives the single IPv4 addresses whose tier is at least least.
+func (s *Set) eachSingle(least Tier, yield func(netip.Prefix, Tier) bool) bool {
+	return s.singles.each(func(v uint32, t Tier) bool {
+		if t < least {
+			return true
+		}
+		a := address4(v)
+		return s.Address(a) != t || yield(netip.PrefixFrom(a, 32), t)
+	})
+}
+
+func address4(v uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], v)
+	return netip.AddrFrom4(b)
+}
+
 // eachRange4 gives the prefixes of the IPv4 ranges whose tier is at least
 // least, cut so that allowed single addresses are left out.
 func (s *Set) eachRange4(least Tier, yield func(netip.Prefix, Tier) bool) bool {
 	var free []uint32 // allowed single addresses, sorted
-	for i := range s.singles[TierAllow].n {
-		free = append(free, s.singles[TierAllow].value(i))
-	}
+	s.singles.each(func(v uint32, t Tier) bool {
+		if t == TierAllow {
+			free = append(free, v)
+		}
+		return true
+	})
 	r := &s.four
 	for i, t := range r.tiers {
 		if t < least {
@@ -42,9 +62,7 @@ func (s *Set) eachRange4(least Tier, yield func(netip.Prefix, Tier) bool) bool {
 func each4(from, to uint64, t Tier, yield func(netip.Prefix, Tier) bool) bool {
 	for from <= to {
 		size := min(32, bits.TrailingZeros64(from|1<<32), bits.Len64(to-from+1)-1)
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], uint32(from))
-		if !yield(netip.PrefixFrom(netip.AddrFrom4(b), 32-size), t) {
+		if !yield(netip.PrefixFrom(address4(uint32(from)), 32-size), t) {
 			return false
 		}
 		from += 1 << size

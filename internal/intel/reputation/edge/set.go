@@ -14,9 +14,9 @@ type Set struct {
 	sum      [digestSize]byte
 	k0, k1   uint64
 	hashed   *filter // of all of hashes; nil: each list is asked
-	hashes   [numTiers]list
-	tails    [numTiers][]uint32 // in the order of hashes; nil without
-	singles  [numTiers]list     // IPv4 addresses
+	hashes   list
+	tails    []uint32 // in the order of hashes; nil without
+	singles  list     // IPv4 addresses
 	four     ranges4
 	six      ranges6
 	entries  int
@@ -56,14 +56,15 @@ func Open(payload []byte, now uint32, held uint64) (*Set, error) {
 
 func (s *Set) load(c *content) {
 	var four, six []span
+	var hashes, singles []*section
 	for i := range c.sections {
 		x := &c.sections[i]
 		s.entries += len(x.high)
 		switch {
 		case x.family == familyHash:
-			s.hashes[x.tier] = newList(x.high, x.bits)
+			hashes = append(hashes, x)
 		case x.family == family4 && x.bits == 32:
-			s.singles[x.tier] = newList(x.high, x.bits)
+			singles = append(singles, x)
 		case x.family == family4:
 			four = x.spans(four)
 		default:
@@ -71,8 +72,11 @@ func (s *Set) load(c *content) {
 		}
 	}
 	s.four, s.six = newRanges4(four), newRanges6(six)
+	s.singles = newList(merged(singles), 32)
+	all, wide := merged(hashes), c.Class.hashBits()
+	s.hashes = newList(all, wide)
 	if c.Class.filtered() {
-		s.hashed = newFilter(c.hashKeys())
+		s.hashed = newFilter(filterKeys(all, wide))
 	}
 }
 
@@ -95,34 +99,17 @@ func (s *section) spans(to []span) []span {
 	return to
 }
 
-// hashKeys merges the hashes of all tiers, each once, sorted.
-func (c *content) hashKeys() []uint32 {
-	var from [][]uint64
-	n := 0
-	for i := range c.sections {
-		if x := &c.sections[i]; x.family == familyHash {
-			from = append(from, x.high)
-			n += len(x.high)
+// filterKeys makes of sorted hashes the keys of the filter: each once, spread
+// over 32 bits.
+func filterKeys(hashes []uint64, wide uint8) []uint32 {
+	out := make([]uint32, 0, len(hashes))
+	for _, v := range hashes {
+		k := uint32(v>>tierBits) << (32 - wide)
+		if n := len(out); n == 0 || out[n-1] != k {
+			out = append(out, k)
 		}
 	}
-	out := make([]uint32, 0, n)
-	for {
-		least := uint64(1) << 32
-		for _, f := range from {
-			if len(f) > 0 && f[0] < least {
-				least = f[0]
-			}
-		}
-		if least == 1<<32 {
-			return out
-		}
-		for i, f := range from {
-			if len(f) > 0 && f[0] == least {
-				from[i] = f[1:]
-			}
-		}
-		out = append(out, uint32(least)<<(32-c.Class.hashBits()))
-	}
+	return out
 }
 
 // Header says what the set is.
@@ -137,11 +124,7 @@ func (s *Set) Expired(now uint32) bool { return now >= s.header.Expires }
 
 // Bytes is the memory that the set takes, without the tails.
 func (s *Set) Bytes() int {
-	n := s.hashed.bytes() + s.four.bytes() + s.six.bytes()
-	for t := range s.hashes {
-		n += s.hashes[t].bytes() + s.singles[t].bytes()
-	}
-	return n
+	return s.hashed.bytes() + s.hashes.bytes() + s.singles.bytes() + s.four.bytes() + s.six.bytes()
 }
 
 // Address says what is said of an address or of a prefix that covers it. It is
@@ -156,10 +139,9 @@ func (s *Set) Address(a netip.Addr) Tier {
 	b := a.As4()
 	v := binary.BigEndian.Uint32(b[:])
 	single := TierNone
-	for t := range s.singles {
-		if s.singles[t].n > 0 && s.singles[t].find(v) >= 0 {
-			single = over(single, Tier(t))
-		}
+	for i, j := s.singles.find(v); i < j; i++ {
+		_, t := s.singles.at(i)
+		single = over(single, t)
 	}
 	return over(single, s.four.tier(v))
 }
@@ -168,17 +150,7 @@ func (s *Set) Address(a netip.Addr) Tier {
 // those that an allowed one decides, for tables that drop in the kernel. An
 // allowed address within a listed prefix is cut out of it.
 func (s *Set) Prefixes(least Tier, yield func(netip.Prefix, Tier) bool) {
-	for t := least; t < numTiers; t++ {
-		l := &s.singles[t]
-		for i := range l.n {
-			v := l.value(i)
-			a := netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-			if got := s.Address(a); got == t && !yield(netip.PrefixFrom(a, 32), t) {
-				return
-			}
-		}
-	}
-	_ = s.eachRange4(least, yield) && s.eachRange6(least, yield)
+	_ = s.eachSingle(least, yield) && s.eachRange4(least, yield) && s.eachRange6(least, yield)
 }
 
 func (s *Set) find(h uint64) Match {
@@ -189,19 +161,16 @@ func (s *Set) find(h uint64) Match {
 	}
 	rest := uint32(h >> lack)
 	var m Match
-	for t := range s.hashes {
-		i := s.hashes[t].find(v)
-		if i < 0 {
-			continue
-		}
+	for i, j := s.hashes.find(v); i < j; i++ {
+		_, t := s.hashes.at(i)
 		sure := false
 		if s.hasTails {
-			tail := s.tails[t][i]
+			tail := s.tails[i]
 			if sure = tail == rest; !sure && tail != tailOfMany {
 				continue
 			}
 		}
-		if x := over(Tier(t), m.Tier); x != m.Tier {
+		if x := over(t, m.Tier); x != m.Tier {
 			m = Match{x, sure}
 		}
 	}

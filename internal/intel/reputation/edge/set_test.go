@@ -27,6 +27,10 @@ func domain(name string, below bool) reputation.Object {
 	return reputation.Object{Type: reputation.TypeDomain, Text: name, Below: below}
 }
 
+func netipOf(v uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+}
+
 func prefix(s string) reputation.Object {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {

@@ -24,10 +24,7 @@ func (s *Set) WithTails(tails []byte) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := 0
-	for t := range s.hashes {
-		n += s.hashes[t].n
-	}
+	n := s.hashes.n
 	switch {
 	case len(b) < digestSize || [digestSize]byte(b[:digestSize]) != s.sum:
 		return nil, refuse("tails", OtherBase, "they do not name the digest of version %d", s.header.Version)
@@ -36,13 +33,21 @@ func (s *Set) WithTails(tails []byte) (*Set, error) {
 	}
 	out := *s
 	out.hasTails = true
-	b = b[digestSize:]
-	for t := range s.hashes {
-		out.tails[t] = make([]uint32, s.hashes[t].n)
-		for i := range out.tails[t] {
-			out.tails[t][i] = binary.BigEndian.Uint32(b)
-			b = b[4:]
-		}
+	out.tails = make([]uint32, n)
+	var next [1 << tierBits]int // where the next one of a tier is in b
+	for i := range uint(n) {
+		_, t := s.hashes.at(i)
+		next[t]++
+	}
+	at := digestSize
+	for t, count := range next {
+		next[t] = at
+		at += 4 * count
+	}
+	for i := range uint(n) {
+		_, t := s.hashes.at(i)
+		out.tails[i] = binary.BigEndian.Uint32(b[next[t]:])
+		next[t] += 4
 	}
 	return &out, nil
 }
