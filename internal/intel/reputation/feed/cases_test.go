@@ -1,6 +1,8 @@
 package feed_test
 
 import (
+	"slices"
+
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
 )
@@ -15,7 +17,7 @@ type example struct {
 const now = 1_700_000_000
 
 func cases() []example {
-	return append(append(lists(), tables()...), documents()...)
+	return slices.Concat(lists(), tables(), documents(), stixCases())
 }
 
 func lists() []example {

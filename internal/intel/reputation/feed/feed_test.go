@@ -20,6 +20,12 @@ func read(t testing.TB, format, text string, o feed.Options) (out []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return drained(t, r)
+}
+
+// drained gives what is left of a feed as read does.
+func drained(t testing.TB, r feed.Reader) (out []string) {
+	t.Helper()
 	for {
 		var c reputation.Claim
 		err := r.Next(&c)

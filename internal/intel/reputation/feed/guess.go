@@ -44,6 +44,8 @@ func Guess(head []byte) string {
 func guessDocument(head []byte) string {
 	has := func(s string) bool { return bytes.Contains(head, []byte(s)) }
 	switch {
+	case isSTIX(head):
+		return "stix"
 	case head[0] == '{' && (has(`"matching_attributes"`) || has(`"list"`) && has(`"description"`)):
 		return "warninglist"
 	case head[0] == '{' && (has(`"sblid"`) || has(`"asn"`) && has(`"asname"`)):
