@@ -28,7 +28,13 @@ func main() {
 	root := &cobra.Command{Use: "masugata", Short: "Full-layer security for the Internet of Things",
 		Version: version, SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(control.Commands(version)...)
-	root.AddCommand(cli.Commands()...)
+	operator := cli.Commands(control.CheckLists)
+	for _, c := range operator {
+		if c.Name() == "reputation" {
+			c.AddCommand(control.ReputationCommands(version)...)
+		}
+	}
+	root.AddCommand(operator...)
 	root.AddCommand(lab.Command(), bench.Command())
 	cli.MarkUsage(root)
 	os.Exit(exitCode(root.ExecuteContext(ctx)))

@@ -12,14 +12,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/masugata/masugata/internal/console/cli"
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/feed"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -104,4 +108,26 @@ func (p *plane) consoleReputation() rest.Reputation {
 		return nil
 	}
 	return p.reputation
+}
+
+// CheckLists reads lists as feeds are read, for the command line.
+func CheckLists(ctx context.Context, path, format, kind string, yield func(cli.Checked) error) error {
+	return reputation.Check(ctx, reputation.Feed{File: path, Format: format, Kind: kind, Trust: 50}, time.Now, func(c reputation.Checked) error {
+		out := cli.Checked{File: c.File, Format: c.Format, Read: c.Read, Refused: c.Refused, Stored: c.Stored, Problem: c.Problem,
+			Seconds: c.Seconds, Reasons: c.Reasons}
+		for _, r := range c.Refusals {
+			out.Refusals = append(out.Refusals, map[string]any{"line": r.Line, "text": r.Text, "problem": r.Problem, "mend": r.Mend})
+		}
+		return yield(out)
+	})
+}
+
+func formatsCommand() *cobra.Command {
+	return &cobra.Command{Use: "formats", Short: "List the formats of feeds", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, f := range feed.Formats() {
+			fmt.Fprintf(w, "%s\t%s\n", f.Name, f.About)
+		}
+		return w.Flush()
+	}}
 }

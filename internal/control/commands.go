@@ -54,7 +54,7 @@ func ReputationCommands(version string) []*cobra.Command {
 		}}
 	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (default: none, all defaults)")
 	c.Flags().StringArrayVar(&sets, "set", nil, "replace one value: KEY=VALUE, such as console.listen=127.0.0.1:7081")
-	return []*cobra.Command{c}
+	return []*cobra.Command{c, formatsCommand()}
 }
 
 func configCommand() *cobra.Command {

@@ -84,16 +84,21 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 		}
 		send = bytes.NewReader(b)
 	}
+	return c.send(ctx, method, path, query, "application/json", send, out)
+}
+
+// send is call with a body of any type; none when nil.
+func (c *client) send(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader, out any) error {
 	full := c.base + "/api/v1" + path
 	if len(query) > 0 {
 		full += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, full, send)
+	req, err := http.NewRequestWithContext(ctx, method, full, body)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		var unknown x509.UnknownAuthorityError

@@ -17,13 +17,16 @@ import (
 type session struct {
 	endpoint
 	output string
+	lists  CheckLists
 }
 
-// Commands gives the operator's commands.
-func Commands() []*cobra.Command {
-	s := &session{}
+// Commands gives the operator's commands. lists checks lists of reputation on
+// this machine.
+func Commands(lists CheckLists) []*cobra.Command {
+	s := &session{lists: lists}
 	all := []*cobra.Command{
 		s.status(), s.devices(), s.events(), s.incidents(), s.actions(), s.policies(), s.parts(), s.enroll(), s.audit(), s.tokens(),
+		s.reputation(),
 	}
 	for _, c := range all {
 		f := c.PersistentFlags()

@@ -68,6 +68,8 @@ type ReputationHash struct {
 	SHA256 string          `json:"sha256" doc:"of the expression, lower-case hexadecimal"`
 	Score  uint8           `json:"score"`
 	Kind   reputation.Kind `json:"kind"`
+	Type   string          `json:"type"`
+	Below  bool            `json:"below,omitempty" doc:"it holds for names or paths below it as well; what is not below holds only for itself"`
 }
 
 // ReputationSummary says how much is known.
@@ -78,7 +80,7 @@ type ReputationSummary struct {
 	Bytes   int64          `json:"bytes" doc:"memory of what is kept and of the look-up index"`
 	Built   time.Time      `json:"built" doc:"when the look-up index was made"`
 	Lookups uint64         `json:"lookups" doc:"objects asked for since the start"`
-	Hits    uint64         `json:"hits" doc:"how many of them were listed"`
+	Hits    uint64         `json:"hits" doc:"how many of them, asked one by one, were listed"`
 }
 
 // ReputationFeed is a feed and how it stands.
@@ -247,7 +249,7 @@ func (s *server) hashes(_ context.Context, in *hashesInput) (ReputationHashes, e
 }
 
 // maxBatch bounds a binary batch, in bytes.
-const maxBatch = 8 << 20
+const maxBatch = 4 << 20
 
 func (s *server) registerBatch() {
 	o := s.operation(op{id: "batch-reputation", method: http.MethodPost, path: "/reputation/batch", tag: "reputation",

@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -51,7 +52,20 @@ func (s *Service) Explain(text string) (intel.Verdict, error) {
 
 // Batch implements the console's ReputationLookup.
 func (s *Service) Batch(out, request []byte) ([]byte, error) {
-	return nil, fmt.Errorf("binary batches are not taken yet: %w", errInvalid)
+	t := s.table.Load()
+	ask, answers := t.Answer, uint64(1)
+	if bytes.HasPrefix(request, []byte("MRP")) {
+		ask = t.AnswerPrefixes
+	}
+	done, err := ask(out, request)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", err, errInvalid)
+	}
+	if a, err := index.ReadAnswers(done[len(out):]); err == nil {
+		answers = uint64(a.Len())
+	}
+	s.lookups.Add(answers)
+	return done, nil
 }
 
 // maxHashes bounds the answer to one prefix.
@@ -62,7 +76,7 @@ const maxHashes = 1000
 func (s *Service) Hashes(prefix [4]byte) []rest.ReputationHash {
 	var out []rest.ReputationHash
 	s.table.Load().Prefixes(prefix, func(f index.Full) bool {
-		out = append(out, rest.ReputationHash{SHA256: hex.EncodeToString(f.Hash[:]), Score: f.Brief.Score, Kind: f.Brief.Kind})
+		out = append(out, rest.ReputationHash{SHA256: hex.EncodeToString(f.Hash[:]), Score: f.Brief.Score, Kind: f.Brief.Kind, Type: f.Type.String(), Below: f.Below})
 		return len(out) < maxHashes
 	})
 	return out
@@ -72,9 +86,9 @@ func (s *Service) Hashes(prefix [4]byte) []rest.ReputationHash {
 func (s *Service) Summary() rest.ReputationSummary {
 	t := s.table.Load()
 	s.mu.RLock()
-	bytes := s.ledger.Bytes()
+	size := s.ledger.Bytes()
 	s.mu.RUnlock()
-	return rest.ReputationSummary{Objects: t.Size(), ByType: t.byType, ByBand: t.byBand, Bytes: int64(bytes + t.Bytes()),
+	return rest.ReputationSummary{Objects: t.Size(), ByType: t.byType, ByBand: t.byBand, Bytes: int64(size + t.Bytes()),
 		Built: t.built, Lookups: s.lookups.Load(), Hits: s.hits.Load()}
 }
 
