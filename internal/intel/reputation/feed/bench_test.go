@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,26 @@ func BenchmarkReaders(b *testing.B) {
 				for _, text := range texts {
 					n += drain(b, format, text)
 				}
+			}
+			b.ReportMetric(float64(n)/(cpu(b)-before).Seconds(), "entries/cpu-s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkTables reads made tables and objects.
+func BenchmarkTables(b *testing.B) {
+	for _, c := range cases() {
+		switch c.name {
+		case "URLhaus", "ThreatFox", "MalwareBazaar", "crowd decisions", "nftables", "RPZ":
+		default:
+			continue
+		}
+		text := []byte(strings.Repeat(c.text, 2000))
+		b.Run(c.name, func(b *testing.B) {
+			n, before := 0, cpu(b)
+			for b.Loop() {
+				n += drain(b, c.format, text)
 			}
 			b.ReportMetric(float64(n)/(cpu(b)-before).Seconds(), "entries/cpu-s")
 			b.ReportMetric(0, "ns/op")

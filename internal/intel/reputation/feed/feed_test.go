@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -125,6 +127,41 @@ func TestHugeEntry(t *testing.T) {
 		if len(got) != 1 || !strings.Contains(got[0], "an entry of more than 4 MB") {
 			t.Errorf("%s: %.200q", format, got)
 		}
+	}
+}
+
+// The prefixes of a range cover it exactly, in order.
+func TestRanges(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		lo := random.Uint32()
+		hi := lo + random.Uint32()>>(random.UintN(24)+8)
+		if hi < lo {
+			continue
+		}
+		addr := func(n uint32) netip.Addr {
+			return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		}
+		r, err := feed.Open("ip", strings.NewReader(addr(lo).String()+"-"+addr(hi).String()), feed.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := uint64(lo)
+		var c reputation.Claim
+		for r.Next(&c) == nil {
+			if c.Object.Prefix.Addr() != addr(uint32(next)) || c.Object.Prefix != c.Object.Prefix.Masked() {
+				t.Fatalf("%v-%v: %v", addr(lo), addr(hi), c.Object)
+			}
+			next += 1 << (32 - c.Object.Prefix.Bits())
+		}
+		if next != uint64(hi)+1 {
+			t.Fatalf("%v-%v ends at %d", addr(lo), addr(hi), next)
+		}
+	}
+	benign := feed.Options{Source: reputation.Source{Kind: reputation.KindBenign}}
+	if d := cmp.Diff([]string{"ip 0.0.0.0/0 benign", "ip ::/0 benign"},
+		read(t, "ip", "0.0.0.0-255.255.255.255\n::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n", benign)); d != "" {
+		t.Error(d)
 	}
 }
 

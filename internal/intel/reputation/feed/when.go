@@ -14,14 +14,15 @@ func when(b []byte) uint32 {
 	if len(b) < 10 {
 		return 0
 	}
-	if n, err := strconv.ParseUint(string(b), 10, 63); err == nil {
+	if b[4] != '-' || b[7] != '-' {
+		n, err := strconv.ParseInt(string(b), 10, 64)
+		if err != nil {
+			return 0
+		}
 		if len(b) > 10 {
 			n /= 1000
 		}
-		return stamp(int64(min(n, math.MaxUint32)))
-	}
-	if b[4] != '-' || b[7] != '-' {
-		return 0
+		return stamp(n)
 	}
 	var part [6]uint32
 	for i, at := range [...][2]int{{0, 4}, {5, 7}, {8, 10}, {11, 13}, {14, 16}, {17, 19}} {
