@@ -184,7 +184,3 @@ func (s *space4) prefix(p netip.Prefix) (packed, int) {
 	}
 	return 0, 0
 }
-
-func (s *space4) bytes() int {
-	return 4*(len(s.hostTop)+len(s.rangeTop)) + 4*cap(s.hosts) + 2*cap(s.rangeLow) + 4*cap(s.rangeVal) + 8*cap(s.prefixes)
-}

@@ -111,5 +111,3 @@ func (s *space6) prefix(p netip.Prefix) (packed, int) {
 	}
 	return s.search(newKey6(p.Addr()), skip)
 }
-
-func (s *space6) bytes() int { return 24*len(s.slots) + len(s.lengths) }

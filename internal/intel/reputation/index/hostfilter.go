@@ -31,7 +31,7 @@ func (f *hostFilter) places(h uint64) (a, b uint64) {
 
 func (f *hostFilter) has(h uint64) bool {
 	a, b := f.places(h)
-	return f.bits[a/64]>>(a%64)&1 != 0 && f.bits[b/64]>>(b%64)&1 != 0
+	return f.bits[a/64]>>(a%64)&(f.bits[b/64]>>(b%64))&1 != 0
 }
 
 // note takes up what look-ups need to know of an entry beforehand.

@@ -30,15 +30,6 @@ type Index struct {
 // Size is how many different objects the Index has.
 func (x *Index) Size() int { return x.size }
 
-// Bytes is about how much memory the Index holds.
-func (x *Index) Bytes() int {
-	n := x.four.bytes() + x.six.bytes() + 8*len(x.asn) + 64*len(x.table.buckets) + 8*len(x.hosts.bits) + 8*len(x.prefixes)
-	for _, c := range x.table.chunks {
-		n += len(c)
-	}
-	return n
-}
-
 // Address says what is known of an address, and how long the prefix is that
 // says so; IPv4 in IPv6 form is taken as IPv4, a zone is left out.
 func (x *Index) Address(a netip.Addr) (b reputation.Brief, bits int) {

@@ -9,10 +9,10 @@ import (
 
 // A record is what the table keeps of an object with a text: a byte with type
 // and flags, two with the packed brief, one or two with the length, the text.
-// Records lie in chunks of 1 MB; a ref is chunk and place, plus one.
+// Records lie in chunks of 4 MB; a ref is chunk and place, plus one.
 
 const (
-	chunkBits = 20
+	chunkBits = 22
 	chunkSize = 1 << chunkBits
 	maxChunks = 1 << (32 - chunkBits)
 	// MaxText is the longest text of an object in bytes.
