@@ -26,7 +26,8 @@ type warninglist struct {
 
 // openWarninglist reads one list.json. Entries are benign, or known when the
 // list's category is "known". Without a category the source's kind counts, and if
-// that is not told either, the prefixes of large networks are known.
+// that is not told either, the prefixes of large networks are known, and lists of
+// those who scan the internet.
 func openWarninglist(r io.Reader, o *Options) (Reader, error) {
 	w := &warninglist{}
 	return &entryReader{o: o, next: func(e *entryReader, c *reputation.Claim) error {
@@ -78,6 +79,9 @@ func (w *warninglist) load(r io.Reader, o *Options) error {
 		o.Source.Kind = reputation.KindKnown
 	case w.category != "" || !o.told || o.Source.Kind > reputation.KindKnown:
 		o.Source.Kind = reputation.KindBenign
+	}
+	if w.category == "" && !o.told && strings.Contains(strings.ToLower(w.name), "scan") {
+		o.Source.Kind = reputation.KindKnown // who scans openly is told from attackers, but need not be let in
 	}
 	w.large = w.kind == "cidr" && w.category == "" && !o.told && isLarge(w.list)
 	if w.name != "" {

@@ -25,12 +25,17 @@
 //
 // Anonymizers are no evil by themselves: all claims of that kind together count
 // no more than 0.6. An object takes the heaviest of what is said of itself and
-// of each thing that covers it. What speaks for it then damps: benign multiplies
-// by (1 - w); known multiplies by (1 - w/4) and keeps the score below
-// reputation.DefaultBlock, unless what is said against is more exact than what
-// is known (an address in a known network, a name below a known name, a URL on a
-// known host): then three owners for addresses, and one for names and URLs,
-// suffice to block, and names and URLs lose only a tenth of w. Of a URL's host
-// benign counts as known. An entry of the operator's lists decides alone; the
-// most exact wins, and allow wins over deny.
+// of each thing that covers it. What speaks for it then
+// damps:
+//   - Benign multiplies by (1 - w). Of a name above what is listed it counts as
+//     known does, and two owners suffice to block.
+//   - Known multiplies by (1 - w/4) and keeps the score below
+//     reputation.DefaultBlock, unless what is said against is more exact than
+//     what is known: then three owners suffice to block an address in a known
+//     network, and one a name below a known name or a URL on a known host, which
+//     lose only a tenth of w.
+//   - Of a URL's host benign counts as known.
+//
+// An entry of the operator's lists decides alone; the most exact wins, and allow
+// wins over deny.
 package ledger

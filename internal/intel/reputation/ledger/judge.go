@@ -6,9 +6,12 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
-// owners is how many must speak against an address in a known network before it
-// may be blocked.
-const ownersInKnown = 3
+// How many owners must speak against what lies in something good before it may
+// be blocked: an address in a known network, a name below a benign one.
+const (
+	ownersInKnown     = 3
+	ownersBelowBenign = 2
+)
 
 // judgement is a score with what it rests on.
 type judgement struct {
@@ -110,41 +113,61 @@ func isDeep(key []byte) bool {
 // says for it.
 func damp(deep bool, levels []level, at int) judgement {
 	v := &levels[at]
-	var benign, same, broad float32
-	for i := range levels {
-		g := &levels[i]
-		if deep && v.scope == exact && g.scope == host {
-			broad = max(broad, g.known, g.benign)
-			continue
-		}
-		benign = max(benign, g.benign)
-		if i > at {
-			broad = max(broad, g.known)
-		} else {
-			same = max(same, g.known)
+	g := goodOf(deep, levels, at)
+	j := judgement{match: v.id, plain: v.against, good: max(g.benign, g.same, g.broad, g.above)}
+	score, most := v.against*(1-g.benign), float32(1)
+	if g.same > 0 {
+		score, most = score*(1-g.same/4), blockBelow
+	}
+	if g.above > 0 {
+		score *= 1 - g.above/4
+		if v.n < ownersBelowBenign {
+			most = blockBelow
 		}
 	}
-	j := judgement{match: v.id, plain: v.against, good: max(benign, same, broad)}
-	score, most := v.against*(1-benign), float32(1)
-	if same > 0 {
-		score, most = score*(1-same/4), blockBelow
-	}
-	if broad > 0 && same == 0 {
-		if v.of == reputation.TypePrefix {
-			score *= 1 - broad/4
-			if v.n < ownersInKnown {
-				most = blockBelow
-			}
-		} else {
-			score *= 1 - broad/10
+	switch {
+	case g.broad == 0 || g.same > 0 || g.above > 0:
+	case v.of == reputation.TypePrefix:
+		score *= 1 - g.broad/4
+		if v.n < ownersInKnown {
+			most = blockBelow
 		}
+	default:
+		score *= 1 - g.broad/10
 	}
 	j.held = score > most
 	j.brief = reputation.Brief{Score: uint8(100*min(score, most) + 0.5), Kind: v.kind}
-	if benign >= 0.5 {
+	if g.benign >= 0.5 {
 		j.brief.Kind = reputation.KindBenign
 	}
 	return j
+}
+
+// goodness is the most that is said for an object, by how exact it is beside what
+// is said against: benign, known as exact, known of something wider, benign of a
+// name above.
+type goodness struct{ benign, same, broad, above float32 }
+
+func goodOf(deep bool, levels []level, at int) (out goodness) {
+	v := &levels[at]
+	for i := range levels {
+		g := &levels[i]
+		if deep && v.scope == exact && g.scope == host {
+			out.broad = max(out.broad, g.known, g.benign)
+			continue
+		}
+		if v.of == reputation.TypeDomain && g.size < v.size {
+			out.above = max(out.above, g.benign)
+		} else {
+			out.benign = max(out.benign, g.benign)
+		}
+		if i > at {
+			out.broad = max(out.broad, g.known)
+		} else {
+			out.same = max(out.same, g.known)
+		}
+	}
+	return out
 }
 
 // blockBelow is the highest share that is not blocked by default.

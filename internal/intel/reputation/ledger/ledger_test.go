@@ -56,9 +56,9 @@ func src(name string, trust uint8, k reputation.Kind) reputation.Source {
 func TestScores(t *testing.T) {
 	l := New(Config{})
 	fill(t, l, src("a", 80, reputation.KindC2), ip("192.0.2.1"), ip("198.51.100.0/24"), ip("10.1.2.3"), ip("10.1.2.4"), ip("172.16.0.9"),
-		name("evil.example"), name("*.bad.example"), name("cdn.example"), name("x.cdn.example"), url("shop.example/a/b.sh"), url("files.example/x/*"),
+		name("x.google.example"), name("y.google.example"), name("google.example"), name("evil.example"), name("*.bad.example"), name("cdn.example"), name("x.cdn.example"), url("shop.example/a/b.sh"), url("files.example/x/*"),
 		url("cdn.example/m.sh"), url("shop.example/q?x=1"))
-	fill(t, l, src("b", 50, reputation.KindBot), ip("192.0.2.1"), ip("172.16.0.9"))
+	fill(t, l, src("b", 50, reputation.KindBot), name("y.google.example"), ip("192.0.2.1"), ip("172.16.0.9"))
 	fill(t, l, reputation.Source{Name: "a2", Owner: "a", Trust: 70, Kind: reputation.KindScanner}, ip("192.0.2.1"))
 	fill(t, l, src("c", 50, reputation.KindBot), ip("172.16.0.9"))
 	fill(t, l, src("good", 90, reputation.KindBenign), ip("10.0.0.0/8"), name("*.google.example"))
@@ -86,6 +86,9 @@ func TestScores(t *testing.T) {
 		{name("a.b.bad.example"), reputation.Brief{Score: 80, Kind: reputation.KindC2}},
 		{name("x.ok.bad.example"), reputation.Brief{Kind: reputation.KindC2, Local: reputation.LocalAllow}},
 		{name("maps.google.example"), reputation.Brief{Kind: reputation.KindBenign}},
+		{name("google.example"), reputation.Brief{Score: 8, Kind: reputation.KindBenign}},
+		{name("x.google.example"), reputation.Brief{Score: 62, Kind: reputation.KindC2}},
+		{name("y.google.example"), reputation.Brief{Score: 70, Kind: reputation.KindC2}},
 		{name("cdn.example"), reputation.Brief{Score: 64, Kind: reputation.KindC2}},
 		{name("x.cdn.example"), reputation.Brief{Score: 74, Kind: reputation.KindC2}},
 		{url("shop.example/a/b.sh"), reputation.Brief{Score: 80, Kind: reputation.KindC2}},

@@ -83,6 +83,7 @@ type level struct {
 	id            uint32
 	scope         scope
 	of            reputation.Type
+	size          uint16 // of its key: of two names that cover each other the same for the same name
 	voices        [maxVoices]voice
 	n             int // voices
 	kind          reputation.Kind
@@ -107,7 +108,7 @@ const (
 func (l *Ledger) hear(v *level, id uint32, now uint32) {
 	o := l.objects.at(id)
 	t := typeOf(l.keyOf(o))
-	*v = level{id: id, scope: v.scope, of: t}
+	*v = level{id: id, scope: v.scope, of: t, size: o.size}
 	var kinds [reputation.NumKinds]float32
 	for i := o.claims; i != 0; {
 		c := l.claims.at(i)
