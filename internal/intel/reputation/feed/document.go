@@ -11,9 +11,6 @@ import (
 // maxDocument is how many bytes of a feed are read that is one JSON document.
 const maxDocument = 512 << 20
 
-// maxValue is how many bytes an entry of such a document may have.
-const maxValue = 4 << 20
-
 // entryReader gives the claims of a feed whose entries come one by one from next,
 // which fills in the claim and returns io.EOF at the end. Further objects of an
 // entry go to also.
@@ -71,10 +68,10 @@ func (e *entryReader) counted() error {
 }
 
 // documentOf is a JSON decoder over at most maxDocument bytes with many values, each
-// of at most maxValue bytes: the caller calls fresh before each.
+// of at most maxPiece bytes: the caller calls fresh before each.
 func documentOf(r io.Reader) (d *json.Decoder, fresh func()) {
-	in := &sparingReader{r: &limited{r, maxDocument}}
-	fresh = func() { in.left = maxValue }
+	in := &guard{r: &limited{r, maxDocument}}
+	fresh = func() { in.left = maxPiece }
 	fresh()
 	return json.NewDecoder(in), fresh
 }
@@ -91,20 +88,5 @@ func (l *limited) Read(b []byte) (int, error) {
 	}
 	n, err := l.r.Read(b[:min(len(b), l.left)])
 	l.left -= n
-	return n, err
-}
-
-// sparingReader ends with an error an entry that is longer than it may be.
-type sparingReader struct {
-	r    io.Reader
-	left int
-}
-
-func (s *sparingReader) Read(b []byte) (int, error) {
-	if s.left <= 0 {
-		return 0, fmt.Errorf("an entry of more than %d MB", maxValue>>20)
-	}
-	n, err := s.r.Read(b[:min(len(b), s.left)])
-	s.left -= n
 	return n, err
 }

@@ -124,7 +124,7 @@ func TestHugeEntry(t *testing.T) {
 		"jsonl":       `[{"ip":"` + huge + `"}]`,
 	} {
 		got := read(t, format, text, feed.Options{})
-		if len(got) != 1 || !strings.Contains(got[0], "an entry of more than 4 MB") {
+		if len(got) != 1 || !strings.Contains(got[0], "an object of more than 4 MB") {
 			t.Errorf("%s: %.200q", format, got)
 		}
 	}
