@@ -16,14 +16,13 @@ const (
 
 // wire reads a packet with one plain question for an address below the zone
 // and appends the answer to out. It says false for everything else, which then
-// goes the long way. It allocates nothing.
-func (z *Zones) wire(out, packet []byte) ([]byte, bool) {
+// goes the long way. room is for the name, 256 bytes. It allocates nothing.
+func (z *Zones) wire(out, packet, room []byte) ([]byte, bool) {
 	end, ok := z.plain(packet)
 	if !ok {
 		return out, false
 	}
-	var buf [256]byte
-	name, ok := dotted(buf[:0], packet[headerLen:end-4])
+	name, ok := dotted(room[:0], packet[headerLen:end-4])
 	if !ok || len(name) <= len(z.suffix) || !bytes.HasSuffix(name, z.suffix) {
 		return out, false
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -91,7 +92,7 @@ func (z *Zones) loop(udp *net.UDPConn, four bool) error {
 		conn = ipv4.NewPacketConn(udp)
 	}
 	in, out := make([]ipv4.Message, batch), make([]ipv4.Message, 0, batch)
-	answers := make([][]byte, batch)
+	answers, room := make([][]byte, batch), make([]byte, 256)
 	for i := range in {
 		in[i].Buffers = [][]byte{make([]byte, udpSize)}
 		answers[i] = make([]byte, 0, udpSize)
@@ -107,7 +108,7 @@ func (z *Zones) loop(udp *net.UDPConn, four bool) error {
 		out = out[:0]
 		for i := range in[:n] {
 			from, _ := in[i].Addr.(*net.UDPAddr)
-			answers[i] = z.packet(answers[i][:0], in[i].Buffers[0][:in[i].N], from)
+			answers[i] = z.packet(answers[i][:0], in[i].Buffers[0][:in[i].N], room, from)
 			if len(answers[i]) > 0 {
 				out = append(out, ipv4.Message{Buffers: answers[i : i+1 : i+1], Addr: from})
 			}
@@ -124,12 +125,12 @@ func (z *Zones) loop(udp *net.UDPConn, four bool) error {
 
 // packet answers one packet by UDP; nothing is appended for what gets no
 // answer.
-func (z *Zones) packet(out, packet []byte, from *net.UDPAddr) []byte {
+func (z *Zones) packet(out, packet, room []byte, from *net.UDPAddr) []byte {
 	if from == nil {
 		return out
 	}
 	if a, _ := netip.AddrFromSlice(from.IP); z.allowed(a) {
-		if done, ok := z.wire(out, packet); ok {
+		if done, ok := z.wire(out, packet, room); ok {
 			return done
 		}
 	} else if len(packet) >= headerLen && packet[2]&0x80 == 0 {
@@ -223,17 +224,12 @@ func (l *limited) Accept() (net.Conn, error) {
 
 type counted struct {
 	net.Conn
-	free   chan struct{}
-	closed bool
+	free chan struct{}
+	once sync.Once
 }
 
-// Close implements net.Conn; the library calls it once or, when it ends, from
-// one goroutine after the other.
+// Close implements net.Conn.
 func (c *counted) Close() error {
-	err := c.Conn.Close()
-	if !c.closed {
-		c.closed = true
-		<-c.free
-	}
-	return err
+	c.once.Do(func() { <-c.free })
+	return c.Conn.Close()
 }
