@@ -32,6 +32,7 @@ func Formats() []Format {
 		{"ipsum", "IPsum: addresses with the number of lists that name them", nil, bad, each(ipsum)},
 		{"maltrail", "a file of Maltrail's trails: names with all below, addresses with ports, URLs", nil, reputation.KindMalware, maltrail},
 		{"warninglist", "a list.json of MISP's warninglists: what must not be listed", nil, reputation.KindBenign, openWarninglist},
+		{"misp", "events of MISP's core format, one, a response of several, or attributes", nil, bad, openMISP},
 		{"stix", "STIX 2.0 and 2.1: bundles, arrays of objects, envelopes of TAXII 2.1; what was only observed counts little", []string{".stix", ".stix2"}, bad, openSTIX},
 	}
 }

@@ -98,6 +98,8 @@ func (p *pieces) skip() error {
 type outcome struct {
 	claim reputation.Claim
 	err   error
+	entry int
+	text  string
 }
 
 // piecewise reads formats in which an entry gives several claims and refusals.
@@ -116,7 +118,7 @@ func (p *piecewise) Next(c *reputation.Claim) error {
 	for p.at == len(p.queue) {
 		p.queue, p.at = p.queue[:0], 0
 		if err := p.fill(p); err != nil {
-			return p.refused(err)
+			return p.refused(err, p.entry, p.text)
 		}
 	}
 	out := p.queue[p.at]
@@ -126,15 +128,15 @@ func (p *piecewise) Next(c *reputation.Claim) error {
 		out.err = settle(c, p.o)
 	}
 	if out.err != nil {
-		return p.refused(out.err)
+		return p.refused(out.err, out.entry, out.text)
 	}
 	p.count++
 	return bound(p.o, p.count)
 }
 
 // refused makes the *Refusal of an entry; other errors end the feed.
-func (p *piecewise) refused(err error) error {
-	err = refusal(err, p.entry, []byte(p.text))
+func (p *piecewise) refused(err error, entry int, text string) error {
+	err = refusal(err, entry, []byte(text))
 	if _, ok := err.(*Refusal); ok {
 		p.count++
 		if bad := bound(p.o, p.count); bad != nil {
@@ -160,10 +162,12 @@ func (p *piecewise) give(c reputation.Claim, o reputation.Object) {
 	if o.Type == reputation.TypeFile || o.Type == reputation.TypeTLSH {
 		c.Kind = ofFile(p.o, c.Kind)
 	}
-	p.queue = append(p.queue, outcome{claim: c})
+	p.queue = append(p.queue, outcome{c, nil, p.entry, p.text})
 }
 
-func (p *piecewise) refuse(err error) { p.queue = append(p.queue, outcome{err: err}) }
+func (p *piecewise) refuse(err error) {
+	p.queue = append(p.queue, outcome{reputation.Claim{}, err, p.entry, p.text})
+}
 
 // ofFile is what a file is that belongs to something bad: malware, unless the
 // source's kind was chosen.
