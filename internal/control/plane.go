@@ -51,6 +51,7 @@ type plane struct {
 	link       *server.Server
 	console    http.Handler
 	reputation *reputation.Service // nil: switched off
+	edge       *edgeSets           // what it knows, for gates
 	setup      string              // token of the first sign-up
 	rate       rate
 	coverage   coverage
@@ -79,9 +80,11 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 		return nil, err
 	}
 	if cfg.Reputation.Enabled {
-		if p.reputation, err = reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now); err != nil {
+		p.edge = newEdgeSets(p.sets, log)
+		if p.reputation, err = reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now, p.edge.notice); err != nil {
 			return nil, err
 		}
+		p.edge.known = p.reputation.Each
 	}
 	if err := p.openConsole(); err != nil {
 		return nil, err

@@ -83,6 +83,7 @@ func (p *plane) serve(ctx context.Context, linkLn, consoleLn net.Listener) error
 	g.Go(func() error { p.upkeep(ctx); return nil })
 	if p.reputation != nil {
 		serveReputation(ctx, g, p.reputation)
+		g.Go(func() error { p.edge.run(ctx); return nil })
 	}
 	g.Go(func() error { return p.link.Serve(ctx, linkLn) })
 	g.Go(func() error { return p.serveConsole(ctx, consoleLn) })

@@ -56,7 +56,7 @@ type setBook struct {
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, log *slog.Logger) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{})}
-	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules} {
+	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation} {
 		s, err := store.Set(ctx, name)
 		if errors.Is(err, model.ErrNotFound) {
 			continue

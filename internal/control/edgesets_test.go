@@ -1,0 +1,67 @@
+package control
+
+import (
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
+	"github.com/masugata/masugata/internal/link/wire"
+)
+
+// TestReputationSetFollowsWhatIsKnown: a set goes out when its entries change
+// or its life is half over, under one key, and not otherwise.
+func TestReputationSetFollowsWhatIsKnown(t *testing.T) {
+	bad := netip.MustParseAddr("203.0.113.9")
+	score := uint8(0)
+	e := newEdgeSets(newTestDesk(t, newMemory()).sets, slog.New(slog.DiscardHandler))
+	e.known = func(yield func(reputation.Object, reputation.Brief) bool) {
+		yield(edge.ObjectOf(bad), reputation.Brief{Score: score})
+	}
+	now := time.Now()
+	send := func(after time.Duration) *wire.SignedSet {
+		t.Helper()
+		now = now.Add(after)
+		if err := e.refresh(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		return e.sets.Latest("gate-000000000001", "", wire.SetReputation)
+	}
+	if s := send(0); s != nil {
+		t.Errorf("a set of nothing was sent")
+	}
+	score = 92
+	first := send(time.Second)
+	set, err := edge.Open(first.Payload, uint32(now.Unix()), 0)
+	if err != nil || set.Address(bad) != edge.TierCertain {
+		t.Fatalf("%v: %v", bad, err)
+	}
+	score = 95
+	if s := send(time.Minute); s.Version != first.Version {
+		t.Error("sent again though every tier is the same")
+	}
+	again := send(setLife / 2)
+	if again.Version == first.Version {
+		t.Error("not sent again at half its life")
+	}
+	score = 10
+	last := send(time.Minute)
+	set, err = edge.Open(last.Payload, uint32(now.Unix()), 0)
+	if err != nil || set.Len() != 0 {
+		t.Errorf("%v entries: %v", set, err)
+	}
+	if a, b := set.Header(), mustHeader(t, again.Payload); a.Key != b.Key || a.Before != b.Version {
+		t.Errorf("header %+v after %+v", a, b)
+	}
+}
+
+func mustHeader(t *testing.T, payload []byte) edge.Header {
+	t.Helper()
+	h, err := edge.ReadHeader(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
