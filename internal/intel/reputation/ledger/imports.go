@@ -49,7 +49,6 @@ func (l *Ledger) Import(id reputation.SourceID, now uint32) (*Import, error) {
 	if e == 0 {
 		return nil, errors.New("reputation: too many imports are open: commit or abort some")
 	}
-	l.freshGuard(now)
 	m := &Import{ledger: l, source: id, edition: e, now: now}
 	if s := &l.sources[id]; s.live != 0 {
 		m.change.Before = l.editions[s.live].entries
@@ -168,6 +167,7 @@ func (m *Import) lay(id uint32, n *claim, c *reputation.Claim, key []byte) {
 	}
 	m.count(n, had != nil)
 	if reputation.Kind(n.kind) > reputation.KindKnown && l.sources[m.source].Local == reputation.LocalNo {
+		l.freshGuard(m.now)
 		m.look(c, safe|l.guard.of(l, key))
 	}
 	n.next = o.claims

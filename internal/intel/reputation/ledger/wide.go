@@ -15,6 +15,9 @@ type wide struct {
 	lens6 [129]uint32
 	have4 uint64 // a bit for each length of which there are some
 	have6 [3]uint64
+	// near has a bit for each network of 16 bits of IPv4 in which a longer prefix is
+	// or was: most addresses need no probe for those.
+	near [1 << 10]uint64
 }
 
 // six is a prefix of IPv6.
@@ -43,6 +46,9 @@ func (w *wide) put(p netip.Prefix, id uint32) {
 		w.four[four(p)] = id
 		w.lens4[n]++
 		w.have4 |= 1 << n
+		if a := p.Addr().As4(); n > 16 {
+			w.near[int(a[0])<<2|int(a[1]>>6)] |= 1 << (a[1] & 63)
+		}
 		return
 	}
 	w.six[sixOf(p)] = id
@@ -71,7 +77,11 @@ func (w *wide) above(p netip.Prefix, found []uint32) []uint32 {
 	if p.Addr().Is4() {
 		a := p.Addr().As4()
 		v := binary.BigEndian.Uint32(a[:])
-		for have := w.have4 & (1<<p.Bits() - 1); have != 0; {
+		have := w.have4 & (1<<p.Bits() - 1)
+		if w.near[v>>22]>>(v>>16&63)&1 == 0 {
+			have &= 1<<17 - 1
+		}
+		for have != 0 {
 			n := 63 - bits.LeadingZeros64(have)
 			have &^= 1 << n
 			if id, ok := w.four[uint64(v&(^uint32(0)<<(32-n)))<<8|uint64(n)]; ok && len(found) < cap(found) {
