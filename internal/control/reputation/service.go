@@ -213,6 +213,7 @@ func (s *Service) rebuild() error {
 	if t.Index, err = b.Build(); err != nil {
 		return err
 	}
+	collapse(t.Index)
 	for i, n := range byType {
 		if n > 0 {
 			t.byType[intel.Type(i).String()] = n
