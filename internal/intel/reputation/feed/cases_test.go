@@ -17,7 +17,7 @@ type example struct {
 const now = 1_700_000_000
 
 func cases() []example {
-	return slices.Concat(lists(), tables(), documents(), stixCases(), mispCases())
+	return slices.Concat(lists(), tables(), documents(), stixCases(), mispCases(), iocCases())
 }
 
 func lists() []example {

@@ -34,5 +34,6 @@ func Formats() []Format {
 		{"warninglist", "a list.json of MISP's warninglists: what must not be listed", nil, reputation.KindBenign, openWarninglist},
 		{"misp", "events of MISP's core format, one, a response of several, or attributes", nil, bad, openMISP},
 		{"stix", "STIX 2.0 and 2.1: bundles, arrays of objects, envelopes of TAXII 2.1; what was only observed counts little", []string{".stix", ".stix2"}, bad, openSTIX},
+		{"openioc", "OpenIOC 1.0 and 1.1", []string{".ioc"}, bad, openIOC},
 	}
 }

@@ -46,6 +46,8 @@ func guessDocument(head []byte) string {
 	switch {
 	case isSTIX(head):
 		return "stix"
+	case head[0] == '<' && (has("OpenIOC") || has("<ioc")):
+		return "openioc"
 	case isMISP(head):
 		return "misp"
 	case head[0] == '{' && (has(`"matching_attributes"`) || has(`"list"`) && has(`"description"`)):
