@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	batch        = 64 // packets taken from the kernel at once
+	batch        = 64      // packets taken from the kernel at once
+	socketBuffer = 4 << 20 // for bursts, in bytes
 	maxTCP       = 200
 	maxTransfers = 2
 	idleTCP      = 10 * time.Second
@@ -66,6 +67,7 @@ func (z *Zones) ServeOn(ctx context.Context, udp *net.UDPConn, ln net.Listener) 
 }
 
 func (z *Zones) serveUDP(g *errgroup.Group, udp *net.UDPConn, handler dns.Handler) {
+	_ = udp.SetReadBuffer(socketBuffer) // the kernel gives what it allows
 	local, _ := udp.LocalAddr().(*net.UDPAddr)
 	if local == nil || local.IP.IsUnspecified() {
 		// Answers must leave from the address that was asked, of which there may be
