@@ -243,3 +243,71 @@ func cpu() float64 {
 	}
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
+
+// TestNewNeighbours leaves a tenth of the trails' addresses out, as if they were
+// listed tomorrow only, and says how many of them are seen beforehand, and how
+// many good addresses with them.
+func TestNewNeighbours(t *testing.T) {
+	dir := folder(t, "reputation")
+	l := ledger.New(ledger.Config{})
+	var later, good []reputation.Object
+	held := func(o reputation.Object) bool {
+		a := o.Prefix.Addr()
+		if o.Type != reputation.TypePrefix || !a.Is4() || !o.Prefix.IsSingleIP() {
+			return false
+		}
+		b := a.As4()
+		return (uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]))*2654435761>>16%10 == 0
+	}
+	seen := map[reputation.Object]bool{}
+	for _, x := range lists(t, dir) {
+		x.source.ID = l.Source(x.source)
+		m, err := l.Import(x.source.ID, importTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range x.files {
+			claims(t, x, file, func(c *reputation.Claim, _ error) {
+				switch {
+				case c == nil:
+				case x.source.Name != "maltrail" || !held(c.Object):
+					if c.Kind <= reputation.KindKnown && c.Object.Type == reputation.TypePrefix {
+						good = append(good, c.Object)
+					}
+					_ = m.Add(c)
+				case !seen[c.Object]:
+					seen[c.Object] = true
+					later = append(later, c.Object)
+				}
+			})
+		}
+		m.Commit()
+	}
+	crowd, err := l.Import(l.Source(ledger.Crowd()), importTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nets := l.Crowded(importTime)
+	for i := range nets {
+		if err := crowd.Add(&nets[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crowd.Commit()
+	count := func(list []reputation.Object, least uint8) (n int) {
+		for _, o := range list {
+			if l.Brief(o, importTime).Score >= least {
+				n++
+			}
+		}
+		return n
+	}
+	t.Logf("%d crowded networks; of %d addresses listed later %d score 20 or more, %d 50 or more, %d are blocked; of %d good ones %d score 20 or more, %d are blocked",
+		len(nets), len(later), count(later, 20), count(later, 50), count(later, reputation.DefaultBlock), len(good), count(good, 20), count(good, reputation.DefaultBlock))
+	if n := count(good, reputation.DefaultBlock); n > 0 {
+		t.Errorf("%d good addresses are blocked", n)
+	}
+	if count(later, 20)*5 < len(later) {
+		t.Error("the neighbourhood tells less than a fifth")
+	}
+}

@@ -418,3 +418,34 @@ func FuzzAdd(f *testing.F) {
 		l.Expire(^uint32(0))
 	})
 }
+
+func TestCrowded(t *testing.T) {
+	l := New(Config{})
+	var bad, scanners []reputation.Object
+	for i := range 40 {
+		bad = append(bad, ip(fmt.Sprint("192.0.2.", i)))
+		scanners = append(scanners, ip(fmt.Sprint("198.51.100.", i)))
+	}
+	fill(t, l, src("a", 90, reputation.KindC2), append(bad, ip("203.0.113.1"), ip("203.0.113.2"))...)
+	fill(t, l, src("b", 90, reputation.KindScanner), scanners...)
+	for range 2 { // what it says itself changes nothing the second time
+		m, err := l.Import(l.Source(Crowd()), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := l.Crowded(now)
+		if len(got) != 1 || got[0].Object != ip("192.0.2.0/24") {
+			t.Fatalf("%+v", got)
+		}
+		if err := m.Add(&got[0]); err != nil {
+			t.Fatal(err)
+		}
+		m.Commit()
+	}
+	if b := l.Brief(ip("192.0.2.99"), now); b.Score < 50 || b.Score >= reputation.DefaultBlock {
+		t.Errorf("a neighbour: %+v", b)
+	}
+	if b := l.Brief(ip("192.0.2.9"), now); b.Score != 90 || b.Kind != reputation.KindC2 {
+		t.Errorf("one of them: %+v", b)
+	}
+}
