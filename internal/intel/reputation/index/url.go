@@ -11,9 +11,10 @@ import (
 const maxSegments = 32
 
 // URL says what is known of a URL in canonical form, and which listed object
-// says so: the URL itself, with or without its query; an expression, that of
-// the whole host and the longest path first; the host or a name above it; the
-// host's address or network. A scheme makes no difference.
+// says so: the URL itself, with or without its query; an expression; the host
+// or a name above it; the host's address or network. Of two expressions or
+// names of which neither covers the other the heavier answers. A scheme makes
+// no difference.
 func (x *Index) URL(url []byte) (b reputation.Brief, matched reputation.Object) {
 	return x.url(view(url))
 }
@@ -27,6 +28,9 @@ func (x *Index) url(url string) (reputation.Brief, reputation.Object) {
 		e := x.exact(l)
 		if e.brief == 0 {
 			e = x.expressions(l)
+			if n := x.name(l.host, false); e.brief != 0 && len(n.text) > len(split(e.text).host) && secondWins(e.brief, n.brief) {
+				e = n
+			}
 		}
 		if e.brief != 0 {
 			return e.brief.brief(), e.object()
@@ -120,7 +124,7 @@ func (x *Index) expressions(l locator) (best entry) {
 		h = hashText(h, l.host[i+1:end])
 		end = i
 		if x.hosts.has(h) {
-			x.paths(&best, h, locator{host: l.host[i+1:], path: l.path})
+			best = narrower(best, x.paths(h, locator{host: l.host[i+1:], path: l.path}))
 		}
 	}
 	if end == len(l.host) {
@@ -129,25 +133,37 @@ func (x *Index) expressions(l locator) (best entry) {
 		h = hashText(h, l.host[:end])
 	}
 	if x.hosts.has(h) {
-		x.paths(&best, h, locator{host: l.host, path: l.path})
+		best = narrower(best, x.paths(h, locator{host: l.host, path: l.path}))
 	}
 	if l.port != "" {
 		if h = hashText(h, l.port); x.hosts.has(h) {
-			x.paths(&best, h, l)
+			best = narrower(best, x.paths(h, l))
 		}
 	}
 	return best
 }
 
-// paths looks for the expressions of one host, the shortest path first.
-func (x *Index) paths(best *entry, host uint64, l locator) {
+// narrower chooses between the expressions of a host and of one below it.
+func narrower(wide, narrow entry) entry {
+	switch {
+	case narrow.brief == 0:
+		return wide
+	case wide.brief == 0 || len(split(narrow.text).path) >= len(split(wide.text).path) || secondWins(wide.brief, narrow.brief):
+		return narrow
+	}
+	return wide
+}
+
+// paths looks for the expressions of one host; the longest path answers.
+func (x *Index) paths(host uint64, l locator) (best entry) {
 	h, p := mix(host, x.table.salts.path), x.table.salts.path
-	x.begins(best, mix(h, p), l)
+	x.begins(&best, mix(h, p), l)
 	w := walk{path: l.path}
 	for n := 0; n < maxSegments && w.next(); n++ {
 		p = hashText(p, w.segment)
-		x.begins(best, mix(h, p), l)
+		x.begins(&best, mix(h, p), l)
 	}
+	return best
 }
 
 // begins looks for expressions of this host with which the path begins.
