@@ -14,6 +14,7 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -31,6 +32,7 @@ type Config struct {
 	FailMode   string           `yaml:"fail_mode"`
 	Flood      FloodConfig      `yaml:"flood"`
 	Inspection InspectionConfig `yaml:"inspection"`
+	Reputation ReputationConfig `yaml:"reputation"`
 	Metrics    MetricsConfig    `yaml:"metrics"`
 	Log        LogConfig        `yaml:"log"`
 }
@@ -119,7 +121,8 @@ func Default() Config {
 			Mode: model.ModeObserve, Limit: model.ModeEnforce, Flows: 65536, Memory: 128 << 20,
 			Eve: EveConfig{MaxBytes: 64 << 20, Keep: 3},
 		},
-		Log: LogConfig{Level: slog.LevelInfo, Format: "text"},
+		Reputation: ReputationConfig{Mode: model.ModeEnforce, Score: reputation.DefaultBlock},
+		Log:        LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
 
@@ -158,6 +161,8 @@ func (c *Config) check(f *configfile.File) {
 	f.Check(ok, "fail_mode", "%q: want open, closed or closed_untrusted", c.FailMode)
 	c.checkFlood(f)
 	c.checkInspection(f)
+	f.Check(c.Reputation.Mode == model.ModeOff || c.Reputation.Mode == model.ModeEnforce, "reputation.mode", "%q: want off or enforce", c.Reputation.Mode)
+	f.Check(slices.Contains([]int{50, 75, 90}, c.Reputation.Score), "reputation.score", "%d: want 50, 75 or 90", c.Reputation.Score)
 	f.Check(c.Metrics.Listen == "" || loopback(c.Metrics.Listen), "metrics.listen",
 		"%q: want a loopback address and port, such as 127.0.0.1:9469", c.Metrics.Listen)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q: want text or json", c.Log.Format)

@@ -22,6 +22,7 @@ type narrow struct {
 	room              int
 	full              bool // no place for a trusted device
 	rules             []datapath.Rule
+	blocked           []netip.Prefix
 	own               map[datapath.DeviceKey]datapath.Ceilings
 }
 
@@ -32,6 +33,11 @@ func (n *narrow) Totals() (datapath.Totals, error)                { return datap
 func (n *narrow) ReadFlows(func(*datapath.FlowCounter)) error     { return nil }
 func (n *narrow) ReadDevices(func(*datapath.DeviceCounter)) error { return nil }
 func (n *narrow) ReadHits(func(*datapath.RuleHits)) error         { return nil }
+
+func (n *narrow) SetBlocklist(p []netip.Prefix) error {
+	n.blocked = p
+	return nil
+}
 
 func (n *narrow) SetCeilings(k datapath.DeviceKey, c datapath.Ceilings) error {
 	n.own[k] = c

@@ -35,20 +35,21 @@ type Gate struct {
 	part    model.PartID
 	keeper  *keeper
 
-	mu      sync.Mutex
-	cfg     Config
-	policy  model.Policy // in force: the signed one, or made of the configuration
-	signed  bool
-	det     *flood.Detector
-	desk    *block.Desk
-	devices *devices
-	totals  datapath.Totals
-	crowded time.Time // when the device table was last too small
-	lastErr string    // of the last write of the rules
-	confErr string    // of the last configure
-	conf    time.Time // when that was
-	loop    loopStats
-	convert flood.Flow
+	mu        sync.Mutex
+	cfg       Config
+	policy    model.Policy // in force: the signed one, or made of the configuration
+	signed    bool
+	det       *flood.Detector
+	desk      *block.Desk
+	blocklist blocklist
+	devices   *devices
+	totals    datapath.Totals
+	crowded   time.Time // when the device table was last too small
+	lastErr   string    // of the last write of the rules
+	confErr   string    // of the last configure
+	conf      time.Time // when that was
+	loop      loopStats
+	convert   flood.Flow
 	// ceilinged are the devices that ever got ceilings of their own: the data
 	// path keeps those until they are set again.
 	ceilinged map[flood.Device]bool

@@ -45,7 +45,7 @@ func (g *Gate) openLink() error {
 		Endpoint: g.cfg.Control.Endpoint, Identity: id, Spool: g.spool, Software: g.version, Log: g.log,
 		ReportEvery: g.cfg.Control.ReportEvery, State: g.partState,
 		Sets: map[string]func(uint64, []byte) error{
-			wire.SetPolicy: g.setPolicy, wire.SetActions: g.setActions,
+			wire.SetPolicy: g.setPolicy, wire.SetActions: g.setActions, wire.SetReputation: g.setReputation,
 		},
 	})
 	if err != nil {

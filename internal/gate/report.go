@@ -193,5 +193,8 @@ func (g *Gate) coverage() []model.Coverage {
 		}
 		c = append(c, say("inspection", missing), say("inspection.block", stops))
 	}
+	if g.link != nil && g.cfg.Reputation.Mode == model.ModeEnforce {
+		c = append(c, say("reputation.block", g.reputationMissing(time.Now())))
+	}
 	return c
 }

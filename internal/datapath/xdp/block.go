@@ -43,10 +43,12 @@ func (d *Datapath) SetBlocklist(prefixes []netip.Prefix) error {
 func (d *Datapath) changeBlocklist(want map[netip.Prefix]struct{}) error {
 	maps := bitmapsOf(want)
 	var errs []error
+	changes := 0
 	for p := range want {
 		if _, held := d.blocked.held[p]; held {
 			continue
 		}
+		d.beatDuring(&changes)
 		if err := d.t.block(p); err != nil {
 			errs = append(errs, err)
 			continue
@@ -63,12 +65,21 @@ func (d *Datapath) changeBlocklist(want map[netip.Prefix]struct{}) error {
 		if _, wanted := want[p]; wanted {
 			continue
 		}
+		d.beatDuring(&changes)
 		if err := d.t.unblock(p); err != nil {
 			return fmt.Errorf("xdp: set blocklist: %w", err)
 		}
 		delete(d.blocked.held, p)
 	}
 	return nil
+}
+
+// beatDuring keeps a long change, which Heartbeat must wait for, from looking
+// like a dead process.
+func (d *Datapath) beatDuring(changes *int) {
+	if *changes++; *changes%4096 == 0 {
+		atomic.StoreUint64(&d.t.config.Heartbeat, ktime())
+	}
 }
 
 // switchBitmaps puts new bitmaps in the place of the old ones: first what is

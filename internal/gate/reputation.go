@@ -1,0 +1,182 @@
+package gate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/masugata/masugata/internal/datapath/xdp"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// ReputationConfig says what is done with addresses of bad reputation.
+type ReputationConfig struct {
+	Mode  model.Mode `yaml:"mode"`  // off or enforce
+	Score int        `yaml:"score"` // least score that is blocked: 50, 75 or 90
+}
+
+// tier is the least tier that is blocked.
+func (c *ReputationConfig) tier() edge.Tier {
+	for t := edge.TierMedium; t < edge.TierCertain; t++ {
+		if c.Score <= int(t.Score()) {
+			return t
+		}
+	}
+	return edge.TierCertain
+}
+
+// blocklist is the reputation set in force and what became of it. Gate.mu
+// guards it but for writing.
+type blocklist struct {
+	writing sync.Mutex // one write at a time; taken before Gate.mu
+
+	set     *edge.Set // nil: none came yet
+	inputs  blockInputs
+	written bool // inputs are those of the list in the data path
+	blocked int  // prefixes in it
+	noRoom  int  // prefixes for which it had no place
+}
+
+// blockInputs are what the list in the data path is made of.
+type blockInputs struct {
+	set  *edge.Set
+	conf ReputationConfig
+	kept []netip.Prefix // never blocked
+}
+
+func (a *blockInputs) equal(b *blockInputs) bool {
+	return a.set == b.set && a.conf == b.conf && slices.Equal(a.kept, b.kept)
+}
+
+// setReputation takes the signed set "reputation": the kernel stops all
+// traffic to and from its addresses. A set that is refused leaves the one
+// before in force.
+func (g *Gate) setReputation(version uint64, payload []byte) error {
+	g.mu.Lock()
+	held := uint64(0)
+	if g.blocklist.set != nil {
+		held = g.blocklist.set.Header().Version
+	}
+	g.mu.Unlock()
+	set, err := edge.Open(payload, uint32(time.Now().Unix()), held)
+	if err != nil {
+		return fmt.Errorf("reputation %d: %w", version, err)
+	}
+	g.mu.Lock()
+	g.blocklist.set = set
+	g.mu.Unlock()
+	if err := g.writeBlocklist(); err != nil {
+		return fmt.Errorf("reputation %d: %w", version, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.log.Info("reputation in force", "version", version, "entries", set.Len(), "blocked", g.blocklist.blocked, "no_room", g.blocklist.noRoom)
+	return nil
+}
+
+// neverBlocked are addresses that a list of bad ones must not take away: those
+// of inner networks, and those without which no network works.
+var neverBlocked = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"),
+	netip.MustParsePrefix("::/8"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("ff00::/8"),
+}
+
+// blockInputs gives what the list must be made of now, and whether that is
+// anything new. Without a set what a former process put there stays. Call it
+// with mu held.
+func (g *Gate) blockInputs() (in blockInputs, fresh bool) {
+	b := &g.blocklist
+	in = blockInputs{set: b.set, conf: g.cfg.Reputation, kept: slices.Concat(neverBlocked, g.cfg.Home.Prefixes, g.policy.Protected)}
+	nothing := in.conf.Mode == model.ModeEnforce && in.set == nil
+	return in, !nothing && !(b.written && b.inputs.equal(&in))
+}
+
+// writeBlocklist puts the addresses of the set into the data path, unless they
+// are there already. It takes its time with a large set: the scans go on
+// meanwhile.
+func (g *Gate) writeBlocklist() error {
+	b := &g.blocklist
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	g.mu.Lock()
+	in, fresh := g.blockInputs()
+	g.mu.Unlock()
+	if !fresh {
+		return nil
+	}
+	list, more := in.list(xdp.DefaultMaxBlocked)
+	err := g.dp.SetBlocklist(list)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b.written = err == nil
+	if err == nil {
+		b.inputs, b.blocked, b.noRoom = in, len(list), more
+	}
+	return err
+}
+
+// rewriteBlocklist writes the list beside the caller's work when configuration
+// or policy changed it. Call it with mu held.
+func (g *Gate) rewriteBlocklist() {
+	if _, fresh := g.blockInputs(); !fresh {
+		return
+	}
+	go func() {
+		if err := g.writeBlocklist(); err != nil {
+			g.log.Error("blocklist not written; the former one holds", "error", err)
+		}
+	}()
+}
+
+// list gives at most room prefixes of each family, the worst first, and how
+// many more there would be.
+func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
+	if in.conf.Mode != model.ModeEnforce || in.set == nil {
+		return nil, 0
+	}
+	var by [edge.TierDeny + 1][]netip.Prefix
+	in.set.Prefixes(in.conf.tier(), func(p netip.Prefix, t edge.Tier) bool {
+		if !slices.ContainsFunc(in.kept, p.Overlaps) {
+			by[t] = append(by[t], p)
+		}
+		return true
+	})
+	var taken [2]int // IPv4, IPv6
+	for t := len(by) - 1; t >= 0; t-- {
+		for _, p := range by[t] {
+			family := 0
+			if p.Addr().Is6() {
+				family = 1
+			}
+			if taken[family] == room {
+				more++
+				continue
+			}
+			taken[family]++
+			list = append(list, p)
+		}
+	}
+	return list, more
+}
+
+// reputationMissing says why addresses of bad reputation are not all blocked;
+// "" when they are. Call it with mu held.
+func (g *Gate) reputationMissing(now time.Time) string {
+	b := &g.blocklist
+	switch {
+	case b.set == nil:
+		return "no reputation set came from the control plane yet"
+	case !b.written:
+		return "the data path did not take the reputation set"
+	case b.set.Expired(uint32(now.Unix())):
+		return "the reputation set is past its life; its addresses stay blocked"
+	case b.noRoom > 0:
+		return fmt.Sprintf("%d addresses of bad reputation have no place in the kernel's table", b.noRoom)
+	}
+	return ""
+}
