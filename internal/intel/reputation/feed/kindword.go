@@ -60,13 +60,13 @@ func formed(word string) string {
 	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.Trim(word, `" `))
 }
 
-// worse gives the worse kind; one that speaks for the object wins, so that a doubtful
-// entry does no harm.
+// worse gives the worse kind; one that speaks for the object wins over one against
+// it, so that a doubtful entry does no harm.
 func worse(a, b reputation.Kind) reputation.Kind {
 	switch {
 	case a == reputation.KindNone || b == reputation.KindNone:
 		return max(a, b)
-	case a <= reputation.KindKnown || b <= reputation.KindKnown:
+	case (a <= reputation.KindKnown) != (b <= reputation.KindKnown):
 		return min(a, b)
 	}
 	return max(a, b)
