@@ -67,21 +67,28 @@ func backup(ctx context.Context, cfg Config, file string) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	err = errors.Join(archive(out, copied, filepath.Join(cfg.Data, "ca")), out.Sync(), out.Close())
+	err = errors.Join(archive(out, copied, cfg.Data), out.Sync(), out.Close())
 	if err != nil {
 		return errors.Join(fmt.Errorf("backup: %w", err), os.Remove(file)) // half of one is worse than none
 	}
 	return nil
 }
 
-// archive writes the copy of the state and the keys.
-func archive(out io.Writer, state, ca string) error {
+// archive writes the copy of the state, the keys and the operator's reputation
+// lists, if there are any.
+func archive(out io.Writer, state, data string) error {
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
 	if err := addFile(tw, state, "state.db"); err != nil {
 		return err
 	}
-	keys, err := filepath.Glob(filepath.Join(ca, "*"))
+	lists := filepath.Join(data, keptLists)
+	if _, err := os.Stat(lists); err == nil {
+		if err := addFile(tw, lists, keptLists); err != nil {
+			return err
+		}
+	}
+	keys, err := filepath.Glob(filepath.Join(data, keptKeys, "*"))
 	if err != nil {
 		return err
 	}
@@ -122,6 +129,7 @@ func restoreCommand() *cobra.Command {
 const (
 	keptState = "state.db"
 	keptKeys  = "ca"
+	keptLists = reputationFolder + "/entries.json"
 )
 
 // restore unpacks beside the data folder's own names first, so that a backup
@@ -157,13 +165,24 @@ func restore(file, data string) error {
 			return fmt.Errorf("restore: %s is not a whole backup: %w", file, err)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(tmp, keptLists)); err != nil {
+		return nil // of before there were any
+	}
+	if err := os.MkdirAll(filepath.Join(data, reputationFolder), 0o700); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := os.Rename(filepath.Join(tmp, keptLists), filepath.Join(data, keptLists)); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	return nil
 }
 
 // unpack writes all files of a backup into a folder.
 func unpack(tr *tar.Reader, dir string) error {
-	if err := os.Mkdir(filepath.Join(dir, "ca"), 0o700); err != nil {
-		return err
+	for _, name := range []string{keptKeys, reputationFolder} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return err
+		}
 	}
 	for {
 		h, err := tr.Next()
@@ -182,7 +201,7 @@ func unpack(tr *tar.Reader, dir string) error {
 // restoreOne writes one file; only the names that backup writes are taken.
 func restoreOne(tr *tar.Reader, h *tar.Header, data string) error {
 	key, isKey := strings.CutPrefix(h.Name, "ca/")
-	if h.Name != "state.db" && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
+	if h.Name != keptState && h.Name != keptLists && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
 		return fmt.Errorf("%q does not belong into a backup", h.Name)
 	}
 	out, err := os.OpenFile(filepath.Join(data, h.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

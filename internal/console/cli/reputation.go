@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -65,6 +67,9 @@ func (s *session) explain(cmd *cobra.Command, args []string) error {
 	if err := s.ask(cmd.Context(), http.MethodGet, "/reputation/explain", url.Values{"object": args}, nil, &v); err != nil {
 		return err
 	}
+	if s.output == "table" || s.output == "csv" {
+		seenInWords(v)
+	}
 	reasons := cols("source", "owner", "kind", "note", "weight", "last seen=last_seen")
 	if s.output == "csv" {
 		return print(cmd.OutOrStdout(), s.output, v, "reasons", reasons)
@@ -79,6 +84,19 @@ func (s *session) explain(cmd *cobra.Command, args []string) error {
 	}
 	fmt.Fprintf(w, "\n%s\n\n", strings.Map(printable, words))
 	return print(w, "table", v, "reasons", reasons)
+}
+
+// seenInWords turns the seconds since 1970 of a verdict's reasons into times.
+func seenInWords(v map[string]any) {
+	reasons, _ := v["reasons"].([]any)
+	for _, r := range reasons {
+		m, _ := r.(map[string]any)
+		if n, ok := m["last_seen"].(json.Number); ok {
+			if seconds, err := n.Int64(); err == nil {
+				m["last_seen"] = time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+			}
+		}
+	}
 }
 
 func (s *session) feeds() *cobra.Command {
