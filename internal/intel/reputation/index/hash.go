@@ -23,16 +23,35 @@ func word(s string, i int) uint64 {
 
 // hashText goes on from h over the bytes of s and its length.
 func hashText(h uint64, s string) uint64 {
-	n := uint64(len(s))
+	n := len(s)
 	i := 0
-	for ; i+8 <= len(s); i += 8 {
+	for ; i+8 < n; i += 8 {
 		h = mix(h, word(s, i))
 	}
+	return mix(h^uint64(n)<<56, last(s, i))
+}
+
+// last reads the last bytes of s, those from i on and, where there are fewer
+// than eight, some before them once more.
+func last(s string, i int) uint64 {
+	n := len(s)
+	switch {
+	case n >= 8:
+		return word(s, n-8)
+	case n >= 4:
+		return half(s, 0)<<32 | half(s, n-4)
+	}
 	var tail uint64
-	for ; i < len(s); i++ {
+	for ; i < n; i++ {
 		tail = tail<<8 | uint64(s[i])
 	}
-	return mix(h^n<<56, tail)
+	return tail
+}
+
+// half reads four bytes of s from i on.
+func half(s string, i int) uint64 {
+	s = s[i : i+4]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
 
 // hashName hashes a name by its labels from the right, so that the hash of

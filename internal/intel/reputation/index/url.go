@@ -27,9 +27,8 @@ func (x *Index) url(url string) (reputation.Brief, reputation.Object) {
 	if len(x.table.chunks) > 0 {
 		e := x.exact(l)
 		if e.brief == 0 {
-			e = x.expressions(l)
-			if n := x.name(l.host, false); e.brief != 0 && len(n.text) > len(split(e.text).host) && secondWins(e.brief, n.brief) {
-				e = n
+			if e = x.expressions(l); e.brief != 0 {
+				e = x.orName(e, l.host)
 			}
 		}
 		if e.brief != 0 {
@@ -47,6 +46,16 @@ func (x *Index) url(url string) (reputation.Brief, reputation.Object) {
 	}
 	p, _ := a.Unmap().Prefix(bits)
 	return b, reputation.Object{Type: reputation.TypePrefix, Prefix: p}
+}
+
+// orName chooses between an expression and what is known of a narrower name of
+// the host.
+func (x *Index) orName(e entry, host string) entry {
+	n := x.name(host, false)
+	if len(n.text) > len(split(e.text).host) && secondWins(e.brief, n.brief) {
+		return n
+	}
+	return e
 }
 
 // numeric says whether a host is or pretends to be an address: a name's last
