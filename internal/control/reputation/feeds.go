@@ -34,6 +34,7 @@ func (s *Service) restore(ctx context.Context) {
 		}
 		s.work.Unlock()
 	}
+	s.restored.Store(true)
 	if err := s.rebuild(); err != nil {
 		s.log.Error("reputation index", "error", err)
 	}

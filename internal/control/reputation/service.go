@@ -41,6 +41,9 @@ type Service struct {
 	table    atomic.Pointer[table]
 	changed  chan struct{} // what is known has changed: a new index is due
 	told     []func()      // called after each new index
+	// restored is set once the last good copies are in: until then nobody is
+	// told, lest gates be sent the little that is known so early.
+	restored atomic.Bool
 
 	state   sync.Mutex // guards what follows
 	feeds   map[string]*feedState
@@ -73,7 +76,7 @@ type feedState struct {
 
 // Open opens the folder and takes in the operator's lists; feeds come with Run.
 // now is the clock. Functions in told are called after each new index, from one
-// goroutine at a time.
+// goroutine at a time, and not before Run has taken in the kept copies.
 func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told ...func()) (*Service, error) {
 	d, err := openFolder(dir)
 	if err != nil {
@@ -223,8 +226,10 @@ func (s *Service) rebuild() error {
 		t.byBand[intel.Band(i).String()] = n
 	}
 	s.table.Store(t)
-	for _, tell := range s.told {
-		tell()
+	if s.restored.Load() {
+		for _, tell := range s.told {
+			tell()
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func addresses(n int) string {
 
 func open(t *testing.T, dir string, c Config) *Service {
 	t.Helper()
-	var f *configfile.File = configfile.Read("test", nil, nil, &struct{}{})
+	f := configfile.Read("test", nil, nil, &struct{}{})
 	c.Check(f, "reputation")
 	if err := f.Err(); err != nil {
 		t.Fatal(err)
@@ -137,6 +137,19 @@ func TestFeedIsFetchedOnceAndOutlivesARestart(t *testing.T) {
 	s.mustFetch(t, "bots", stateFailing)
 	if s.score(t, "198.18.0.7") < intel.DefaultBlock {
 		t.Fatal("a failed fetch forgets")
+	}
+}
+
+// TestNobodyIsToldTooEarly: gates must not be sent a set that lacks the feeds
+// only because the service has just started.
+func TestNobodyIsToldTooEarly(t *testing.T) {
+	told := 0
+	s, err := Open(Default(), t.TempDir(), slog.New(slog.DiscardHandler), time.Now, func() { told++ })
+	if err != nil || told != 0 {
+		t.Fatalf("told %d times, %v", told, err)
+	}
+	if s.restore(t.Context()); told != 1 {
+		t.Fatalf("told %d times", told)
 	}
 }
 
