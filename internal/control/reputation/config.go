@@ -20,9 +20,10 @@ import (
 type Config struct {
 	Enabled    bool       `yaml:"enabled"`
 	MaxObjects int        `yaml:"max_objects"`
-	Own        []string   `yaml:"own"`   // addresses, prefixes and names of the operator
-	Allow      []string   `yaml:"allow"` // objects that are never listed
-	Deny       []string   `yaml:"deny"`  // objects that are always listed
+	Own        []string   `yaml:"own"`        // addresses, prefixes and names of the operator
+	Allow      []string   `yaml:"allow"`      // objects that are never listed
+	Deny       []string   `yaml:"deny"`       // objects that are always listed
+	Neighbours bool       `yaml:"neighbours"` // addresses among many listed ones get a score below the block
 	Hold       HoldConfig `yaml:"hold"`
 	DNS        DNSConfig  `yaml:"dns"`
 	Feeds      []Feed     `yaml:"feeds"`

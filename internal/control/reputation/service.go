@@ -181,6 +181,11 @@ func (s *Service) notice() {
 func (s *Service) rebuild() error {
 	s.building.Lock()
 	defer s.building.Unlock()
+	if s.cfg.Neighbours {
+		if err := s.lookAround(); err != nil {
+			s.log.Warn("neighbourhoods are not judged anew", "error", err)
+		}
+	}
 	old := s.table.Load()
 	t := &table{built: s.now().UTC(), serial: s.seconds(), byType: map[string]int{}, byBand: map[string]int{}}
 	hint := 0
