@@ -245,7 +245,7 @@ func (s *Service) Feeds() []rest.ReputationFeed {
 		s.state.Lock()
 		v := fs.view
 		s.state.Unlock()
-		v.Refusals, v.Overlaps = slices.Clone(v.Refusals), []rest.ReputationOverlap{}
+		v.Refusals, v.Overlaps = append([]rest.ReputationRefusal{}, v.Refusals...), []rest.ReputationOverlap{}
 		if st, ok := stats[fs.Name]; ok {
 			v.Overlap = st.Shared
 			for _, o := range st.Overlaps[:min(len(st.Overlaps), shownOverlaps)] {

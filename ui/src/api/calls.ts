@@ -81,6 +81,16 @@ export const calls = {
   savePolicy: (text: string) => value(api.PUT('/api/v1/policy', { body: { text } })),
   checkPolicy: (text: string) => value(api.POST('/api/v1/policy/dry-run', { body: { text, since_s: 86_400 } })),
 
+  reputation: () => value(api.GET('/api/v1/reputation')),
+  explain: (object: string) => value(api.GET('/api/v1/reputation/explain', { params: { query: { object } } })),
+  feeds: async () => (await value(api.GET('/api/v1/reputation/feeds'))).feeds,
+  fetchFeed: (name: string) => value(api.POST('/api/v1/reputation/feeds/{name}/fetch', { params: { path: { name } } })),
+  releaseFeed: (name: string) => value(api.POST('/api/v1/reputation/feeds/{name}/release', { params: { path: { name } } })),
+  ownEntries: async () => (await value(api.GET('/api/v1/reputation/entries'))).entries,
+  setOwnEntry: (object: string, list: 'allow' | 'deny', note: string) =>
+    value(api.POST('/api/v1/reputation/entries', { body: { object, list, ...(note && { note }) } })),
+  dropOwnEntry: (object: string) => quiet(api.DELETE('/api/v1/reputation/entries', { params: { query: { object } } })),
+
   audit: (limit: number, before?: string) => value(api.GET('/api/v1/audit', { params: { query: { limit, before } } })),
 
   users: async () => (await value(api.GET('/api/v1/users'))).users,

@@ -1,12 +1,14 @@
 // Turns a key and its values into a sentence of one language.
 import { pages as pagesEn } from './pages.en'
 import { pages as pagesJa } from './pages.ja'
+import { reputation as reputationEn } from './reputation.en'
+import { reputation as reputationJa } from './reputation.ja'
 import { words as wordsEn } from './words.en'
 import { words as wordsJa } from './words.ja'
 
 /** The English sentences; the others have the same keys and names in braces. */
-export const en = { ...wordsEn, ...pagesEn }
-export const ja: Record<keyof typeof en, string> = { ...wordsJa, ...pagesJa }
+export const en = { ...wordsEn, ...pagesEn, ...reputationEn }
+export const ja: Record<keyof typeof en, string> = { ...wordsJa, ...pagesJa, ...reputationJa }
 
 export type Lang = 'en' | 'ja'
 export type Key = keyof typeof en

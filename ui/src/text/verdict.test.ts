@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import type { Verdict } from '../api/model'
+import { decidingEntry, kindWords, moment, verdictWords } from './verdict'
+
+const reason = (owner: string, weight: number, kind: Verdict['kind'] = 'c2') => ({ source: owner, owner, kind, weight })
+const verdict = (more: Partial<Verdict>): Verdict => ({ object: '198.51.100.7', match: '198.51.100.7', score: 0, band: 'none', kind: 'none', confidence: 0, words: 'as the control plane says', reasons: [], ...more })
+
+describe('a verdict in words', () => {
+  test('is the control plane’s in English', () => expect(verdictWords(verdict({}), 'en')).toBe('as the control plane says'))
+  test('names owners once, kind, score and what follows from it', () => {
+    const words = verdictWords(verdict({ score: 96, band: 'certain', kind: 'c2', reasons: [reason('A', 80), reason('A', 60), reason('B', 50)] }), 'ja')
+    expect(words).toBe('198.51.100.7 は独立した 2 者 (A、B) により「マルウェアの指令元 (C2)」として登録されています。スコア 96/100: すべての場所で遮断。')
+  })
+  test('says what speaks for it, and under which entry it is listed', () => {
+    const words = verdictWords(verdict({ match: '198.51.100.0/24', score: 12, kind: 'benign', reasons: [reason('A', 40, 'scanner'), reason('W', -70, 'benign')] }), 'ja')
+    expect(words).toContain('198.51.100.7 (198.51.100.0/24 に該当)')
+    expect(words).toContain('「スキャン元」')
+    expect(words).toContain('W は問題なし')
+  })
+  test.each([
+    [{ local: 'deny' as const }, '自分の拒否リストで決まります'],
+    [{ kind: 'benign' as const, reasons: [reason('W', -80, 'benign')] }, '無害とされています'],
+    [{ kind: 'known' as const, reasons: [reason('W', -20, 'known')] }, '広く利用されている'],
+    [{ kind: 'bot' as const }, '「ボット」として登録'],
+    [{}, '登録されていません'],
+  ])('tells the other cases apart: %j', (more, want) => expect(verdictWords(verdict(more), 'ja')).toContain(want))
+})
+
+test('a new kind stays as it came', () => expect(kindWords('new-kind', 'ja')).toBe('new-kind'))
+
+test('the deciding entry is found, also when it holds for names below', () => {
+  const entries = [{ object: 'example.net', list: 'allow' as const }, { object: 'example.org', list: 'deny' as const }]
+  expect(decidingEntry(verdict({ local: 'deny', match: '*.example.org' }), entries)?.object).toBe('example.org')
+  expect(decidingEntry(verdict({ local: 'allow', match: 'example.org' }), entries)).toBeUndefined()
+  expect(decidingEntry(verdict({ match: 'example.org' }), entries)).toBeUndefined()
+})
+
+test('a moment of seconds, or none', () => {
+  expect(moment(1_700_000_000)).toBe('2023-11-14T22:13:20.000Z')
+  expect(moment(undefined)).toBe('')
+  expect(moment(0)).toBe('')
+})
