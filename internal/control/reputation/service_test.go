@@ -129,6 +129,10 @@ func TestFeedIsFetchedOnceAndOutlivesARestart(t *testing.T) {
 	if web.full != 1 {
 		t.Fatalf("sent whole %d times", web.full)
 	}
+	web.set("/bots", addresses(101))
+	if v = s.mustFetch(t, "bots", stateOK); v.Refused != 0 || v.Refusals == nil || v.Overlaps == nil {
+		t.Fatalf("lists of a clean copy are to be empty, never null: %+v", v)
+	}
 	web.Close()
 	s = open(t, dir, botnet(web))
 	if s.score(t, "198.18.0.7") < intel.DefaultBlock {
