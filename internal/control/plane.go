@@ -85,6 +85,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 			return nil, err
 		}
 		p.edge.known = p.reputation.Each
+		p.reputation.Watch(fleet{p.state})
 	}
 	if err := p.openConsole(); err != nil {
 		return nil, err
@@ -163,6 +164,9 @@ func (p *plane) openPipes() error {
 		pipe, err := ingest.New(ingest.Config{Source: p.bus.Consumer(n), Sink: p.events, Log: p.log,
 			OnEvents: func(events []*model.Event) {
 				p.desk.events(events)
+				if p.reputation != nil {
+					p.reputation.Events(events)
+				}
 				for _, e := range events {
 					p.live.Event(e)
 				}

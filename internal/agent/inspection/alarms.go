@@ -126,6 +126,9 @@ func (a *alarms) event(k *key, m *rule.Meta, at time.Time) *model.Event {
 	if k.port != 0 && (k.proto == 6 || k.proto == 17) {
 		e.Observables = append(e.Observables, model.Observable{Type: model.ObservablePort, Value: strconv.Itoa(int(k.port))})
 	}
+	if m.Classification != "" {
+		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableClass, Value: m.Classification})
+	}
 	what, did := m.Message, "The agent let it pass: the rule or the mode only observes."
 	if m.Classification != "" {
 		what += " (" + m.Classification + ")"

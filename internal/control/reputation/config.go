@@ -18,15 +18,16 @@ import (
 
 // Config is the section "reputation" of the configuration.
 type Config struct {
-	Enabled    bool       `yaml:"enabled"`
-	MaxObjects int        `yaml:"max_objects"`
-	Own        []string   `yaml:"own"`        // addresses, prefixes and names of the operator
-	Allow      []string   `yaml:"allow"`      // objects that are never listed
-	Deny       []string   `yaml:"deny"`       // objects that are always listed
-	Neighbours bool       `yaml:"neighbours"` // addresses among many listed ones get a score below the block
-	Hold       HoldConfig `yaml:"hold"`
-	DNS        DNSConfig  `yaml:"dns"`
-	Feeds      []Feed     `yaml:"feeds"`
+	Enabled    bool          `yaml:"enabled"`
+	MaxObjects int           `yaml:"max_objects"`
+	Own        []string      `yaml:"own"`        // addresses, prefixes and names of the operator
+	Allow      []string      `yaml:"allow"`      // objects that are never listed
+	Deny       []string      `yaml:"deny"`       // objects that are always listed
+	Neighbours bool          `yaml:"neighbours"` // addresses among many listed ones get a score below the block
+	Hold       HoldConfig    `yaml:"hold"`
+	DNS        DNSConfig     `yaml:"dns"`
+	Sensors    SensorsConfig `yaml:"sensors"` // our own agents and gates; inside the control plane only
+	Feeds      []Feed        `yaml:"feeds"`
 }
 
 // HoldConfig says which feeds are held back.
@@ -65,7 +66,7 @@ type Feed struct {
 func Default() Config {
 	return Config{
 		Enabled: true, MaxObjects: 4_000_000, Own: []string{}, Allow: []string{}, Deny: []string{}, Feeds: []Feed{},
-		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1},
+		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1}, Sensors: defaultSensors(),
 		DNS: DNSConfig{Zone: "reputation.internal", RPZ: "rpz.reputation.internal", Least: intel.DefaultBlock,
 			Clients: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}},
 	}
@@ -91,6 +92,7 @@ func (c *Config) Check(f *configfile.File, key string) {
 		}
 	}
 	c.DNS.check(f, key+".dns")
+	c.Sensors.check(f, key+".sensors")
 	f.Check(len(c.Feeds) <= maxFeeds, key+".feeds", "%d feeds; at most %d", len(c.Feeds), maxFeeds)
 	seen := map[string]bool{}
 	for i := range c.Feeds {

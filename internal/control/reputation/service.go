@@ -35,7 +35,8 @@ type Service struct {
 	ledger *ledger.Ledger
 	ids    struct{ allow, deny, own intel.SourceID }
 
-	own *ownThings // the operator's
+	own     *ownThings // the operator's
+	sensors *sensors   // nil: nobody watches
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -255,6 +256,9 @@ func (s *Service) Run(ctx context.Context) {
 	s.restore(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { s.schedule(ctx) })
+	if s.sensors != nil {
+		done.Go(func() { s.sensors.run(ctx) })
+	}
 	decay := time.NewTicker(decayEvery)
 	defer decay.Stop()
 	expire := time.NewTicker(expireEvery)

@@ -52,7 +52,8 @@ func (s *Server) enroll(ctx context.Context, c caller, req *wire.EnrollRequest) 
 		return nil, err
 	}
 	if name == "" {
-		name = cleanName(req.Name, string(part))
+		// A slash sets the owner apart (OWNER/NAME), which only a token may say.
+		name = strings.ReplaceAll(cleanName(req.Name, string(part)), "/", "-")
 	}
 	p := model.Part{
 		ID: part, Role: role, Name: name, Device: device, Version: cleanName(req.Software, ""),
