@@ -67,7 +67,7 @@ func (s *sink) Append(_ context.Context, b event.Block) error {
 	return nil
 }
 
-func (s *sink) Marks(context.Context) ([]event.Mark, error) { return s.marks, nil }
+func (s *sink) Marks(ctx context.Context) ([]event.Mark, error) { return s.marks, ctx.Err() }
 
 func delivery(part string, seqs ...uint64) bus.Delivery {
 	var d bus.Delivery
@@ -190,6 +190,19 @@ func TestNoAckBeforeCommit(t *testing.T) {
 	}
 	if src.acked != 0 {
 		t.Error("acknowledged what was not stored")
+	}
+}
+
+// A stop before the marks were read is no failure.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p, err := New(Config{Source: &source{}, Sink: &sink{}, Log: logTo(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Run(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

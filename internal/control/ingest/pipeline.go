@@ -102,7 +102,10 @@ func isTold(attempt int) bool { return attempt <= 2 || attempt%60 == 0 }
 // error comes back only when the marks cannot be read at the start.
 func (p *Pipeline) Run(ctx context.Context) error {
 	stored, err := p.cfg.Sink.Marks(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // stopped before it began
+	case err != nil:
 		return fmt.Errorf("ingest: marks: %w", err)
 	}
 	p.marks = newMarks(stored, p.cfg.Source.Lane())
