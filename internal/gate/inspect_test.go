@@ -177,7 +177,7 @@ func TestInspectionOnTheWire(t *testing.T) {
 		t.Errorf("%d of %d UDP packets lost", lost, asked)
 	}
 	s := w.until("told", func(s Status) bool { return s.Inspection.Alerts == 3 })
-	if s.Inspection.Rejected != 1 || s.Inspection.RingFull != 0 || s.Inspection.Dropped == 0 || s.Totals.Uninspected != 0 {
+	if s.Inspection.Rejected != 1 || s.Inspection.RingFull != 0 || s.Inspection.Dropped == 0 || s.Totals.Uninspected > w.early {
 		t.Errorf("inspection %+v, totals %+v", s.Inspection, s.Totals)
 	}
 	t.Logf("8 MiB there and back in %v, inspection %+v, totals %+v", took, s.Inspection.Stats, s.Totals)

@@ -30,7 +30,8 @@ type rig struct {
 	t                     testing.TB
 	device, gate, outside netns.NsHandle
 	cfg                   Config
-	queues                int // of each port
+	queues                int    // of each port
+	early                 uint64 // frames that passed (fail open) before the inspection of the gate started last had begun
 }
 
 const (
@@ -191,6 +192,7 @@ func (w *rig) start(log *slog.Logger, reload <-chan Config) (stop func()) {
 	for {
 		s, err := AskStatus(ctx, w.cfg.State)
 		if err == nil && s.Scans > 2 {
+			w.early = s.Totals.Uninspected
 			break
 		}
 		select {
