@@ -197,6 +197,9 @@ func (n *sensors) take(ctx context.Context, x seen) {
 	if !ok {
 		return // revoked, or no part at all
 	}
+	if x.between != nil && !x.between.settle(&x, func(a netip.Addr) bool { return n.devices[network(a)] }) {
+		return // which end is ours cannot be told
+	}
 	out := n.consensus.Observe(consensus.Sighting{Site: n.number("part " + string(who.Part)), Owner: n.number("owner " + who.Owner),
 		Object: x.object, Kind: x.kind, Count: x.count, At: n.s.seconds(), Forgeable: x.forgeable})
 	if out != consensus.Counted {

@@ -98,6 +98,9 @@ func TestSensorsList(t *testing.T) {
 		x.hear(
 			alert(p, "203.0.113.1", home, web, "http"),
 			alert(p, "2001:db8:7::1", "fd00::2", web, "tls"),
+			alert(p, "2001:db8:8::1", "2001:db8:1::90", web, "tls"), // to a device's public address
+			alert(p, "2001:db8:1::90", "2001:db8:9::1", web, "tls"), // from one: a victim
+			alert(p, "2001:db8:a::1", "2001:db8:b::1", web, "tls"),  // neither is known
 			alert(p, home, "203.0.113.2", "command-and-control", "tls", model.Observable{Type: model.ObservableDomain, Value: "c2.example.com"}),
 			alert(p, home, "203.0.113.3", web, "http"),
 			alert(p, "203.0.113.90", home, web, "http"),
@@ -117,7 +120,7 @@ func TestSensorsList(t *testing.T) {
 	}
 	x.settle()
 	want := map[string]intel.Kind{"203.0.113.1": intel.KindExploit, "203.0.113.2": intel.KindC2, "c2.example.com": intel.KindC2, hash: intel.KindMalware,
-		"2001:db8:7::1": intel.KindExploit}
+		"2001:db8:7::1": intel.KindExploit, "2001:db8:8::1": intel.KindExploit}
 	for object, kind := range want {
 		a, err := x.Lookup(object)
 		if err != nil || a.Kind != kind || a.Score == 0 {
@@ -125,7 +128,7 @@ func TestSensorsList(t *testing.T) {
 		}
 	}
 	for _, object := range []string{"203.0.113.3", "203.0.113.90", "203.0.113.91", "198.51.100.7", "203.0.113.5", "10.1.1.1", "169.254.1.1",
-		"224.0.0.251", "203.0.113.4", "203.0.113.6", "203.0.113.99", strings.Repeat("cd", 32)} {
+		"224.0.0.251", "2001:db8:1::90", "2001:db8:9::1", "2001:db8:a::1", "2001:db8:b::1", "203.0.113.4", "203.0.113.6", "203.0.113.99", strings.Repeat("cd", 32)} {
 		if got := x.score(t, object); got != 0 {
 			t.Errorf("%s has %d, want 0", object, got)
 		}

@@ -17,6 +17,29 @@ type seen struct {
 	kind      intel.Kind
 	count     uint32
 	forgeable bool
+	// between is set when both ends have public addresses, as with IPv6: then
+	// object and kind are open until it is known which end is a device of ours.
+	between *between
+}
+
+// between is traffic of which one end should be ours.
+type between struct {
+	from, to netip.Addr
+	said     class
+}
+
+// settle says who is bad, given which addresses are our devices'.
+func (b *between) settle(x *seen, ours func(netip.Addr) bool) bool {
+	from, to := ours(b.from), ours(b.to)
+	switch {
+	case to && !from:
+		x.object, x.kind = address(b.from), b.said.from
+	case from && !to && b.said.to != intel.KindNone:
+		x.object, x.kind = address(b.to), b.said.to
+	default:
+		return false
+	}
+	return true
 }
 
 // sightingsOf hands on what an event says of things outside of the network.
@@ -74,7 +97,7 @@ var proven = map[string]bool{"http": true, "http1": true, "http2": true, "tls": 
 	"imap": true, "pop3": true, "rdp": true, "smb": true, "mqtt": true, "rtsp": true, "modbus": true}
 
 // intrusion reads an inspection rule's alert. Its addresses are the source and
-// the destination of the packet, in this order; one of them is outside.
+// the destination of the packet, in this order.
 func intrusion(e *model.Event, yield func(seen)) {
 	var ends []netip.Addr
 	var name, c string
@@ -106,15 +129,18 @@ func intrusion(e *model.Event, yield func(seen)) {
 	case to && !from && said.to != intel.KindNone:
 		s.kind = said.to
 		s.object = address(ends[1])
+	case from && to:
+		s.between = &between{from: ends[0], to: ends[1], said: said}
 	default:
-		return // both ends or none outside: which of them is ours cannot be told
+		return
 	}
 	yield(s)
+	s.between = nil
 	if name == "" || said.to == intel.KindNone {
 		return
 	}
 	if o, err := canon.Domain(name); err == nil {
-		s.object = o
+		s.object, s.kind = o, said.to
 		yield(s)
 	}
 }
