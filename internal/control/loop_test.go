@@ -43,13 +43,16 @@ func freePort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func startSite(t *testing.T) *site {
+func startSite(t *testing.T, changes ...func(*Config)) *site {
 	t.Helper()
 	cfg := Default()
 	cfg.Data = filepath.Join(t.TempDir(), "data")
 	cfg.Link.Listen, cfg.Console.Listen, cfg.Console.Plain = freePort(t), freePort(t), true
 	cfg.Events.MemoryMB = 256
 	cfg.Incidents.EndAfter, cfg.Incidents.RetireAfter = 6*time.Second, time.Second
+	for _, change := range changes {
+		change(&cfg)
+	}
 	s := &site{t: t, cfg: cfg, base: "http://" + cfg.Console.Listen}
 	s.start()
 	t.Cleanup(func() { s.stop() })

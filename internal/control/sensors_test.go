@@ -31,11 +31,10 @@ func (s *site) scoreOf(object string) scored {
 // eight saw is listed, also after a restart; what one saw, what is the operator's
 // own, what a rule calls a victim and private addresses never are.
 func TestSensors(t *testing.T) {
-	s := startSite(t)
-	s.stop()
-	s.cfg.Reputation.Own = []string{"198.51.100.0/24"}
-	s.cfg.Reputation.Sensors.Span = time.Second
-	s.start()
+	s := startSite(t, func(c *Config) {
+		c.Reputation.Own = []string{"198.51.100.0/24"}
+		c.Reputation.Sensors.Span = time.Second
+	})
 	const inside, attacker, web = "192.168.1.20", "203.0.113.66", "Web Application Attack"
 	never := []string{"203.0.113.67", "198.51.100.9", "203.0.113.68", "10.9.9.9", "100.64.3.3", "203.0.113.69", "203.0.113.70"}
 	gates := make([]*part, 9)
