@@ -71,17 +71,9 @@ func (s *Service) applyLists(entries map[string]rest.ReputationEntry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, claims := range lists {
-		imp, err := s.ledger.Import(id, s.seconds())
-		if err != nil {
+		if err := s.replace(id, s.seconds(), claims); err != nil {
 			return err
 		}
-		for i := range claims {
-			if err := imp.Add(&claims[i]); err != nil {
-				imp.Abort()
-				return err
-			}
-		}
-		imp.Commit()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 )
 
@@ -15,7 +16,13 @@ func (s *Service) lookAround() error {
 	defer s.mu.Unlock()
 	from := ledger.Crowd()
 	from.Name = ownPrefix + from.Name
-	imp, err := s.ledger.Import(s.ledger.Source(from), now)
+	return s.replace(s.ledger.Source(from), now, claims)
+}
+
+// replace has a source say what claims say and nothing else; a claim that the
+// ledger refuses leaves what it said before. Call it with mu held.
+func (s *Service) replace(id intel.SourceID, now uint32, claims []intel.Claim) error {
+	imp, err := s.ledger.Import(id, now)
 	if err != nil {
 		return err
 	}

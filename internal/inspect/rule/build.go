@@ -139,8 +139,8 @@ func (c *compiler) buildGate(r *rule, id uint32, packets *[numTransports][2][]me
 	if at < 0 || r.twoWay {
 		return
 	}
-	fast := rarest(r.steps[at].program)
-	if !fast.found {
+	var fast fastPattern
+	if fast.try(at, r.steps[at].program, 0); !fast.found {
 		return
 	}
 	r.steps[at].gated = true

@@ -12,6 +12,7 @@ import (
 type fastPattern struct {
 	step    int // index of the rule's step, -1 for its payload
 	found   bool
+	score   int // what its literal is worth
 	pattern prefilter.Pattern
 }
 
@@ -39,23 +40,9 @@ func sortSteps(steps []step) {
 // chooseFast picks the literal of a rule that is rarest in traffic: the one
 // its author names, else the longest, those in small buffers first.
 func (c *compiler) chooseFast(r *rule) fastPattern {
-	best, score := fastPattern{step: -1}, 0
-	try := func(at int, p *payload.Program, bonus int) {
-		if p == nil || p.MatchAbsent() {
-			return
-		}
-		for _, l := range p.Literals() {
-			n := worth(l.Bytes) + bonus
-			if l.FastPattern {
-				n += 1 << 20
-			}
-			if n > score || !best.found {
-				best, score = fastPattern{at, true, patternOf(&l)}, n
-			}
-		}
-	}
+	best := fastPattern{step: -1}
 	if r.class == classPacket {
-		try(-1, r.payload, 0)
+		best.try(-1, r.payload, 0)
 		return best
 	}
 	if r.class != classTx {
@@ -64,30 +51,29 @@ func (c *compiler) chooseFast(r *rule) fastPattern {
 	for i := range r.steps {
 		switch s := &r.steps[i]; s.kind {
 		case stepBytes:
-			try(i, s.program, 4)
+			best.try(i, s.program, 4)
 		case stepStream:
-			try(i, s.program, 0)
+			best.try(i, s.program, 0)
 		}
 	}
 	return best
 }
 
-// rarest is the best literal of contents by themselves.
-func rarest(p *payload.Program) fastPattern {
-	best, score := fastPattern{step: -1}, 0
-	if p.MatchAbsent() {
-		return best
+// try takes a literal of a program, nil for none, when one is worth more than
+// what was found before; all of them count bonus more.
+func (f *fastPattern) try(at int, p *payload.Program, bonus int) {
+	if p == nil || p.MatchAbsent() {
+		return
 	}
 	for _, l := range p.Literals() {
-		n := worth(l.Bytes)
+		n := worth(l.Bytes) + bonus
 		if l.FastPattern {
 			n += 1 << 20
 		}
-		if n > score || !best.found {
-			best, score = fastPattern{-1, true, patternOf(&l)}, n
+		if n > f.score || !f.found {
+			f.step, f.found, f.score, f.pattern = at, true, n, patternOf(&l)
 		}
 	}
-	return best
 }
 
 // worth rates a literal: its length, with bytes that are everywhere counting

@@ -168,11 +168,17 @@ func (c *compiler) joinPorts(out *portGroups, d packet.Direction, anyPort, dst, 
 func (c *compiler) membersOf(app protocol.ID, list []member) []member {
 	var part []member
 	for _, m := range list {
-		if s := c.drafts[m.rule].rule.apps; s == 0 || s&(1<<app) != 0 {
+		if c.fits(m, app) {
 			part = append(part, m)
 		}
 	}
 	return part
+}
+
+// fits says whether a member can match in flows of a protocol.
+func (c *compiler) fits(m member, app protocol.ID) bool {
+	s := c.drafts[m.rule].rule.apps
+	return s == 0 || s&(1<<app) != 0
 }
 
 func (c *compiler) headerOf(m member) *header {
@@ -198,7 +204,7 @@ func (c *compiler) newAppGroups(out *portGroups, list []member) error {
 		var part []member
 		var key []byte
 		for i, m := range list {
-			if s := c.drafts[m.rule].rule.apps; s == 0 || s&(1<<app) != 0 {
+			if c.fits(m, protocol.ID(app)) {
 				part = append(part, m)
 				key = binary.AppendUvarint(key, uint64(i))
 			}
