@@ -45,6 +45,9 @@ const (
 	KindSpoofedSource Kind = "spoof.source"       // a device sends from addresses that are not its own
 	KindIntrusion     Kind = "intrusion.detected" // an inspection rule fired on a device's traffic
 	KindBlocked       Kind = "intrusion.blocked"  // the same, and the packet was stopped
+	KindListedSeen    Kind = "reputation.seen"    // a device's traffic was with an address, name, URL or file of bad reputation, and passed
+	KindListedBlocked Kind = "reputation.blocked" // the same, and it was stopped
+	KindContact       Kind = "contact"            // whom a device spoke with in the last minutes: no alarm, kept for looking back
 	KindProcessStart  Kind = "process.start"      // a program was executed
 	KindProcessKilled Kind = "process.killed"     // the agent ended a process because an action said so
 	KindFileChanged   Kind = "file.changed"       // a watched file was written, made, removed or its mode changed
@@ -101,6 +104,10 @@ const (
 	ObservableDomain ObservableType = "domain"
 	ObservableURL    ObservableType = "url"
 	ObservableSHA256 ObservableType = "sha256"
+	ObservableSHA1   ObservableType = "sha1"
+	ObservableMD5    ObservableType = "md5"
+	ObservableJA4    ObservableType = "ja4"
+	ObservableCert   ObservableType = "certificate" // SHA-1 or SHA-256 of it, lower-case hexadecimal digits
 	ObservablePath   ObservableType = "path"
 	ObservablePort   ObservableType = "port"
 	ObservableProto  ObservableType = "protocol" // what the traffic speaks: "http", "tcp"
