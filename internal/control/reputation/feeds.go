@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
@@ -69,27 +70,32 @@ func (s *Service) show(fs *feedState, change func(*feedView)) {
 	change(&v)
 }
 
+// fetchesAtOnce is how many feeds are fetched at a time: one that is slow must
+// not keep the others waiting.
+const fetchesAtOnce = 4
+
 // schedule fetches each feed when its time has come.
 func (s *Service) schedule(ctx context.Context) {
 	for {
-		next := s.now().Add(time.Hour)
+		room := make(chan struct{}, fetchesAtOnce)
+		var under sync.WaitGroup
 		for _, fs := range s.list() {
-			if fs.upload {
+			if fs.upload || s.due(fs).After(s.now()) {
 				continue
 			}
-			s.state.Lock()
-			due := fs.view.Next
-			s.state.Unlock()
-			if !due.After(s.now()) {
+			room <- struct{}{}
+			under.Go(func() {
+				defer func() { <-room }()
 				if _, err := s.FetchFeed(ctx, fs.Name); err != nil && ctx.Err() == nil {
 					s.log.Warn("feed not taken; what it said before holds", "feed", fs.Name, "error", err)
 				}
-				s.state.Lock()
-				due = fs.view.Next
-				s.state.Unlock()
-			}
-			if due.Before(next) {
-				next = due
+			})
+		}
+		under.Wait()
+		next := s.now().Add(time.Hour)
+		for _, fs := range s.list() {
+			if at := s.due(fs); !fs.upload && at.Before(next) {
+				next = at
 			}
 		}
 		select {
@@ -99,6 +105,13 @@ func (s *Service) schedule(ctx context.Context) {
 		case <-time.After(max(next.Sub(s.now()), time.Second)):
 		}
 	}
+}
+
+// due is when a feed is fetched next.
+func (s *Service) due(fs *feedState) time.Time {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return fs.view.Next
 }
 
 // after says when a feed is fetched again: its interval, up to a tenth less or
@@ -125,8 +138,8 @@ func (s *Service) FetchFeed(ctx context.Context, name string) (rest.ReputationFe
 	if fs.upload {
 		return rest.ReputationFeed{}, fmt.Errorf("feed %q was uploaded; upload it again to change it: %w", name, errInvalid)
 	}
-	s.work.Lock()
-	defer s.work.Unlock()
+	fs.fetching.Lock()
+	defer fs.fetching.Unlock()
 	err = s.fetch(ctx, fs)
 	if err != nil && ctx.Err() == nil {
 		fs.failures++
@@ -156,11 +169,15 @@ func plainError(err error) string {
 	return err.Error()
 }
 
-// fetch gets a feed and applies it or holds it back. The caller holds work.
+// fetch gets a feed and applies it or holds it back. The caller holds
+// fs.fetching; work is taken only once the copy is here, so that a slow server
+// keeps neither the operator's lists nor other feeds waiting.
 func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 	last := s.dir.fetched(fs.Name, copyGood)
 	got, err := get(ctx, s.client, &fs.Feed, last, s.dir.copy(fs.Name, copyNew), s.now().UTC())
 	defer s.dir.remove(fs.Name, copyNew)
+	s.work.Lock()
+	defer s.work.Unlock()
 	if errors.Is(err, errUnchanged) {
 		s.dir.remove(fs.Name, copyHeld) // it is again what it was
 		if s.now().Sub(fs.imported) > reimportAfter {

@@ -30,7 +30,7 @@ type Service struct {
 	now    func() time.Time
 	client *http.Client
 
-	work   sync.Mutex   // held while something is fetched or imported: the ledger has one writer
+	work   sync.Mutex   // held while something is imported: the ledger has one writer
 	mu     sync.RWMutex // guards ledger; taken after work
 	ledger *ledger.Ledger
 	ids    struct{ allow, deny, own intel.SourceID }
@@ -68,9 +68,9 @@ type feedState struct {
 	Feed
 	upload bool
 	id     intel.SourceID
-	// Guarded by Service.work.
-	failures int
-	imported time.Time // when the ledger took the copy in force
+	fetching sync.Mutex // held while it is fetched; taken before Service.work
+	failures int        // in a row; guarded by fetching
+	imported time.Time  // when the ledger took the copy in force; guarded by Service.work
 	// Guarded by Service.state.
 	view rest.ReputationFeed
 }
