@@ -23,7 +23,7 @@ func (z *Zones) wire(out, packet, room []byte) ([]byte, bool) {
 		return out, false
 	}
 	name, ok := dotted(room[:0], packet[headerLen:end-4])
-	if !ok || len(name) <= len(z.suffix) || !bytes.HasSuffix(name, z.suffix) {
+	if !ok || len(name) <= len(z.suffix) || !bytes.HasSuffix(name, z.suffix) || z.ofPolicy(name) {
 		return out, false
 	}
 	q, ok := parse(name[:len(name)-len(z.suffix)])
@@ -42,7 +42,9 @@ func (z *Zones) wire(out, packet, room []byte) ([]byte, bool) {
 		h[7] = 1
 		out = append(out, 0xc0, headerLen, 0, 1, 0, 1, 0, 0, ttl>>8, ttl&0xff, 0, 4, 127, 0, 0, code)
 	} else {
-		h[3] = dns.RcodeNameError
+		if !q.within {
+			h[3] = dns.RcodeNameError
+		}
 		h[9] = 1
 		out = append(out, z.soaWire...)
 		binary.BigEndian.PutUint32(out[len(out)-20:], z.source.Serial())

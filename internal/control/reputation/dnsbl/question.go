@@ -25,6 +25,7 @@ type question struct {
 	address netip.Addr // not valid: a name
 	name    []byte     // dotted, lower case
 	test    byte       // of the entries that RFC 5782 asks for: 1 must not, 2 must be listed
+	within  bool       // no entry itself, but names of entries lie below it
 }
 
 // parse reads the part of a name before the zone: dotted, lower case, without
@@ -45,7 +46,38 @@ func parse(name []byte) (question, bool) {
 	case "invalid":
 		return question{name: name, test: 1}, true
 	}
-	return question{name: name}, true
+	return question{name: name, within: partOf(name)}, true
+}
+
+// partOf says whether a name is the end of a reversed address or of a name, as
+// resolvers ask for it that show each server no more than it needs (RFC 9156):
+// to them "there is no such name" would mean that nothing lies below it (RFC
+// 8020).
+func partOf(name []byte) bool {
+	labels, digits, octets := 0, true, true
+	for more := true; more; labels++ {
+		var label []byte
+		label, name, more = bytes.Cut(name, []byte("."))
+		digits = digits && len(label) == 1 && (label[0] >= '0' && label[0] <= '9' || label[0] >= 'a' && label[0] <= 'f')
+		_, ok := octet(label)
+		octets = octets && ok
+	}
+	return labels == 1 || digits && labels < 32 || octets && labels < 4
+}
+
+// octet reads a number of an IPv4 address.
+func octet(label []byte) (byte, bool) {
+	if len(label) == 0 || len(label) > 3 || label[0] == '0' && len(label) > 1 {
+		return 0, false
+	}
+	n := 0
+	for _, c := range label {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return byte(n), n <= 255
 }
 
 // testOf says whether an address is one of the test entries of RFC 5782,
@@ -73,20 +105,11 @@ func reversed4(name []byte) (netip.Addr, bool) {
 		} else if name = nil; i != 0 {
 			return netip.Addr{}, false
 		}
-		if len(label) == 0 || len(label) > 3 || label[0] == '0' && len(label) > 1 {
+		n, ok := octet(label)
+		if !ok {
 			return netip.Addr{}, false
 		}
-		n := 0
-		for _, c := range label {
-			if c < '0' || c > '9' {
-				return netip.Addr{}, false
-			}
-			n = n*10 + int(c-'0')
-		}
-		if n > 255 {
-			return netip.Addr{}, false
-		}
-		b[i] = byte(n)
+		b[i] = n
 	}
 	return netip.AddrFrom4(b), name == nil
 }

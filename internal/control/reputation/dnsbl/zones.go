@@ -1,6 +1,7 @@
 package dnsbl
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -27,6 +28,7 @@ type Zones struct {
 	zone    string // with the last dot
 	rpz     string
 	suffix  []byte // ".bl.example"
+	policed []byte // ".rpz.example", which may lie below zone
 	soaWire []byte // the SOA record of zone for answers that nothing is listed
 }
 
@@ -39,6 +41,7 @@ func New(c Config) (*Zones, error) {
 		}
 	}
 	z.suffix = []byte("." + strings.TrimSuffix(z.zone, "."))
+	z.policed = []byte("." + strings.TrimSuffix(z.rpz, "."))
 	buf := make([]byte, 512)
 	n, err := dns.PackRR(z.soa(z.zone), buf, 0, nil, false)
 	if err != nil {
@@ -56,6 +59,12 @@ func (z *Zones) allowed(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// ofPolicy says whether a name, dotted, in lower case and without the last dot,
+// is the policy zone's or below it.
+func (z *Zones) ofPolicy(name []byte) bool {
+	return bytes.HasSuffix(name, z.policed) || bytes.Equal(name, z.policed[1:])
 }
 
 func (z *Zones) soa(zone string) *dns.SOA {
@@ -129,7 +138,9 @@ func (z *Zones) list(a *dns.Msg, q dns.Question, name string) {
 		code = asked.code(z.source, z.least)
 	}
 	if code == 0 {
-		a.Rcode = dns.RcodeNameError
+		if !asked.within {
+			a.Rcode = dns.RcodeNameError
+		}
 		a.Ns = append(a.Ns, z.soa(z.zone))
 		return
 	}
