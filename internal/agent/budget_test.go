@@ -13,7 +13,7 @@ const sizeMost = 8_000_000
 
 // Packages that a small device cannot afford, or that have no place on one.
 var unaffordable = []string{
-	"net/http", "database/sql", "regexp", "text/template", "html/template", "encoding/gob", "encoding/xml", "go/ast",
+	"net/http", "encoding/json", "log/slog", "database/sql", "regexp", "text/template", "html/template", "encoding/gob", "encoding/xml", "go/ast",
 	"google.golang.org/protobuf/proto", "google.golang.org/protobuf/reflect", "connectrpc.com", "go.yaml.in",
 	"github.com/nats-io", "github.com/duckdb", "modernc.org", "github.com/jackc", "github.com/danielgtaylor",
 	"github.com/spf13", "github.com/cilium", "github.com/vishvananda", "github.com/prometheus", "github.com/mdlayher",

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ const maxActions = 256
 // killing carries out kill_process actions of the signed set, once each.
 type killing struct {
 	killer *process.Killer
-	log    *slog.Logger
+	log    Log
 	allow  bool // the device's own configuration
 	device func() model.DeviceID
 	submit func(*model.Event)
@@ -31,7 +30,7 @@ type killing struct {
 	status  map[model.ID]model.PartStatus
 }
 
-func newKilling(cfg *Config, log *slog.Logger, hasher *process.Hasher) *killing {
+func newKilling(cfg *Config, log Log, hasher *process.Hasher) *killing {
 	return &killing{
 		killer: &process.Killer{Protected: cfg.KillProtected, Hasher: hasher},
 		log:    log, allow: cfg.AllowKill, wake: make(chan struct{}, 1), status: map[model.ID]model.PartStatus{},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,10 +48,17 @@ type reporter interface {
 	Status() client.Status
 }
 
+// Log takes what people should know; *slog.Logger is one.
+type Log interface {
+	Info(message string, keysAndValues ...any)
+	Warn(message string, keysAndValues ...any)
+	Error(message string, keysAndValues ...any)
+}
+
 // Agent is one running agent.
 type Agent struct {
 	cfg     Config
-	log     *slog.Logger
+	log     Log
 	version string
 	started time.Time
 	part    model.PartID
@@ -71,7 +77,7 @@ type Agent struct {
 
 // Run protects the device until ctx ends. It fails when the device is not
 // enrolled, another agent uses the state folder, or the link refuses it for good.
-func Run(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
+func Run(ctx context.Context, cfg Config, version string, log Log) error {
 	unlock, err := lock(cfg.State)
 	if err != nil {
 		return err
@@ -103,7 +109,7 @@ func Run(ctx context.Context, cfg Config, version string, log *slog.Logger) erro
 }
 
 // RunLocal watches without a control plane and gives the events to submit.
-func RunLocal(ctx context.Context, cfg Config, version string, log *slog.Logger, submit func(*model.Event)) error {
+func RunLocal(ctx context.Context, cfg Config, version string, log Log, submit func(*model.Event)) error {
 	unlock, err := lock(cfg.State)
 	if err != nil {
 		return err
@@ -127,7 +133,7 @@ func (l localOnly) Status() client.Status {
 	return client.Status{LastErr: "runs without a control plane"}
 }
 
-func build(cfg Config, version string, log *slog.Logger) *Agent {
+func build(cfg Config, version string, log Log) *Agent {
 	a := &Agent{cfg: cfg, log: log, version: version, started: time.Now(), hasher: process.NewHasher(hashRate)}
 	device := func() model.DeviceID { return a.id }
 	submit := func(e *model.Event) { a.link.Submit(e) }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"os"
 	"slices"
@@ -36,7 +35,7 @@ const (
 // behind them. One goroutine runs it; limits may be set from others.
 type sending struct {
 	cfg     *Config
-	log     *slog.Logger
+	log     Log
 	hasher  *process.Hasher
 	submit  func(*model.Event)
 	cover   func(model.Coverage)
@@ -62,7 +61,7 @@ type sendingStats struct {
 	floods int
 }
 
-func newSending(cfg *Config, log *slog.Logger, hasher *process.Hasher) *sending {
+func newSending(cfg *Config, log Log, hasher *process.Hasher) *sending {
 	s := &sending{cfg: cfg, log: log, hasher: hasher, detect: NewDetector(cfg.Limits),
 		meters: map[string]*traffic.Meter{}, indexes: map[string]inventory.Interface{},
 		owners: map[floodKey]*model.ProcessEvidence{}, own: ownAddresses, honest: map[floodKey]bool{}}

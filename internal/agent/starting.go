@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"log/slog"
-
 	"github.com/masugata/masugata/internal/host/exec"
 	"github.com/masugata/masugata/internal/host/process"
 	"github.com/masugata/masugata/internal/model"
@@ -22,7 +20,7 @@ const (
 
 // starting reports the starts of programs.
 type starting struct {
-	log    *slog.Logger
+	log    Log
 	hasher *process.Hasher
 	submit func(*model.Event)
 	device func() model.DeviceID

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/agent"
+	"github.com/masugata/masugata/internal/agent/journal"
 	"github.com/masugata/masugata/internal/agent/settings"
 	"github.com/masugata/masugata/internal/host/inventory"
 	"github.com/masugata/masugata/internal/link/client"
@@ -176,25 +176,13 @@ func (c *cli) runAgent(args []string) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(c.problems, &slog.HandlerOptions{Level: level(cfg.LogLevel)}))
+	log := journal.New(c.problems, journal.ParseLevel(cfg.LogLevel))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if *local {
 		return agent.RunLocal(ctx, cfg, c.version, log, func(e *model.Event) { say(c.out, agent.EventLine(e)) })
 	}
 	return agent.Run(ctx, cfg, c.version, log)
-}
-
-func level(name string) slog.Level {
-	switch name {
-	case "debug":
-		return slog.LevelDebug
-	case "warn":
-		return slog.LevelWarn
-	case "error":
-		return slog.LevelError
-	}
-	return slog.LevelInfo
 }
 
 func (c *cli) enroll(args []string) error {

@@ -7,7 +7,6 @@ package inspection
 
 import (
 	"context"
-	"log/slog"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -29,7 +28,13 @@ type Config struct {
 	Device     func() model.DeviceID
 	Submit     func(*model.Event)
 	Cover      func(model.Coverage)
-	Log        *slog.Logger
+	Log        Log
+}
+
+// Log takes what people should know; *slog.Logger is one.
+type Log interface {
+	Info(message string, keysAndValues ...any)
+	Warn(message string, keysAndValues ...any)
 }
 
 // Status is how the inspection stands.

@@ -8,7 +8,6 @@ package exec
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -73,9 +72,14 @@ type Watcher struct {
 	next   int
 }
 
+// Log takes what people should know; *slog.Logger is one.
+type Log interface {
+	Warn(message string, keysAndValues ...any)
+}
+
 // Open picks the best method. It always gives a Watcher; Limits says why it is
 // not the best one.
-func Open(log *slog.Logger) *Watcher {
+func Open(log Log) *Watcher {
 	w := &Watcher{netns: scope()}
 	src, err := openFanotify(log)
 	if err == nil {

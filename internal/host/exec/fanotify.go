@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"log/slog"
 	"os"
 	"strconv"
 	"time"
@@ -19,14 +18,14 @@ func selfPID() int { return os.Getpid() }
 // that can hold programs.
 type fanotify struct {
 	file   *os.File
-	log    *slog.Logger
+	log    Log
 	marked map[string]bool // device numbers of marked filesystems
 }
 
 // remarkEvery is how often new mounts are looked for.
 const remarkEvery = 5 * time.Second
 
-func openFanotify(log *slog.Logger) (*fanotify, error) {
+func openFanotify(log Log) (*fanotify, error) {
 	fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_LARGEFILE)
 	if err != nil {
 		return nil, &Unsupported{MethodFanotify, "5.0 with CONFIG_FANOTIFY", err}

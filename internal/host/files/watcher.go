@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +18,14 @@ type Config struct {
 	Ignore   []string // paths below them that are left out, with all below
 	Baseline string   // file that holds the baseline
 	Rate     int64    // bytes per second that are read to make the baseline
-	Log      *slog.Logger
+	Log      Log
 	// Full, when set, is told once by Run when there is more than it watches.
 	Full func(error)
+}
+
+// Log takes what people should know; *slog.Logger is one.
+type Log interface {
+	Warn(message string, keysAndValues ...any)
 }
 
 // saveEvery is how often a changed baseline is written: seldom, for flash.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -36,7 +35,7 @@ const (
 // state, and takes signed sets. Safe for concurrent use.
 type Client struct {
 	cfg  Config
-	log  *slog.Logger
+	log  Log
 	dial atomic.Pointer[dialer]
 	key  identity.PublicKey
 	zip  compressor
@@ -77,7 +76,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = silent{}
 	}
 	if cfg.State == nil {
 		cfg.State = func() *wire.PartState { return new(wire.PartState) }

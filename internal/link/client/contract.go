@@ -2,7 +2,6 @@ package client
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/masugata/masugata/internal/link/identity"
@@ -15,8 +14,8 @@ type Config struct {
 	Endpoint    string // HOST:PORT of the control plane; default: where the identity was enrolled
 	Identity    *identity.Store
 	Spool       *spool.Spool
-	Software    string // version of this part
-	Log         *slog.Logger
+	Software    string        // version of this part
+	Log         Log           // nil: nothing is logged
 	ReportEvery time.Duration // state reports; default 1 s
 	// State gives what the part says of itself now. Software, sets, spooled
 	// and dropped are filled in by the client. Called from one goroutine at a
@@ -38,6 +37,21 @@ type Config struct {
 	Protocol wire.Version // default wire.Protocol()
 	Now      func() time.Time
 }
+
+// Log takes what people should know; *slog.Logger is one. It is an interface
+// because log/slog costs a small device's program 0.2 MB.
+type Log interface {
+	Info(message string, keysAndValues ...any)
+	Warn(message string, keysAndValues ...any)
+	Error(message string, keysAndValues ...any)
+}
+
+// silent is the Log that nobody reads.
+type silent struct{}
+
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
 
 // Status is how the link stands.
 type Status struct {
