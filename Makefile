@@ -86,7 +86,7 @@ agent-all: ## the agent for every architecture, into bin/agent/
 	done; ls -l bin/agent
 
 .PHONY: generate
-generate: ## make generated files anew: link protocol, eBPF objects, state queries, API description, rule keywords, dashboard
+generate: ## make generated files anew: protocols, eBPF objects, state queries, API description, rule keywords, dashboard
 	.ci/generate
 
 .PHONY: clean

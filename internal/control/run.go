@@ -101,6 +101,11 @@ func (p *plane) serveConsole(ctx context.Context, ln net.Listener) error {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
+	// Streamed questions (api/reputation) need HTTP/2, also from a proxy in front.
+	srv.Protocols = new(http.Protocols)
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(!p.cfg.Console.Plain)
+	srv.Protocols.SetUnencryptedHTTP2(p.cfg.Console.Plain)
 	failed := make(chan error, 1)
 	go func() {
 		if p.cfg.Console.Plain {

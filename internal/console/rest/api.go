@@ -40,6 +40,7 @@ func New(c Config) (http.Handler, error) {
 	s.registerAll()
 	finishSchemas(s.api.OpenAPI())
 
+	s.mountReputationCalls(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("/api/", s.noSuchPath)

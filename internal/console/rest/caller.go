@@ -69,7 +69,15 @@ func withAddress(next http.Handler) http.Handler {
 	})
 }
 
-var errNotSignedIn = errors.New("sign in, or send an API token as Authorization: Bearer mgp_…")
+var (
+	errNotSignedIn = errors.New("sign in, or send an API token as Authorization: Bearer mgp_…")
+	errWrongToken  = errors.New("the API token is wrong, expired or taken back")
+	errNoIdentity  = errors.New("sessions and tokens cannot be read now; try again")
+)
+
+func tooLittleAccess(least, has model.Access) string {
+	return "this needs the access level " + string(least) + "; yours is " + string(has)
+}
 
 // identify says who calls: by API token if one is sent, by session otherwise.
 // The user is read anew each time, so that a removed user, a lowered access
@@ -153,16 +161,16 @@ func (s *server) admit(hc huma.Context, operation string, next func(huma.Context
 		s.refuse(hc, http.StatusUnauthorized, errNotSignedIn.Error())
 		return
 	case errors.Is(err, model.ErrLogin):
-		s.refuse(hc, http.StatusUnauthorized, "the API token is wrong, expired or taken back")
+		s.refuse(hc, http.StatusUnauthorized, errWrongToken.Error())
 		return
 	case err != nil:
 		s.Log.ErrorContext(hc.Context(), "caller cannot be identified", "operation", operation, "error", err)
-		s.refuse(hc, http.StatusServiceUnavailable, "sessions and tokens cannot be read now; try again")
+		s.refuse(hc, http.StatusServiceUnavailable, errNoIdentity.Error())
 		return
 	}
 	noteCaller(hc.Context(), who)
 	if !who.access.Allows(r.least) {
-		s.refuse(hc, http.StatusForbidden, "this needs the access level "+string(r.least)+"; yours is "+string(who.access))
+		s.refuse(hc, http.StatusForbidden, tooLittleAccess(r.least, who.access))
 		return
 	}
 	next(hc)

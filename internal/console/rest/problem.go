@@ -33,8 +33,10 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 	}
 	s.Log.LogAttrs(ctx, slog.LevelError, "console request failed",
 		slog.String("operation", operation), slog.Any("error", err))
-	return huma.Error500InternalServerError("this failed inside the control plane; its log says why")
+	return huma.Error500InternalServerError(errInside.Error())
 }
+
+var errInside = errors.New("this failed inside the control plane; its log says why")
 
 // fieldProblem names the field of the request that cannot be used.
 func fieldProblem(location string, value any, text string) error {

@@ -224,13 +224,19 @@ func (s *server) registerReputation() {
 func (s *server) lookupMany(_ context.Context, in *objectsInput) (ReputationAnswers, error) {
 	out := ReputationAnswers{Answers: make([]ReputationAnswer, len(in.Body.Objects))}
 	for i, o := range in.Body.Objects {
-		a, err := s.Reputation.Lookup(o)
-		if err != nil {
-			a = ReputationAnswer{Object: o, Problem: err.Error()}
-		}
-		out.Answers[i] = a
+		out.Answers[i] = s.answer(o)
 	}
 	return out, nil
+}
+
+// answer looks an object up among others: one that cannot be read has a
+// problem instead of being an error.
+func (s *server) answer(object string) ReputationAnswer {
+	a, err := s.Reputation.Lookup(object)
+	if err != nil {
+		return ReputationAnswer{Object: object, Problem: err.Error()}
+	}
+	return a
 }
 
 func (s *server) hashes(_ context.Context, in *hashesInput) (ReputationHashes, error) {

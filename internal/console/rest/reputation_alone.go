@@ -41,6 +41,7 @@ func NewReputation(c ReputationConfig) (http.Handler, error) {
 	s.api.UseMiddleware(s.guard)
 	s.registerReputation()
 	finishSchemas(s.api.OpenAPI())
+	s.mountReputationCalls(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("/", s.noSuchPath)
