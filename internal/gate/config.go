@@ -121,7 +121,7 @@ func Default() Config {
 			Mode: model.ModeObserve, Limit: model.ModeEnforce, Flows: 65536, Memory: 128 << 20,
 			Eve: EveConfig{MaxBytes: 64 << 20, Keep: 3},
 		},
-		Reputation: ReputationConfig{Mode: model.ModeEnforce, Score: reputation.DefaultBlock},
+		Reputation: ReputationConfig{Mode: model.ModeEnforce, Score: reputation.DefaultBlock, Limit: model.ModeEnforce},
 		Log:        LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -161,8 +161,7 @@ func (c *Config) check(f *configfile.File) {
 	f.Check(ok, "fail_mode", "%q: want open, closed or closed_untrusted", c.FailMode)
 	c.checkFlood(f)
 	c.checkInspection(f)
-	f.Check(c.Reputation.Mode == model.ModeOff || c.Reputation.Mode == model.ModeEnforce, "reputation.mode", "%q: want off or enforce", c.Reputation.Mode)
-	f.Check(slices.Contains([]int{50, 75, 90}, c.Reputation.Score), "reputation.score", "%d: want 50, 75 or 90", c.Reputation.Score)
+	c.checkReputation(f)
 	f.Check(c.Metrics.Listen == "" || loopback(c.Metrics.Listen), "metrics.listen",
 		"%q: want a loopback address and port, such as 127.0.0.1:9469", c.Metrics.Listen)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q: want text or json", c.Log.Format)

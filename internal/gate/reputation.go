@@ -12,22 +12,6 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
-// ReputationConfig says what is done with addresses of bad reputation.
-type ReputationConfig struct {
-	Mode  model.Mode `yaml:"mode"`  // off or enforce
-	Score int        `yaml:"score"` // least score that is blocked: 50, 75 or 90
-}
-
-// tier is the least tier that is blocked.
-func (c *ReputationConfig) tier() edge.Tier {
-	for t := edge.TierMedium; t < edge.TierCertain; t++ {
-		if c.Score <= int(t.Score()) {
-			return t
-		}
-	}
-	return edge.TierCertain
-}
-
 // blocklist is the reputation set in force and what became of it. Gate.mu
 // guards it but for writing.
 type blocklist struct {
@@ -42,13 +26,13 @@ type blocklist struct {
 
 // blockInputs are what the list in the data path is made of.
 type blockInputs struct {
-	set  *edge.Set
-	conf ReputationConfig
-	kept []netip.Prefix // never blocked
+	set   *edge.Set
+	least edge.Tier      // that is blocked; TierNone: nothing is
+	kept  []netip.Prefix // never blocked
 }
 
 func (a *blockInputs) equal(b *blockInputs) bool {
-	return a.set == b.set && a.conf == b.conf && slices.Equal(a.kept, b.kept)
+	return a.set == b.set && a.least == b.least && slices.Equal(a.kept, b.kept)
 }
 
 // setReputation takes the signed set "reputation": the kernel stops all
@@ -91,8 +75,11 @@ var neverBlocked = []netip.Prefix{
 // with mu held.
 func (g *Gate) blockInputs() (in blockInputs, fresh bool) {
 	b := &g.blocklist
-	in = blockInputs{set: b.set, conf: g.cfg.Reputation, kept: slices.Concat(neverBlocked, g.cfg.Home.Prefixes, g.policy.Protected)}
-	nothing := in.conf.Mode == model.ModeEnforce && in.set == nil
+	in = blockInputs{set: b.set, kept: slices.Concat(neverBlocked, g.cfg.Home.Prefixes, g.policy.Protected)}
+	if all := g.reputationRegards().All; all.Mode == model.ModeEnforce {
+		in.least = all.Least
+	}
+	nothing := in.least != edge.TierNone && in.set == nil
 	return in, !nothing && !(b.written && b.inputs.equal(&in))
 }
 
@@ -136,11 +123,11 @@ func (g *Gate) rewriteBlocklist() {
 // list gives at most room prefixes of each family, the worst first, and how
 // many more there would be.
 func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
-	if in.conf.Mode != model.ModeEnforce || in.set == nil {
+	if in.least == edge.TierNone || in.set == nil {
 		return nil, 0
 	}
 	var by [edge.TierDeny + 1][]netip.Prefix
-	in.set.Prefixes(in.conf.tier(), func(p netip.Prefix, t edge.Tier) bool {
+	in.set.Prefixes(in.least, func(p netip.Prefix, t edge.Tier) bool {
 		if !slices.ContainsFunc(in.kept, p.Overlaps) {
 			by[t] = append(by[t], p)
 		}
@@ -167,8 +154,12 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 // reputationMissing says why addresses of bad reputation are not all blocked;
 // "" when they are. Call it with mu held.
 func (g *Gate) reputationMissing(now time.Time) string {
-	b := &g.blocklist
+	b, all := &g.blocklist, g.reputationRegards().All
 	switch {
+	case all.Mode != model.ModeEnforce && strength[g.policy.Reputation.Mode] > strength[all.Mode]:
+		return fmt.Sprintf("reputation.limit of the gate's configuration is %s; set it to enforce to stop traffic with what is listed", all.Mode)
+	case all.Mode != model.ModeEnforce:
+		return fmt.Sprintf("the reputation mode is %s; set it to enforce in the policy to stop traffic with what is listed", all.Mode)
 	case b.set == nil:
 		return "no reputation set came from the control plane yet"
 	case !b.written:

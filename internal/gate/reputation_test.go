@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/masugata/masugata/internal/datapath"
+	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
 	"github.com/masugata/masugata/internal/model"
@@ -71,12 +73,25 @@ func TestReputationSetBlocksAddresses(t *testing.T) {
 	if m := g.reputationMissing(soon.Add(time.Second)); m == "" {
 		t.Error("an expired set is not told")
 	}
-	g.cfg.Reputation.Score = 90
+	g.policy.Reputation.Score = 90
 	if err := g.setReputation(2, edgeSet(t, 2, soon, map[string]uint8{"203.0.113.9/32": 80, "203.0.113.10/32": 91})); err != nil {
 		t.Fatal(err)
 	}
 	want("second", "203.0.113.10/32")
-	g.cfg.Reputation.Mode = model.ModeOff
+	g.policy.Reputation.Mode = model.ModeObserve
+	configure()
+	want("observed")
+	if m := g.reputationMissing(time.Now()); m == "" {
+		t.Error("that nothing is stopped is not told")
+	}
+	g.policy.Reputation.Mode = model.ModeEnforce
+	configure()
+	want("enforced", "203.0.113.10/32")
+	g.cfg.Reputation.Limit = model.ModeObserve
+	configure()
+	want("limited")
+	g.cfg.Reputation = ReputationConfig{Mode: model.ModeOff, Limit: model.ModeEnforce}
+	g.policy.Reputation = model.ReputationPolicy{}
 	configure()
 	want("off")
 }
@@ -86,8 +101,35 @@ func TestBlocklistKeepsTheWorstWhenFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := blockInputs{set: set, conf: Default().Reputation}
+	in := blockInputs{set: set, least: edge.TierHigh}
 	if list, more := in.list(1); len(list) != 1 || list[0].String() != "203.0.113.10/32" || more != 2 {
 		t.Errorf("%v and %d more", list, more)
+	}
+}
+
+// TestReputationRegards: what the policy says replaces what the configuration
+// says, device by device, up to the limit.
+func TestReputationRegards(t *testing.T) {
+	one := datapath.DeviceKey{MAC: [6]byte{2, 0, 0, 0, 10, 1}}
+	regard := func(m model.Mode, least edge.Tier) inline.Regard { return inline.Regard{Mode: m, Least: least} }
+	c := Default()
+	for what, tt := range map[string]struct {
+		limit  model.Mode
+		policy model.Policy
+		all    inline.Regard
+		own    inline.Regard // of device one
+	}{
+		"no policy": {"enforce", model.Policy{}, regard("enforce", edge.TierHigh), regard("enforce", edge.TierHigh)},
+		"of all":    {"enforce", model.Policy{Reputation: model.ReputationPolicy{Mode: "observe", Score: 90}}, regard("observe", edge.TierCertain), regard("observe", edge.TierCertain)},
+		"of one": {"enforce", model.Policy{Reputation: model.ReputationPolicy{Mode: "observe"}, ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Mode: "enforce", Score: 50}}},
+			regard("observe", edge.TierHigh), regard("enforce", edge.TierMedium)},
+		"limited": {"observe", model.Policy{ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Score: 50}}},
+			regard("observe", edge.TierHigh), regard("observe", edge.TierMedium)},
+	} {
+		c.Reputation.Limit = tt.limit
+		r := c.regards(&tt.policy)
+		if r.All != tt.all || r.Of(one) != tt.own || r.Of(datapath.DeviceKey{}) != tt.all {
+			t.Errorf("%s: %+v", what, r)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,7 +21,35 @@ type Policy struct {
 	InspectMode  Mode                     `json:"inspect_mode,omitempty"`  // inspection rules: off, observe, enforce; empty: as each gate's configuration says
 	// InspectDevices are the modes of devices that have one of their own.
 	InspectDevices map[DeviceID]Mode `json:"inspect_devices,omitempty"`
-	WatchPaths     []string          `json:"watch_paths,omitempty"` // trees that agents watch, beside their own configuration
+	// Reputation says what is done about things of bad reputation, and
+	// ReputationDevices what is for devices that have a word of their own.
+	Reputation        ReputationPolicy              `json:"reputation,omitzero"`
+	ReputationDevices map[DeviceID]ReputationPolicy `json:"reputation_devices,omitempty"`
+	WatchPaths        []string                      `json:"watch_paths,omitempty"` // trees that agents watch, beside their own configuration
+}
+
+// ReputationPolicy says what is done about things of bad reputation. What is
+// empty holds as it does for all devices, and of all as each part's own
+// configuration says.
+type ReputationPolicy struct {
+	Mode  Mode  `json:"mode,omitempty" yaml:"mode"`   // off, observe (tell only), enforce (stop)
+	Score uint8 `json:"score,omitempty" yaml:"score"` // least score that counts: 50, 75 or 90
+}
+
+// Over gives p, completed by wide where it says nothing.
+func (p ReputationPolicy) Over(wide ReputationPolicy) ReputationPolicy {
+	return ReputationPolicy{Mode: cmp.Or(p.Mode, wide.Mode), Score: cmp.Or(p.Score, wide.Score)}
+}
+
+// Valid says whether the mode is off, observe, enforce or empty, and the score
+// 50, 75, 90 or 0.
+func (p ReputationPolicy) Valid() bool {
+	return slices.Contains([]Mode{"", ModeOff, ModeObserve, ModeEnforce}, p.Mode) && slices.Contains([]uint8{0, 50, 75, 90}, p.Score)
+}
+
+// ReputationOf gives what the policy says for one device.
+func (p *Policy) ReputationOf(d DeviceID) ReputationPolicy {
+	return p.ReputationDevices[d].Over(p.Reputation)
 }
 
 // FloodLimits are hard ceilings, per second and device, towards the outside.

@@ -2002,6 +2002,8 @@ type Policy struct {
 	WatchPaths       []string               `protobuf:"bytes,8,rep,name=watch_paths,json=watchPaths,proto3" json:"watch_paths,omitempty"`                    // agents: trees whose changes are reported, beside their own config
 	InspectMode      string                 `protobuf:"bytes,9,opt,name=inspect_mode,json=inspectMode,proto3" json:"inspect_mode,omitempty"`                 // mode of inspection rules: off, observe, enforce; empty: as the gate's own configuration says
 	DeviceInspection []*DeviceInspection    `protobuf:"bytes,10,rep,name=device_inspection,json=deviceInspection,proto3" json:"device_inspection,omitempty"` // of named devices
+	Reputation       *Reputation            `protobuf:"bytes,11,opt,name=reputation,proto3" json:"reputation,omitempty"`                                     // what is done about things of bad reputation
+	DeviceReputation []*DeviceReputation    `protobuf:"bytes,12,rep,name=device_reputation,json=deviceReputation,proto3" json:"device_reputation,omitempty"` // of named devices
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2106,6 +2108,126 @@ func (x *Policy) GetDeviceInspection() []*DeviceInspection {
 	return nil
 }
 
+func (x *Policy) GetReputation() *Reputation {
+	if x != nil {
+		return x.Reputation
+	}
+	return nil
+}
+
+func (x *Policy) GetDeviceReputation() []*DeviceReputation {
+	if x != nil {
+		return x.DeviceReputation
+	}
+	return nil
+}
+
+// What is empty holds as it does for all devices, and of all as each part's
+// own configuration says.
+type Reputation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mode          string                 `protobuf:"bytes,1,opt,name=mode,proto3" json:"mode,omitempty"`    // off, observe, enforce
+	Score         uint32                 `protobuf:"varint,2,opt,name=score,proto3" json:"score,omitempty"` // least score that counts: 50, 75, 90
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reputation) Reset() {
+	*x = Reputation{}
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reputation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reputation) ProtoMessage() {}
+
+func (x *Reputation) ProtoReflect() protoreflect.Message {
+	mi := &file_link_v1_link_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reputation.ProtoReflect.Descriptor instead.
+func (*Reputation) Descriptor() ([]byte, []int) {
+	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Reputation) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *Reputation) GetScore() uint32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+type DeviceReputation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Reputation    *Reputation            `protobuf:"bytes,2,opt,name=reputation,proto3" json:"reputation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceReputation) Reset() {
+	*x = DeviceReputation{}
+	mi := &file_link_v1_link_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceReputation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceReputation) ProtoMessage() {}
+
+func (x *DeviceReputation) ProtoReflect() protoreflect.Message {
+	mi := &file_link_v1_link_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceReputation.ProtoReflect.Descriptor instead.
+func (*DeviceReputation) Descriptor() ([]byte, []int) {
+	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DeviceReputation) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *DeviceReputation) GetReputation() *Reputation {
+	if x != nil {
+		return x.Reputation
+	}
+	return nil
+}
+
 // Payload of the set "rules": what agents look for in the traffic of their own
 // devices.
 type RuleSet struct {
@@ -2117,7 +2239,7 @@ type RuleSet struct {
 
 func (x *RuleSet) Reset() {
 	*x = RuleSet{}
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2251,7 @@ func (x *RuleSet) String() string {
 func (*RuleSet) ProtoMessage() {}
 
 func (x *RuleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[25]
+	mi := &file_link_v1_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2264,7 @@ func (x *RuleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleSet.ProtoReflect.Descriptor instead.
 func (*RuleSet) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{25}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RuleSet) GetFiles() []*RuleFile {
@@ -2162,7 +2284,7 @@ type RuleFile struct {
 
 func (x *RuleFile) Reset() {
 	*x = RuleFile{}
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2296,7 @@ func (x *RuleFile) String() string {
 func (*RuleFile) ProtoMessage() {}
 
 func (x *RuleFile) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[26]
+	mi := &file_link_v1_link_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +2309,7 @@ func (x *RuleFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
 func (*RuleFile) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{26}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RuleFile) GetName() string {
@@ -2214,7 +2336,7 @@ type DeviceInspection struct {
 
 func (x *DeviceInspection) Reset() {
 	*x = DeviceInspection{}
-	mi := &file_link_v1_link_proto_msgTypes[27]
+	mi := &file_link_v1_link_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2348,7 @@ func (x *DeviceInspection) String() string {
 func (*DeviceInspection) ProtoMessage() {}
 
 func (x *DeviceInspection) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[27]
+	mi := &file_link_v1_link_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,7 +2361,7 @@ func (x *DeviceInspection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceInspection.ProtoReflect.Descriptor instead.
 func (*DeviceInspection) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{27}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeviceInspection) GetDevice() string {
@@ -2266,7 +2388,7 @@ type DeviceLimits struct {
 
 func (x *DeviceLimits) Reset() {
 	*x = DeviceLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[28]
+	mi := &file_link_v1_link_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2400,7 @@ func (x *DeviceLimits) String() string {
 func (*DeviceLimits) ProtoMessage() {}
 
 func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[28]
+	mi := &file_link_v1_link_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2413,7 @@ func (x *DeviceLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLimits.ProtoReflect.Descriptor instead.
 func (*DeviceLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{28}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeviceLimits) GetDevice() string {
@@ -2324,7 +2446,7 @@ type FloodLimits struct {
 
 func (x *FloodLimits) Reset() {
 	*x = FloodLimits{}
-	mi := &file_link_v1_link_proto_msgTypes[29]
+	mi := &file_link_v1_link_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2458,7 @@ func (x *FloodLimits) String() string {
 func (*FloodLimits) ProtoMessage() {}
 
 func (x *FloodLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_link_v1_link_proto_msgTypes[29]
+	mi := &file_link_v1_link_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2471,7 @@ func (x *FloodLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloodLimits.ProtoReflect.Descriptor instead.
 func (*FloodLimits) Descriptor() ([]byte, []int) {
-	return file_link_v1_link_proto_rawDescGZIP(), []int{29}
+	return file_link_v1_link_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FloodLimits) GetUdpPps() uint32 {
@@ -2588,7 +2710,7 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\x06author\x18\n" +
 	" \x01(\tR\x06author\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x1a\n" +
-	"\bincident\x18\f \x01(\fR\bincident\"\xb2\x03\n" +
+	"\bincident\x18\f \x01(\fR\bincident\"\xc1\x04\n" +
 	"\x06Policy\x12\x1d\n" +
 	"\n" +
 	"flood_mode\x18\x01 \x01(\tR\tfloodMode\x12\x1b\n" +
@@ -2603,7 +2725,20 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"watchPaths\x12!\n" +
 	"\finspect_mode\x18\t \x01(\tR\vinspectMode\x12O\n" +
 	"\x11device_inspection\x18\n" +
-	" \x03(\v2\".masugata.link.v1.DeviceInspectionR\x10deviceInspection\";\n" +
+	" \x03(\v2\".masugata.link.v1.DeviceInspectionR\x10deviceInspection\x12<\n" +
+	"\n" +
+	"reputation\x18\v \x01(\v2\x1c.masugata.link.v1.ReputationR\n" +
+	"reputation\x12O\n" +
+	"\x11device_reputation\x18\f \x03(\v2\".masugata.link.v1.DeviceReputationR\x10deviceReputation\"6\n" +
+	"\n" +
+	"Reputation\x12\x12\n" +
+	"\x04mode\x18\x01 \x01(\tR\x04mode\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\rR\x05score\"h\n" +
+	"\x10DeviceReputation\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12<\n" +
+	"\n" +
+	"reputation\x18\x02 \x01(\v2\x1c.masugata.link.v1.ReputationR\n" +
+	"reputation\";\n" +
 	"\aRuleSet\x120\n" +
 	"\x05files\x18\x01 \x03(\v2\x1a.masugata.link.v1.RuleFileR\x05files\"2\n" +
 	"\bRuleFile\x12\x12\n" +
@@ -2643,7 +2778,7 @@ func file_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_link_v1_link_proto_rawDescData
 }
 
-var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_link_v1_link_proto_goTypes = []any{
 	(*EnrollRequest)(nil),    // 0: masugata.link.v1.EnrollRequest
 	(*EnrollResponse)(nil),   // 1: masugata.link.v1.EnrollResponse
@@ -2670,14 +2805,16 @@ var file_link_v1_link_proto_goTypes = []any{
 	(*ActionSet)(nil),        // 22: masugata.link.v1.ActionSet
 	(*Action)(nil),           // 23: masugata.link.v1.Action
 	(*Policy)(nil),           // 24: masugata.link.v1.Policy
-	(*RuleSet)(nil),          // 25: masugata.link.v1.RuleSet
-	(*RuleFile)(nil),         // 26: masugata.link.v1.RuleFile
-	(*DeviceInspection)(nil), // 27: masugata.link.v1.DeviceInspection
-	(*DeviceLimits)(nil),     // 28: masugata.link.v1.DeviceLimits
-	(*FloodLimits)(nil),      // 29: masugata.link.v1.FloodLimits
-	nil,                      // 30: masugata.link.v1.PartState.SetsEntry
-	nil,                      // 31: masugata.link.v1.PartState.CountersEntry
-	nil,                      // 32: masugata.link.v1.WatchRequest.HaveEntry
+	(*Reputation)(nil),       // 25: masugata.link.v1.Reputation
+	(*DeviceReputation)(nil), // 26: masugata.link.v1.DeviceReputation
+	(*RuleSet)(nil),          // 27: masugata.link.v1.RuleSet
+	(*RuleFile)(nil),         // 28: masugata.link.v1.RuleFile
+	(*DeviceInspection)(nil), // 29: masugata.link.v1.DeviceInspection
+	(*DeviceLimits)(nil),     // 30: masugata.link.v1.DeviceLimits
+	(*FloodLimits)(nil),      // 31: masugata.link.v1.FloodLimits
+	nil,                      // 32: masugata.link.v1.PartState.SetsEntry
+	nil,                      // 33: masugata.link.v1.PartState.CountersEntry
+	nil,                      // 34: masugata.link.v1.WatchRequest.HaveEntry
 }
 var file_link_v1_link_proto_depIdxs = []int32{
 	5,  // 0: masugata.link.v1.ReportRequest.batch:type_name -> masugata.link.v1.EventBatch
@@ -2686,9 +2823,9 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	8,  // 3: masugata.link.v1.PartState.coverage:type_name -> masugata.link.v1.Coverage
 	9,  // 4: masugata.link.v1.PartState.actions:type_name -> masugata.link.v1.ActionStatus
 	10, // 5: masugata.link.v1.PartState.devices:type_name -> masugata.link.v1.Device
-	30, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
-	31, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
-	32, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
+	32, // 6: masugata.link.v1.PartState.sets:type_name -> masugata.link.v1.PartState.SetsEntry
+	33, // 7: masugata.link.v1.PartState.counters:type_name -> masugata.link.v1.PartState.CountersEntry
+	34, // 8: masugata.link.v1.WatchRequest.have:type_name -> masugata.link.v1.WatchRequest.HaveEntry
 	13, // 9: masugata.link.v1.WatchResponse.sets:type_name -> masugata.link.v1.SignedSet
 	17, // 10: masugata.link.v1.Event.observables:type_name -> masugata.link.v1.Observable
 	19, // 11: masugata.link.v1.Event.flood:type_name -> masugata.link.v1.FloodEvidence
@@ -2699,26 +2836,29 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	23, // 16: masugata.link.v1.ActionSet.actions:type_name -> masugata.link.v1.Action
 	18, // 17: masugata.link.v1.Action.shape:type_name -> masugata.link.v1.Shape
 	20, // 18: masugata.link.v1.Action.process:type_name -> masugata.link.v1.ProcessEvidence
-	29, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
-	28, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
-	27, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
-	26, // 22: masugata.link.v1.RuleSet.files:type_name -> masugata.link.v1.RuleFile
-	29, // 23: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
-	0,  // 24: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
-	2,  // 25: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
-	4,  // 26: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
-	11, // 27: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
-	14, // 28: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
-	1,  // 29: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
-	3,  // 30: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
-	6,  // 31: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
-	12, // 32: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
-	15, // 33: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
-	29, // [29:34] is the sub-list for method output_type
-	24, // [24:29] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	31, // 19: masugata.link.v1.Policy.limits:type_name -> masugata.link.v1.FloodLimits
+	30, // 20: masugata.link.v1.Policy.device_limits:type_name -> masugata.link.v1.DeviceLimits
+	29, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
+	25, // 22: masugata.link.v1.Policy.reputation:type_name -> masugata.link.v1.Reputation
+	26, // 23: masugata.link.v1.Policy.device_reputation:type_name -> masugata.link.v1.DeviceReputation
+	25, // 24: masugata.link.v1.DeviceReputation.reputation:type_name -> masugata.link.v1.Reputation
+	28, // 25: masugata.link.v1.RuleSet.files:type_name -> masugata.link.v1.RuleFile
+	31, // 26: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
+	0,  // 27: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
+	2,  // 28: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
+	4,  // 29: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
+	11, // 30: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
+	14, // 31: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
+	1,  // 32: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
+	3,  // 33: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
+	6,  // 34: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
+	12, // 35: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
+	15, // 36: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
+	32, // [32:37] is the sub-list for method output_type
+	27, // [27:32] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_link_v1_link_proto_init() }
@@ -2737,7 +2877,7 @@ func file_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_v1_link_proto_rawDesc), len(file_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,15 +23,17 @@ type text struct {
 	Inspection struct {
 		Mode model.Mode `yaml:"mode"`
 	} `yaml:"inspection"`
-	Process struct {
+	Reputation model.ReputationPolicy `yaml:"reputation"`
+	Process    struct {
 		KillMode model.Mode `yaml:"kill_mode"`
 	} `yaml:"process"`
 	Files struct {
 		Watch []string `yaml:"watch"`
 	} `yaml:"files"`
 	Devices map[string]struct {
-		Limits     model.FloodLimits `yaml:"limits"`
-		Inspection model.Mode        `yaml:"inspection"`
+		Limits     model.FloodLimits      `yaml:"limits"`
+		Inspection model.Mode             `yaml:"inspection"`
+		Reputation model.ReputationPolicy `yaml:"reputation"`
 	} `yaml:"devices"`
 }
 
@@ -65,11 +67,14 @@ flood:
 inspection:
   mode: observe          # of gates that inspect traffic with rules: off (do not look), observe (alert), enforce (stop what
                          # drop and reject rules name); left out: as each gate's own configuration says
+reputation:              # things that the reputation service lists; a line left out: as each part's own configuration says
+  mode: enforce          # off (do not look), observe (tell), enforce (stop)
+  score: 75              # least score that counts: 50 (medium), 75 (high) or 90 (certain)
 process:
   kill_mode: propose     # ending a flooding process on its own device
 files:
   watch: []              # trees that agents watch, beside their own configuration
-devices: {}              # single devices: mac-020000000a01: {limits: {udp_pps: 500}, inspection: enforce}
+devices: {}              # single devices: mac-020000000a01: {limits: {udp_pps: 500}, inspection: enforce, reputation: {mode: observe, score: 50}}
 `
 
 // Parse reads a policy text. name is the file's name for messages. The error
@@ -96,6 +101,8 @@ func Parse(name string, data []byte) (model.Policy, error) {
 	f.Check(len(t.Devices) <= maxDevices, "devices", "names %d devices; at most %d", len(t.Devices), maxDevices)
 	p.InspectMode = t.Inspection.Mode
 	checkInspect(f, "inspection.mode", p.InspectMode)
+	p.Reputation = t.Reputation
+	checkReputation(f, "reputation", p.Reputation)
 	devices(f, &t, &p)
 	if err := f.Err(); err != nil {
 		return model.Policy{}, err
@@ -115,9 +122,16 @@ func devices(f *configfile.File, t *text, p *model.Policy) {
 				p.InspectDevices = make(map[model.DeviceID]model.Mode)
 			}
 			p.InspectDevices[id] = d.Inspection
-			if d.Limits == (model.FloodLimits{}) {
-				continue
+		}
+		if d.Reputation != (model.ReputationPolicy{}) {
+			checkReputation(f, "devices."+name+".reputation", d.Reputation)
+			if p.ReputationDevices == nil {
+				p.ReputationDevices = make(map[model.DeviceID]model.ReputationPolicy)
 			}
+			p.ReputationDevices[id] = d.Reputation
+		}
+		if d.Limits == (model.FloodLimits{}) {
+			continue
 		}
 		if p.DeviceLimits == nil {
 			p.DeviceLimits = make(map[model.DeviceID]model.FloodLimits, len(t.Devices))
@@ -129,6 +143,11 @@ func devices(f *configfile.File, t *text, p *model.Policy) {
 func checkInspect(f *configfile.File, key string, m model.Mode) {
 	ok := m == "" || m == model.ModeOff || m == model.ModeObserve || m == model.ModeEnforce
 	f.Check(ok, key, "%q is not one of off, observe, enforce", m)
+}
+
+func checkReputation(f *configfile.File, key string, r model.ReputationPolicy) {
+	checkInspect(f, key+".mode", r.Mode)
+	f.Check(model.ReputationPolicy{Score: r.Score}.Valid(), key+".score", "%d is not one of 50, 75, 90", r.Score)
 }
 
 func orMode(m, fallback model.Mode) model.Mode {

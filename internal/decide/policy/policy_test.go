@@ -16,7 +16,8 @@ func TestDefaultText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModePropose, BlockTTL: 10 * time.Minute,
-		AntiSpoof: true, InspectMode: model.ModeObserve, Protected: []netip.Prefix{}, WatchPaths: []string{}}
+		AntiSpoof: true, InspectMode: model.ModeObserve,
+		Reputation: model.ReputationPolicy{Mode: model.ModeEnforce, Score: 75}, Protected: []netip.Prefix{}, WatchPaths: []string{}}
 	if d := cmp.Diff(want, p); d != "" {
 		t.Error(d)
 	}
@@ -36,6 +37,9 @@ files:
   watch: [etc]
 inspection:
   mode: loud
+reputation:
+  mode: propose
+  score: 60
 `))
 	if err == nil {
 		t.Fatal("a broken policy was taken")
@@ -45,6 +49,7 @@ inspection:
 		"p.yaml:3: flood.block_ttl", "p.yaml:4: flood.protected: \"nonsense\"", "p.yaml:6: process.kill_mode",
 		"p.yaml:8: devices.camera: device id", "p.yaml:9: devices.mac-020000000a02.inspection", "p.yaml:11: files.watch",
 		"p.yaml:13: inspection.mode: \"loud\" is not one of off, observe, enforce",
+		"p.yaml:15: reputation.mode: \"propose\"", "p.yaml:16: reputation.score: 60 is not one of 50, 75, 90",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)
@@ -94,6 +99,24 @@ func TestInspectionOfSingleDevices(t *testing.T) {
 	want := map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeEnforce, "mac-020000000a02": model.ModeOff}
 	if d := cmp.Diff(want, p.InspectDevices); d != "" || p.InspectMode != "" || len(p.DeviceLimits) != 1 {
 		t.Errorf("%+v: %s", p, d)
+	}
+}
+
+func TestReputationOfSingleDevices(t *testing.T) {
+	p, err := Parse("p", []byte("reputation: {mode: observe, score: 90}\ndevices: {mac-020000000a01: {reputation: {mode: enforce}}, mac-020000000a02: {reputation: {score: 50}}, mac-020000000a03: {}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for device, want := range map[model.DeviceID]model.ReputationPolicy{
+		"mac-020000000a01": {Mode: model.ModeEnforce, Score: 90}, "mac-020000000a02": {Mode: model.ModeObserve, Score: 50},
+		"mac-020000000a03": {Mode: model.ModeObserve, Score: 90},
+	} {
+		if got := p.ReputationOf(device); got != want {
+			t.Errorf("%s: %+v, want %+v", device, got, want)
+		}
+	}
+	if len(p.ReputationDevices) != 2 || len(p.DeviceLimits) != 0 {
+		t.Errorf("%+v", p)
 	}
 }
 

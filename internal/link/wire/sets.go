@@ -210,7 +210,7 @@ func EncodePolicy(p *model.Policy) []byte {
 			return appendText(appendText(b, 1, string(d), MaxShort), 2, string(p.InspectDevices[d]), MaxShort)
 		})
 	}
-	return b
+	return appendReputation(b, p)
 }
 
 func appendLimits(b []byte, l model.FloodLimits) []byte {
@@ -240,6 +240,9 @@ func DecodePolicy(version uint64, payload []byte) (*model.Policy, error) {
 	}
 	if p.InspectMode != "" && !inspectMode(p.InspectMode) {
 		return nil, fmt.Errorf("set policy: inspection %.20q: want off, observe or enforce", p.InspectMode)
+	}
+	if !p.Reputation.Valid() {
+		return nil, fmt.Errorf("set policy: %w", errReputation(p.Reputation))
 	}
 	return p, nil
 }
@@ -285,6 +288,10 @@ func decodePolicyField(f field, p *model.Policy) (err error) {
 		p.InspectMode = model.Mode(s)
 	case 10:
 		return decodeDeviceInspection(f, p)
+	case 11:
+		return decodeReputation(f, &p.Reputation)
+	case 12:
+		return decodeDeviceReputation(f, p)
 	}
 	return err
 }

@@ -213,6 +213,8 @@ func TestSetsRoundTrip(t *testing.T) {
 		DeviceLimits: map[model.DeviceID]model.FloodLimits{"mac-020000000a01": {UDP: 9}, "mac-020000000a02": {}},
 		WatchPaths:   []string{"/etc", "/bin"},
 		InspectMode:  model.ModeEnforce, InspectDevices: map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeOff, "mac-020000000a02": model.ModeObserve},
+		Reputation:        model.ReputationPolicy{Mode: model.ModeObserve, Score: 90},
+		ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Score: 50}, "mac-020000000a02": {Mode: model.ModeOff}, "mac-020000000a03": {}},
 	}
 	p, err := DecodePolicy(4, EncodePolicy(policy))
 	if err != nil {

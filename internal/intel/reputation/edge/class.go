@@ -85,6 +85,17 @@ func (t Tier) Score() uint8 {
 	return [8]uint8{TierMedium: 50, TierHigh: 75, TierCertain: 90, TierDeny: 100}[t&7]
 }
 
+// LeastTier is the lowest tier in which everything has at least the score:
+// TierMedium, TierHigh or TierCertain.
+func LeastTier(score uint8) Tier {
+	for t := TierMedium; t < TierCertain; t++ {
+		if score <= t.Score() {
+			return t
+		}
+	}
+	return TierCertain
+}
+
 // String is the tier's word.
 func (t Tier) String() string {
 	return [8]string{"none", "allow", "medium", "high", "certain", "deny"}[t&7]
