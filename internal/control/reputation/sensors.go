@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -77,11 +78,15 @@ type sensors struct {
 	queue chan seen
 	lost  atomic.Uint64
 
-	consensus *consensus.Consensus
-	numbers   map[string]uint32 // of parts and owners
-	parts     map[model.PartID]Sensor
-	devices   map[netip.Prefix]bool
-	enrolled  time.Time // when the fleet was last read
+	config     consensus.Config
+	consensus  *consensus.Consensus
+	numbers    map[string]uint32 // of parts and owners
+	last       uint32            // the highest of them
+	news       bool              // since the sightings were written
+	remembered time.Time         // when they were
+	parts      map[model.PartID]Sensor
+	devices    map[netip.Prefix]bool
+	enrolled   time.Time // when the fleet was last read
 
 	kept     []intel.Claim               // of before the restart, until they end
 	listed   map[intel.Object]intel.Kind // as the ledger has it
@@ -99,8 +104,9 @@ func (s *Service) Watch(fleet Fleet) {
 	s.mu.Lock()
 	n.id = s.ledger.Source(intel.Source{Name: ownPrefix + "sensors", Owner: "sensors", Trust: sensorsTrust, Licence: "own", Kind: intel.KindSuspicious})
 	s.mu.Unlock()
-	n.consensus = consensus.New(consensus.Config{Source: n.id, MinOwners: c.LeastOwners, Share: int(c.SharePercent * 10),
-		MinSpan: uint32(c.Span / time.Second), HalfLife: uint32(c.HalfLife / time.Second), Protected: n.protected})
+	n.config = consensus.Config{Source: n.id, MinOwners: c.LeastOwners, Share: int(c.SharePercent * 10),
+		MinSpan: uint32(c.Span / time.Second), HalfLife: uint32(c.HalfLife / time.Second), Protected: n.protected}
+	n.consensus = consensus.New(n.config)
 	s.sensors = n
 }
 
@@ -128,6 +134,7 @@ func (s *Service) Events(events []*model.Event) {
 // run weighs sightings until ctx ends.
 func (n *sensors) run(ctx context.Context) {
 	n.restore()
+	defer n.remember()
 	n.enroll(ctx)
 	every := time.NewTicker(min(max(n.s.cfg.Sensors.Span/2, time.Second), enrollEvery))
 	defer every.Stop()
@@ -142,6 +149,9 @@ func (n *sensors) run(ctx context.Context) {
 				n.enroll(ctx)
 			}
 			n.list()
+			if n.s.now().Sub(n.remembered) >= rememberEvery {
+				n.remember()
+			}
 		}
 	}
 }
@@ -180,7 +190,8 @@ func network(a netip.Addr) netip.Prefix {
 func (n *sensors) number(name string) uint32 {
 	id, ok := n.numbers[name]
 	if !ok {
-		id = uint32(len(n.numbers)) + 1
+		n.last++
+		id = n.last
 		n.numbers[name] = id
 	}
 	return id
@@ -202,6 +213,7 @@ func (n *sensors) take(ctx context.Context, x seen) {
 	}
 	out := n.consensus.Observe(consensus.Sighting{Site: n.number("part " + string(who.Part)), Owner: n.number("owner " + who.Owner),
 		Object: x.object, Kind: x.kind, Count: x.count, At: n.s.seconds(), Forgeable: x.forgeable})
+	n.news = true
 	if out != consensus.Counted {
 		n.s.log.Debug("a sighting does not count", "part", x.part, "object", x.object.String(), "why", out.String())
 	}
@@ -231,7 +243,7 @@ func (n *sensors) protected(o intel.Object) bool {
 // this leaves: what too few owners saw stays inside the consensus.
 func (n *sensors) list() {
 	now := n.s.seconds()
-	claims := n.consensus.Claims(now)
+	claims := slices.DeleteFunc(n.consensus.Claims(now), func(c intel.Claim) bool { return c.Until <= now })
 	next := make(map[intel.Object]intel.Kind, len(claims))
 	for i := range claims {
 		next[claims[i].Object] = claims[i].Kind
@@ -250,6 +262,8 @@ func (n *sensors) list() {
 	}
 	err := n.commit(claims)
 	n.s.work.Unlock()
+	n.news = true
+	n.remember() // before save: what is listed is then known by its sightings
 	if err == nil {
 		err = n.save(claims)
 	}
@@ -311,9 +325,13 @@ func (n *sensors) save(claims []intel.Claim) error {
 	return n.s.dir.writeJSON(sensorsFile, out)
 }
 
-// restore lists again what was listed before a restart, until it ends by its
-// own time. Who saw what is not kept, so the sensors must agree anew on the rest.
+// restore takes up the sightings of before a restart. Without them, what was
+// listed is listed again until it ends by its own time, and the sensors must
+// agree anew on the rest.
 func (n *sensors) restore() {
+	if n.recall() {
+		return
+	}
 	var kept []keptClaim
 	if err := n.s.dir.readJSON(sensorsFile, &kept); err != nil {
 		n.s.log.Error("reputation: what the sensors had listed cannot be read and begins anew", "error", err)

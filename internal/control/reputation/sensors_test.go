@@ -1,10 +1,13 @@
 package reputation
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +180,85 @@ func TestSensorsRestart(t *testing.T) {
 	if y.score(t, "203.0.113.1") != 0 || len(y.sensors.listed) != 0 {
 		t.Error("still listed after its time")
 	}
+}
+
+// TestSightingsOutliveRestart: what too few saw before a restart counts after
+// it, together with what others see then; nothing is counted twice.
+func TestSightingsOutliveRestart(t *testing.T) {
+	dir := t.TempDir()
+	owners := []string{"a", "b", "c", "d", "e", "f", "g"}
+	x := newStand(t, dir, owners...)
+	for i := range 3 {
+		x.hear(alert(x.crew.part(i), "203.0.113.1", home, web, "http"))
+	}
+	x.settle()
+	x.sensors.remember()
+	y := newStand(t, dir, owners...)
+	for range 20 {
+		y.hear(alert(y.crew.part(0), "203.0.113.1", home, web, "http"))
+	}
+	y.settle()
+	if y.score(t, "203.0.113.1") != 0 {
+		t.Fatal("three owners are listed as five")
+	}
+	for i := 3; i < 6; i++ {
+		y.hear(alert(y.crew.part(i), "203.0.113.1", home, web, "http"))
+	}
+	y.settle()
+	if y.score(t, "203.0.113.1") == 0 {
+		t.Error("six owners saw it, three of them before the restart, and it is not listed")
+	}
+}
+
+// TestSightingsRefused: a file that is cut, changed, of another version or not
+// ours is put aside with the reason, and the sensors work.
+func TestSightingsRefused(t *testing.T) {
+	dir := t.TempDir()
+	owners := []string{"a", "b", "c", "d", "e", "f"}
+	x := newStand(t, dir, owners...)
+	for i := range owners {
+		x.hear(alert(x.crew.part(i), "203.0.113.1", home, web, "http"))
+	}
+	x.settle()
+	path := filepath.Join(dir, sightingsFile)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(good)
+	changed[len(changed)-3] ^= 1
+	for name, b := range map[string][]byte{"cut": good[:len(good)-9], "changed": changed, "empty": nil, "foreign": []byte("hello\n"),
+		"version": bytes.Replace(good, []byte("sightings 1 "), []byte("sightings 7 "), 1), "other": bytes.Replace(good, []byte("sightings"), []byte("something"), 1)} {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		y := newStand(t, dir, owners...)
+		if y.sensors.consensus.Stats().Objects != 0 {
+			t.Errorf("%s: taken", name)
+		}
+		if _, err := os.Stat(path + ".refused"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		y.settle() // what was listed stays by its own list
+		if y.score(t, "203.0.113.1") == 0 {
+			t.Errorf("%s: what was listed is forgotten", name)
+		}
+	}
+}
+
+func FuzzNames(f *testing.F) {
+	f.Add(appendNames(nil, map[string]uint32{"part gate-1": 1, "owner a": 2}))
+	f.Add([]byte{1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		names, rest, err := readNames(b)
+		if err != nil {
+			return
+		}
+		again, _, err := readNames(append(appendNames(nil, names), rest...))
+		if err != nil || len(again) != len(names) {
+			t.Fatal(err)
+		}
+	})
 }
 
 // TestSensorsNeverWait: more than can be weighed is dropped.

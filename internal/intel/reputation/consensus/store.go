@@ -135,6 +135,18 @@ func (s *store) drop(v int32) {
 	}
 }
 
+// dropUnseen takes entries without a vote away.
+func (s *store) dropUnseen(entries []int32) {
+	for _, e := range entries {
+		if e == none || s.entries[e].owners > 0 {
+			continue
+		}
+		delete(s.byObject, s.entries[e].object)
+		s.entries[e] = entry{votes: none}
+		s.freeEntries = append(s.freeEntries, e)
+	}
+}
+
 // fresh moves a vote to the young end of its owner's list.
 func (s *store) fresh(v int32) {
 	x := &s.votes[v]
