@@ -40,6 +40,7 @@ type app struct {
 	download   bool
 	epoch      uint32  // of the engine when the flow was last looked at
 	owed       [2]bool // reopened, and not yet inspected in the direction
+	met        met     // what of it the reputation was asked for
 }
 
 // piece is a part of app.held that came in one direction.
@@ -58,7 +59,7 @@ func (e *Engine) app(f *flow.Flow) *app {
 // Bytes implements flow.Consumer.
 func (e *Engine) Bytes(f *flow.Flow, d packet.Direction, data []byte) {
 	e.renew(f)
-	if f.Flags&(flow.FlagNoApp|flow.FlagNoInspect|flow.FlagDropped) != 0 {
+	if f.Flags&(flow.FlagNoApp|flow.FlagNoInspect|flow.FlagDropped|flow.FlagListed) != 0 {
 		return
 	}
 	e.feed(f, d, data, false)

@@ -82,6 +82,15 @@ func (b Both) Frame(f *flow.Flow, frame *protocol.Frame, p *packet.Packet) {
 	}
 }
 
+// Listed implements ListedSink.
+func (b Both) Listed(l *Listed) {
+	for _, s := range b {
+		if s, ok := s.(ListedSink); ok {
+			s.Listed(l)
+		}
+	}
+}
+
 // Stopped implements PacketSink.
 func (b Both) Stopped(p *packet.Packet, o flow.Outcome, reason string) {
 	for _, s := range b {

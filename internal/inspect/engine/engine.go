@@ -21,6 +21,7 @@ type Config struct {
 	Settings Settings        // for the parsers: app-layer.protocols.…
 	Sink     Sink            // nil: records are not made
 	Hashes   protocol.Hashes // digests of files that records want, beside those of rules
+	Known    Known           // says what is known of things that traffic names; nil: nothing is asked
 }
 
 // Sink takes what the engine finds. It is called on the engine's goroutine;
@@ -42,6 +43,8 @@ type Sink interface {
 // Action is what is to be done with a frame.
 type Action struct {
 	Drop    bool
+	Listed  bool       // dropped because of something of bad reputation, whatever the rules say
+	Answer  bool       // with Listed: the frame is a DNS query that is best answered with "no such name"
 	Tell    Tell       // whom to tell that the frame was refused
 	Rewrite []byte     // inline: nil, or the TCP payload as it has to be sent on
 	Flow    *flow.Flow // of the outermost packet; nil for none; valid until the next call
@@ -88,6 +91,8 @@ type Stats struct {
 	Flows          [protocol.NumIDs]uint64
 	Dropped        uint64
 	ParserFailed   uint64
+	Listed         uint64 // things of bad reputation that were met
+	ListedStopped  uint64 // of those, that were stopped
 }
 
 // Engine inspects the frames of one goroutine.
@@ -105,6 +110,7 @@ type Engine struct {
 	sink      Sink
 	odd       PacketSink // sink, when it is one
 	framed    FrameSink  // sink, when it wants frames
+	listed    ListedSink // sink, when it is one
 	hashes    protocol.Hashes
 
 	apps    []app // by flow slot
@@ -122,6 +128,7 @@ type Engine struct {
 	current *packet.Packet // under inspection, for records
 	expect  []expected
 	stats   Stats
+	known   consultation
 }
 
 // bodyInline has bodies shown to rules as they come, however short: inline, a
@@ -157,6 +164,8 @@ func New(cfg Config) (*Engine, error) {
 		}
 	}
 	e.odd, _ = cfg.Sink.(PacketSink)
+	e.listed, _ = cfg.Sink.(ListedSink)
+	e.known = consultation{of: cfg.Known, epoch: 1}
 	if s, ok := cfg.Sink.(FrameSink); ok && s.WantsFrames() {
 		e.framed = s
 	}
@@ -166,7 +175,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.table = table
-	e.env.Hashes = cfg.Rules.Hashes() | e.hashes
+	e.wantHashes()
 	return e, nil
 }
 
@@ -200,7 +209,7 @@ func (e *Engine) nested(p *packet.Packet, depth int) Action {
 		}
 	}
 	a := e.one(p, depth)
-	a.Drop, a.Tell = a.Drop || inside.Drop, a.Tell|inside.Tell
+	a.Drop, a.Tell, a.Listed = a.Drop || inside.Drop, a.Tell|inside.Tell, a.Listed || inside.Listed
 	if a.Flow == nil {
 		a.Flow = inside.Flow
 	}
@@ -220,7 +229,7 @@ func (e *Engine) one(p *packet.Packet, depth int) Action {
 			e.flush(o)
 		}
 	}
-	if f := o.Flow; f != nil && p.Has&packet.HasUDP != 0 && len(p.Payload) > 0 && f.Flags&(flow.FlagNoApp|flow.FlagBypassed) == 0 {
+	if f := o.Flow; f != nil && p.Has&packet.HasUDP != 0 && len(p.Payload) > 0 && f.Flags&(flow.FlagNoApp|flow.FlagBypassed|flow.FlagListed) == 0 {
 		if e.datagram(f, o.Dir, p.Payload) {
 			o.Dir = o.Dir.Other()
 		}
@@ -272,6 +281,7 @@ func (e *Engine) fragment(p *packet.Packet, depth int) Action {
 		q := &e.packets[depth+1]
 		e.decoder.DecodeIP(q, r.Whole, packet.SourceDefrag, p)
 		a = e.nested(q, depth+1)
+		a.Answer = false // the datagram is not in one frame
 	}
 	b := e.judge(p, flow.Outcome{})
 	e.remark(p, flow.Outcome{}, b)
@@ -286,6 +296,14 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 		act.Tell = TellSender
 	}
 	f := o.Flow
+	e.known.stop, e.known.answer, e.known.tell = false, false, 0
+	if f != nil && e.known.of != nil {
+		e.relook(p, o)
+		if f.Flags&flow.FlagListed != 0 {
+			e.refuse(&act)
+			return act
+		}
+	}
 	if o.Pass || f != nil && f.Flags&(flow.FlagBypassed|flow.FlagNoInspect) != 0 {
 		if f != nil {
 			e.settle(f, o.Dir, p)
@@ -301,6 +319,9 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 		act.Drop, act.Tell = true, act.Tell|told(v.Action)
 		e.stats.Dropped++
 	}
+	if e.known.stop {
+		e.refuse(&act)
+	}
 	return act
 }
 
@@ -310,7 +331,7 @@ func (e *Engine) judge(p *packet.Packet, o flow.Outcome) Action {
 func (e *Engine) Swap(set *rule.Set) {
 	e.rules = set
 	e.inspect.Adopt(set)
-	e.env.Hashes = set.Hashes() | e.hashes
+	e.wantHashes()
 	e.epoch++
 	e.table.Reopen()
 }

@@ -18,7 +18,7 @@ const madeSize = 40 + 20
 // fire too.
 func (e *Engine) flush(o flow.Outcome) {
 	f, first := o.Flow, o.Dir.Other()
-	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped) != 0 {
+	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped|flow.FlagListed) != 0 {
 		return
 	}
 	a := e.app(f)

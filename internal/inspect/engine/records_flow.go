@@ -222,7 +222,7 @@ func (r *Records) FlowEnd(f *flow.Flow, why flow.Reason, now int64) {
 	o.Str("state", f.State.String())
 	o.Str("reason", why.String())
 	o.Bool("alerted", f.Flags&flow.FlagAlerted != 0)
-	if r.opt.IPS && f.Flags&flow.FlagDropped != 0 {
+	if r.opt.IPS && f.Flags&(flow.FlagDropped|flow.FlagListed) != 0 {
 		o.Str("action", "drop")
 	}
 	o.End()

@@ -42,12 +42,14 @@ func (e *Engine) forget(f *flow.Flow, a *app) {
 	}
 	e.records(f, a, a.parser, int(a.spec), p, true)
 	e.release(a.parser, int(a.spec))
-	epoch, owed, unlogged := a.epoch, a.owed, a.unlogged
+	epoch, owed, unlogged, met := a.epoch, a.owed, a.unlogged, a.met
 	*a = a.blank()
-	a.epoch, a.owed, a.unlogged = epoch, owed, unlogged
+	a.epoch, a.owed, a.unlogged, a.met = epoch, owed, unlogged, met
 	f.App, f.AppOriginal, f.AppDir = protocol.Unknown, protocol.Unknown, [2]protocol.ID{}
 	f.Flags &^= flow.FlagNoApp
 }
 
 // blank is the application layer of a new flow, with the memory of this one.
-func (a *app) blank() app { return app{held: a.held[:0], pieces: a.pieces[:0]} }
+func (a *app) blank() app {
+	return app{held: a.held[:0], pieces: a.pieces[:0], met: met{name: a.met.name[:0]}}
+}

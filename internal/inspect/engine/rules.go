@@ -31,6 +31,9 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	if a.parser != nil && !a.turning {
 		c.App, c.Txs = e.specs[a.spec].ID, a.parser.Txs()
 	}
+	if e.known.of != nil {
+		e.consult(c, a)
+	}
 	c.Frames = a.frames.of(o.Dir, c.Frames)
 	if e.framed != nil {
 		for i := range c.Frames {

@@ -148,7 +148,7 @@ func (e *Engine) files(f *flow.Flow, s *protocol.Spec, tx protocol.Tx, p *packet
 // What a parser finds in the last bytes to the client is not seen to the server.
 func (e *Engine) Drained(f *flow.Flow, d packet.Direction) {
 	e.End(f, d)
-	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped) == 0 && e.due(f, e.app(f), d) {
+	if f.Flags&(flow.FlagBypassed|flow.FlagNoInspect|flow.FlagDropped|flow.FlagListed) == 0 && e.due(f, e.app(f), d) {
 		p := e.made(&e.closing, f, d)
 		e.rulesOn(p, flow.Outcome{Flow: f, Dir: d, Established: f.State != flow.StateNew}, true)
 	}

@@ -38,6 +38,7 @@ const (
 	FlagAlerted                     // some rule has fired on it
 	FlagReopened                    // it was bypassed and is inspected again (Table.Reopen); the engine clears it
 	FlagNoPayload                   // its payload is opaque from here on: rules about payloads and the raw stream leave it out
+	FlagListed                      // something of bad reputation was met in it: its packets are dropped while that holds
 )
 
 // Flow is one entry of the table. It holds no pointers; the pointer to it that

@@ -98,6 +98,7 @@ type Inspection struct {
 	Fresh     [2]bool             // more of it has come since it was last inspected; only parsers of several stages say so
 	Epoch     uint32              // which rule set Pending and Alerted are numbers of
 	Guessed   uint8               // alerts on the stream that were recorded with this transaction
+	Asked     uint8               // of which of its things the reputation was asked for
 }
 
 // StreamProgress is how far the instance of a growing field was inspected.
@@ -172,4 +173,5 @@ type File struct {
 	HasMD5, HasSHA1      bool // valid once State is FileClosed and Env.Hashes asked for it
 	HasSHA256            bool
 	Stored, Logged, Dead bool // the engine's: asked to be stored; fileinfo record written; nothing more to inspect
+	Asked                bool // the engine's: its reputation was asked for
 }
