@@ -138,8 +138,7 @@ func (s *space4) address(a uint32) (packed, int) {
 	if len(s.hosts) > 0 {
 		i, end := s.hostTop[a>>16], s.hostTop[a>>16+1]
 		if i < end {
-			h := s.hosts[i+floor(s.hosts[i:end], a<<16|0xffff)]
-			if h>>16 == a&0xffff {
+			if h := hostNear(s.hosts[i:end], a&0xffff); h>>16 == a&0xffff {
 				return packed(h), 32
 			}
 		}
@@ -154,6 +153,35 @@ func (s *space4) address(a uint32) (packed, int) {
 		i-- // what began in a half before; the first start is 0.0.0.0
 	}
 	return packed(s.rangeVal[i]), int(s.rangeVal[i] >> 16)
+}
+
+// nearby is how far from where an address should lie, were all spread evenly, it
+// is looked for one by one: that is mostly one cache line instead of three.
+const nearby = 8
+
+// hostNear gives the host of the low half of an address, or any other when it
+// is not among them.
+func hostNear(hosts []uint32, low uint32) uint32 {
+	want := low<<16 | 0xffff
+	at := int(uint64(len(hosts)) * uint64(low) >> 16)
+	if hosts[at] > want {
+		for range nearby {
+			if at == 0 {
+				return hosts[0]
+			}
+			if at--; hosts[at] <= want {
+				return hosts[at]
+			}
+		}
+		return hosts[floor(hosts[:at], want)]
+	}
+	for range nearby {
+		if at+1 == len(hosts) || hosts[at+1] > want {
+			return hosts[at]
+		}
+		at++
+	}
+	return hosts[at+int(floor(hosts[at:], want))]
 }
 
 // floor is the place of the last element that is not above x, 0 if all are.
