@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -10,19 +11,41 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
 )
 
-// setReputation is what gates search: addresses, names, URLs and files of a
-// score of 50 or more.
-const setReputation = "reputation"
+// The sets of what has a score of 50 or more: gates search addresses, names,
+// URLs and files, agents only addresses, which are all that they refuse
+// connections by.
+const (
+	setReputation      = "reputation"
+	setAgentReputation = "reputation@agent"
+)
 
-// edgeEvery is the least time between two sets: gates take each as a whole.
+// edgeKinds say which set is made for whom.
+var edgeKinds = [...]struct {
+	name  string
+	class edge.Class
+	takes func(reputation.Type) bool
+}{
+	{setReputation, edge.ClassLarge, func(reputation.Type) bool { return true }},
+	{setAgentReputation, edge.ClassSmall, func(t reputation.Type) bool { return t == reputation.TypePrefix }},
+}
+
+// edgeEvery is the least time between two sets.
 const edgeEvery = time.Minute
 
-// edgeSets sends what the reputation service knows as the signed set
-// "reputation" when it changed, and again at half the set's life.
+// edgeSource is what the sets are made of.
+type edgeSource interface {
+	Each(yield func(reputation.Object, reputation.Brief) bool)
+	// Near ranks objects of one score, 0 to 255; where there is no room for all,
+	// the nearest are kept.
+	Near(reputation.Object, reputation.Brief) uint8
+}
+
+// edgeSets sends what the reputation service knows as signed sets when it
+// changed, and again at half a set's life.
 type edgeSets struct {
-	known func(yield func(reputation.Object, reputation.Brief) bool)
-	sets  *setBook
-	log   *slog.Logger
+	source edgeSource
+	sets   *setBook
+	log    *slog.Logger
 
 	changed chan struct{}
 }
@@ -61,12 +84,23 @@ func (e *edgeSets) run(ctx context.Context) {
 	}
 }
 
-// refresh builds the set and publishes it unless the one before says the same
-// and is not yet at half its life. Without anything to say none is begun.
+// refresh sends every set that has to be sent; one that fails does not keep
+// the others back.
 func (e *edgeSets) refresh(ctx context.Context, now time.Time) error {
-	c := edge.Config{Header: edge.Header{Class: edge.ClassLarge, Version: uint64(max(now.UnixMilli(), 1)),
+	var errs []error
+	for i := range edgeKinds {
+		errs = append(errs, e.send(ctx, i, now))
+	}
+	return errors.Join(errs...)
+}
+
+// send builds a set and publishes it unless the one before says the same and is
+// not yet at half its life. Without anything to say none is begun.
+func (e *edgeSets) send(ctx context.Context, kind int, now time.Time) error {
+	k := &edgeKinds[kind]
+	c := edge.Config{Near: e.source.Near, Header: edge.Header{Class: k.class, Version: uint64(max(now.UnixMilli(), 1)),
 		Issued: uint32(now.Unix()), Expires: uint32(now.Add(setLife).Unix())}}
-	old, issued := e.sets.newest(setReputation)
+	old, issued := e.sets.newest(k.name)
 	if old != nil {
 		if h, err := edge.ReadHeader(old.Payload); err == nil {
 			c.Key, c.Before, c.Version = h.Key, h.Version, max(c.Version, h.Version+1)
@@ -75,16 +109,18 @@ func (e *edgeSets) refresh(ctx context.Context, now time.Time) error {
 	if c.Key == (edge.Key{}) {
 		_, _ = rand.Read(c.Key[:]) // never fails, see crypto/rand
 	}
-	snap, err := edge.Build(e.known, c)
+	snap, err := edge.Build(func(yield func(reputation.Object, reputation.Brief) bool) {
+		e.source.Each(func(o reputation.Object, b reputation.Brief) bool { return !k.takes(o.Type) || yield(o, b) })
+	}, c)
 	if err != nil {
 		return err
 	}
 	if old == nil && snap.Kept == 0 || old != nil && now.Sub(issued) < setLife/2 && edge.SameEntries(old.Payload, snap.Payload) {
 		return nil
 	}
-	if err := e.sets.publish(ctx, setReputation, snap.Payload, now); err != nil {
+	if err := e.sets.publish(ctx, k.name, snap.Payload, now); err != nil {
 		return err
 	}
-	e.log.Info("reputation set sent", "entries", snap.Kept, "below_50", snap.Low, "no_room", snap.NoRoom, "bytes", len(snap.Payload))
+	e.log.Info("reputation set sent", "set", k.name, "entries", snap.Kept, "below_50", snap.Low, "no_room", snap.NoRoom, "bytes", len(snap.Payload))
 	return nil
 }

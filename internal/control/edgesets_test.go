@@ -9,7 +9,14 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
 	"github.com/masugata/masugata/internal/link/wire"
+	"github.com/masugata/masugata/internal/model"
 )
+
+// known is what a service under test knows; all of it is equally near.
+type known func(yield func(reputation.Object, reputation.Brief) bool)
+
+func (k known) Each(yield func(reputation.Object, reputation.Brief) bool) { k(yield) }
+func (known) Near(reputation.Object, reputation.Brief) uint8              { return 0 }
 
 // TestReputationSetFollowsWhatIsKnown: a set goes out when its entries change
 // or its life is half over, under one key, and not otherwise.
@@ -17,9 +24,9 @@ func TestReputationSetFollowsWhatIsKnown(t *testing.T) {
 	bad := netip.MustParseAddr("203.0.113.9")
 	score := uint8(0)
 	e := newEdgeSets(newTestDesk(t, newMemory()).sets, slog.New(slog.DiscardHandler))
-	e.known = func(yield func(reputation.Object, reputation.Brief) bool) {
+	e.source = known(func(yield func(reputation.Object, reputation.Brief) bool) {
 		yield(edge.ObjectOf(bad), reputation.Brief{Score: score})
-	}
+	})
 	now := time.Now()
 	send := func(after time.Duration) *wire.SignedSet {
 		t.Helper()
@@ -64,4 +71,41 @@ func mustHeader(t *testing.T, payload []byte) edge.Header {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// TestAgentGetsASmallSet: agents get a set of the small class with the
+// addresses only, under the same name on the wire, also after a restart.
+func TestAgentGetsASmallSet(t *testing.T) {
+	m := newMemory()
+	bad, name := netip.MustParseAddr("203.0.113.9"), reputation.Object{Type: reputation.TypeDomain, Text: "bad.example", Below: true}
+	e := newEdgeSets(newTestDesk(t, m).sets, slog.New(slog.DiscardHandler))
+	e.source = known(func(yield func(reputation.Object, reputation.Brief) bool) {
+		_ = yield(edge.ObjectOf(bad), reputation.Brief{Score: 92}) && yield(name, reputation.Brief{Score: 92})
+	})
+	now := time.Now()
+	if err := e.refresh(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	after, err := newSetBook(t.Context(), e.sets.signer, m, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, book := range map[string]*setBook{"": e.sets, "after a restart": after} {
+		for part, want := range map[model.PartID]struct {
+			class   edge.Class
+			entries int
+		}{"gate-000000000001": {edge.ClassLarge, 2}, "agent-000000000001": {edge.ClassSmall, 1}} {
+			s := book.Latest(part, "", wire.SetReputation)
+			if s == nil {
+				t.Fatalf("%s has no set %s", part, what)
+			}
+			set, err := edge.Open(s.Payload, uint32(now.Unix()), 0)
+			if err != nil || set.Len() != want.entries || set.Header().Class != want.class || set.Address(bad) != edge.TierCertain {
+				t.Errorf("%s %s: %+v: %v", part, what, set.Header(), err)
+			}
+			if s.Name != wire.SetReputation || book.held(s.SHA256) == nil {
+				t.Errorf("%s: set %q cannot be fetched", part, s.Name)
+			}
+		}
+	}
 }

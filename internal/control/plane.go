@@ -84,7 +84,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 		if p.reputation, err = reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now, p.edge.notice); err != nil {
 			return nil, err
 		}
-		p.edge.known = p.reputation.Each
+		p.edge.source = p.reputation
 		p.reputation.Watch(fleet{p.state})
 	}
 	if err := p.openConsole(); err != nil {

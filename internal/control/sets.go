@@ -19,9 +19,10 @@ import (
 // signed again at half of it.
 const setLife = 7 * 24 * time.Hour
 
-// The names of the sets that this version sends. Each agent gets an action set
-// of its own, under the same name on the wire, cut out of the one kept here of
-// all that agents carry out.
+// The names of the sets that this version sends. What stands behind an @ is
+// not on the wire: agents get other sets of that name than gates. Each agent
+// gets an action set of its own, cut out of the one kept here of all that agents
+// carry out.
 const (
 	setPolicy       = "policy"
 	setActions      = "actions"
@@ -56,7 +57,7 @@ type setBook struct {
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, log *slog.Logger) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{})}
-	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation} {
+	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation, setAgentReputation} {
 		s, err := store.Set(ctx, name)
 		if errors.Is(err, model.ErrNotFound) {
 			continue
@@ -133,13 +134,17 @@ func (b *setBook) newest(name string) (*wire.SignedSet, time.Time) {
 
 // Latest implements the link server's Sets.
 func (b *setBook) Latest(part model.PartID, device model.DeviceID, name string) *wire.SignedSet {
-	if name == setActions && strings.HasPrefix(string(part), string(model.RoleAgent)+"-") {
+	agent := strings.HasPrefix(string(part), string(model.RoleAgent)+"-")
+	switch {
+	case agent && name == setActions:
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.agents == nil {
 			return nil
 		}
 		return b.agents.of(device)
+	case agent && name == setReputation:
+		name = setAgentReputation
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()

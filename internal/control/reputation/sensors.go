@@ -136,6 +136,7 @@ func (n *sensors) run(ctx context.Context) {
 	n.restore()
 	defer n.remember()
 	n.enroll(ctx)
+	n.show()
 	every := time.NewTicker(min(max(n.s.cfg.Sensors.Span/2, time.Second), enrollEvery))
 	defer every.Stop()
 	for {
@@ -147,6 +148,7 @@ func (n *sensors) run(ctx context.Context) {
 		case <-every.C:
 			if n.s.now().Sub(n.enrolled) >= enrollEvery {
 				n.enroll(ctx)
+				n.show()
 			}
 			n.list()
 			if n.s.now().Sub(n.remembered) >= rememberEvery {

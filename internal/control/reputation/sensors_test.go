@@ -272,3 +272,22 @@ func TestSensorsNeverWait(t *testing.T) {
 		t.Errorf("%d dropped, want 10", got)
 	}
 }
+
+// TestNearIsWhatTheFleetSaw: of two things of one kind that which a gate saw is
+// nearer, also before it is listed, and what is called goes before what calls.
+func TestNearIsWhatTheFleetSaw(t *testing.T) {
+	x := newStand(t, t.TempDir(), "a", "b", "c", "d", "e", "f")
+	x.hear(alert(x.crew.part(0), "203.0.113.9", "192.168.1.7", "attempted-recon", "tls"))
+	x.sensors.show()
+	seen, other := address(netip.MustParseAddr("203.0.113.9")), address(netip.MustParseAddr("203.0.113.10"))
+	near := func(o intel.Object, k intel.Kind) uint8 { return x.Near(o, intel.Brief{Kind: k}) }
+	if a, b := near(seen, intel.KindScanner), near(other, intel.KindC2); a <= b {
+		t.Errorf("seen %d, not seen %d", a, b)
+	}
+	if a, b, c := near(other, intel.KindC2), near(other, intel.KindSuspicious), near(other, intel.KindScanner); a <= b || b <= c {
+		t.Errorf("called %d, unknown %d, calling %d", a, b, c)
+	}
+	if n := testing.AllocsPerRun(100, func() { near(seen, intel.KindC2) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -35,8 +35,9 @@ type Service struct {
 	ledger *ledger.Ledger
 	ids    struct{ allow, deny, own intel.SourceID }
 
-	own     *ownThings // the operator's
-	sensors *sensors   // nil: nobody watches
+	own     *ownThings                            // the operator's
+	sensors *sensors                              // nil: nobody watches
+	seen    atomic.Pointer[map[intel.Object]bool] // by the sensors; never changed once stored
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -66,8 +67,8 @@ type table struct {
 // feedState is a feed and how it stands.
 type feedState struct {
 	Feed
-	upload bool
-	id     intel.SourceID
+	upload   bool
+	id       intel.SourceID
 	fetching sync.Mutex // held while it is fetched; taken before Service.work
 	failures int        // in a row; guarded by fetching
 	imported time.Time  // when the ledger took the copy in force; guarded by Service.work

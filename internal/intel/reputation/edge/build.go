@@ -17,7 +17,7 @@ type Config struct {
 	// Near is how near an object is to those who will use the set (0 to 255:
 	// seen by this fleet, of this region); among equal scores the nearest are
 	// kept. nil: all are equally near.
-	Near func(reputation.Object) uint8
+	Near func(reputation.Object, reputation.Brief) uint8
 	// Innocent gives things that must not be taken for a listed one: an entry
 	// whose first bits of hash are those of one of them, or of a name above it, is left out. nil:
 	// none.
@@ -88,7 +88,7 @@ func (s *Snapshot) collect(entries iter.Seq2[reputation.Object, reputation.Brief
 			x.rank = 1<<16 - 1<<8
 		}
 		if c.Near != nil {
-			x.rank |= uint16(c.Near(o))
+			x.rank |= uint16(c.Near(o, b))
 		}
 		items = append(items, x)
 	}

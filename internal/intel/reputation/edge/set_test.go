@@ -304,7 +304,7 @@ func TestClassIsKeptByScoreThenNearness(t *testing.T) {
 		e[ObjectOf(netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 9}))] = score(uint8(50 + i%3*20))
 	}
 	e[domain("operator.example", true)] = reputation.Brief{Local: reputation.LocalDeny}
-	near := func(o reputation.Object) uint8 {
+	near := func(o reputation.Object, _ reputation.Brief) uint8 {
 		if o.Type == reputation.TypePrefix && o.Prefix.Addr().As4()[2]%2 == 0 {
 			return 200
 		}
@@ -318,7 +318,7 @@ func TestClassIsKeptByScoreThenNearness(t *testing.T) {
 	lost := map[string]int{}
 	for o := range e {
 		if set.Object(o).Tier == TierNone {
-			lost[fmt.Sprint(e[o].Score, near(o))]++
+			lost[fmt.Sprint(e[o].Score, near(o, e[o]))]++
 		}
 	}
 	if lost["90 200"] > 0 || lost["90 0"] > 0 || lost["70 0"] == 0 || lost["50 200"] == 0 || set.Domain("operator.example").Tier != TierDeny {
