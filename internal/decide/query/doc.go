@@ -21,8 +21,8 @@
 //     device also by the device's name
 //   - subject, explanation, advice: contain the value; with * at an end or in
 //     the middle the pieces in order; with = the whole value
-//   - ip, mac, domain, url, sha256, path, port, protocol, class: an observable of
-//     that type, the whole value, * allowed
+//   - ip, mac, domain, url, sha256, sha1, md5, ja4, certificate, path, port,
+//     protocol, class: an observable of that type, the whole value, * allowed
 //   - since, until: a moment (2026-11-23, 2026-11-23T10:30, with Z or an offset;
 //     UTC without) or a time ago (24h, 7d, 1h30m); time: a range of those
 //   - a free word or phrase: contained in subject, explanation, rule, kind or an

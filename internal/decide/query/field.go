@@ -22,6 +22,10 @@ const (
 	FieldDomain      Field = "domain"
 	FieldURL         Field = "url"
 	FieldSHA256      Field = "sha256"
+	FieldSHA1        Field = "sha1"
+	FieldMD5         Field = "md5"
+	FieldJA4         Field = "ja4"
+	FieldCert        Field = "certificate"
 	FieldPath        Field = "path"
 	FieldPort        Field = "port"
 	FieldProtocol    Field = "protocol"
@@ -52,7 +56,8 @@ func classOf(f Field) fieldClass {
 		return classWhole
 	case FieldSubject, FieldExplanation, FieldAdvice:
 		return classContains
-	case FieldIP, FieldMAC, FieldDomain, FieldURL, FieldSHA256, FieldPath, FieldPort, FieldProtocol, FieldClass:
+	case FieldIP, FieldMAC, FieldDomain, FieldURL, FieldSHA256, FieldSHA1, FieldMD5, FieldJA4, FieldCert,
+		FieldPath, FieldPort, FieldProtocol, FieldClass:
 		return classObserved
 	case fieldSince, fieldUntil, fieldTime:
 		return classTime
@@ -73,8 +78,8 @@ func (f Field) Identifier() bool {
 // Fields lists the names of all fields, for completion and for messages.
 func Fields() []string {
 	return []string{"severity", "layer", "count", "device", "reporter", "kind", "rule", "technique", "id",
-		"subject", "explanation", "advice", "ip", "mac", "domain", "url", "sha256", "path", "port",
-		"protocol", "class",
+		"subject", "explanation", "advice", "ip", "mac", "domain", "url", "sha256", "sha1", "md5",
+		"ja4", "certificate", "path", "port", "protocol", "class",
 		"since", "until", "time"}
 }
 

@@ -83,6 +83,7 @@ export const calls = {
 
   reputation: () => value(api.GET('/api/v1/reputation')),
   explain: (object: string) => value(api.GET('/api/v1/reputation/explain', { params: { query: { object } } })),
+  lookUp: async (objects: string[]) => (await value(api.POST('/api/v1/reputation/lookup', { body: { objects } }))).answers,
   feeds: async () => (await value(api.GET('/api/v1/reputation/feeds'))).feeds,
   fetchFeed: (name: string) => value(api.POST('/api/v1/reputation/feeds/{name}/fetch', { params: { path: { name } } })),
   releaseFeed: (name: string) => value(api.POST('/api/v1/reputation/feeds/{name}/release', { params: { path: { name } } })),

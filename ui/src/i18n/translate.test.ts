@@ -15,7 +15,7 @@ describe('the dictionaries', () => {
   test('say Japanese in Japanese', () => {
     // Names, codes and query text are the same in both languages; a sentence is not.
     const same = (Object.keys(en) as Key[]).filter((k) => en[k] === ja[k])
-    expect(same.sort()).toEqual(['observable.sha256', 'observable.url', 'query.placeholder', 'shape.any', 'yard.gap'])
+    expect(same.sort()).toEqual(['observable.ja4', 'observable.md5', 'observable.sha1', 'observable.sha256', 'observable.url', 'query.placeholder', 'shape.any', 'yard.gap'])
   })
 })
 

@@ -90,7 +90,7 @@ export function incidentTitle(i: Incident, lang: Lang): string {
 /** What an event means. English keeps the words of the part that saw it. */
 export function explain(e: Event, lang: Lang, name: Namer): string {
   if (lang === 'en' && e.explanation) return e.explanation
-  const key = e.flood && e.kind === 'flood.outbound' ? 'explain.flood.outbound' : `explain.${e.kind}`
+  const key = `explain.${about(e)}`
   if (!isKey(key)) return e.explanation || e.subject
   return translate(lang, key, {
     device: e.device ? name(e.device) : name(e.reporter),
@@ -100,7 +100,20 @@ export function explain(e: Event, lang: Lang, name: Namer): string {
     ...floodValues(e, lang),
     path: e.file?.path ?? e.process?.path ?? e.subject,
     by: e.file?.by || translate(lang, 'explain.someone'),
+    object: e.observables?.[0]?.value ?? e.subject,
+    protocol: service(e),
   })
+}
+
+/** What an event's sentences are filed under: its kind, but for the one that looks back. */
+function about(e: Event): string {
+  return e.rule === 'reputation.lookback' ? 'reputation.lookback' : e.kind
+}
+
+/** How traffic was carried: "tcp/443". */
+function service(e: Event): string {
+  const of = (type: string) => e.observables?.find((o) => o.type === type)?.value
+  return [of('protocol'), of('port')].filter(Boolean).join('/') || '–'
 }
 
 function floodValues(e: Event, lang: Lang): Record<string, string> {
@@ -133,6 +146,6 @@ export function firedRule(e: Event): FiredRule | undefined {
 /** What to do about an event; empty when there is nothing to say. */
 export function advise(e: Event, lang: Lang): string {
   if (lang === 'en' && e.advice) return e.advice
-  const key = `advice.${e.kind}`
+  const key = `advice.${about(e)}`
   return isKey(key) ? translate(lang, key) : (e.advice ?? '')
 }

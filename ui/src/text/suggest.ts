@@ -2,10 +2,10 @@
 import { layers, severities } from '../api/model'
 
 /** The fields of the query language that people use most, in that order. */
-export const fields = ['severity', 'layer', 'device', 'kind', 'since', 'subject', 'rule', 'reporter', 'ip', 'port', 'path', 'sha256', 'protocol', 'class', 'technique']
+export const fields = ['severity', 'layer', 'device', 'kind', 'since', 'subject', 'rule', 'reporter', 'ip', 'port', 'domain', 'url', 'path', 'sha256', 'sha1', 'md5', 'ja4', 'certificate', 'protocol', 'class', 'technique']
 
 const kinds = [
-  'flood.outbound', 'flood.ended', 'spoof.source', 'intrusion.detected', 'intrusion.blocked', 'process.start', 'process.killed', 'file.changed', 'device.seen',
+  'flood.outbound', 'flood.ended', 'spoof.source', 'intrusion.detected', 'intrusion.blocked', 'reputation.seen', 'reputation.blocked', 'contact', 'process.start', 'process.killed', 'file.changed', 'device.seen',
   'part.started', 'part.degraded', 'spool.dropped', 'action.applied', 'action.failed', 'login.failed', 'enroll.refused',
   'link.refused',
 ]
@@ -53,6 +53,11 @@ export function suggest(text: string, caret: number, devices: string[] = [], n =
     .filter((v) => v.toLowerCase().startsWith(typed) && v !== typed)
     .slice(0, n)
     .map((v) => take(v, `${field}:${v}`))
+}
+
+/** The address of the events with this value in a field. */
+export function eventsWith(field: string, value: string): string {
+  return `/events?q=${encodeURIComponent(`${field}:"${value}"`)}`
 }
 
 /** Adds a condition to a query unless it is there already. */
