@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -65,15 +64,6 @@ func (e *entryReader) also(c *reputation.Claim, o reputation.Object) {
 func (e *entryReader) counted() error {
 	e.count++
 	return bound(e.o, e.count)
-}
-
-// documentOf is a JSON decoder over at most maxDocument bytes with many values, each
-// of at most maxPiece bytes: the caller calls fresh before each.
-func documentOf(r io.Reader) (d *json.Decoder, fresh func()) {
-	in := &guard{r: &limited{r, maxDocument}}
-	fresh = func() { in.left = maxPiece }
-	fresh()
-	return json.NewDecoder(in), fresh
 }
 
 // limited ends with an error what is longer than it may be.

@@ -57,7 +57,10 @@ func kindOf(words map[string]reputation.Kind, word string) (reputation.Kind, boo
 }
 
 func formed(word string) string {
-	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.Trim(word, `" `))
+	if word = strings.Trim(word, "\" "); strings.ContainsAny(word, " _") {
+		word = strings.NewReplacer(" ", "-", "_", "-").Replace(word)
+	}
+	return word
 }
 
 // worse gives the worse kind; one that speaks for the object wins over one against

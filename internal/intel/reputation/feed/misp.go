@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"encoding/json"
 	"io"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
@@ -19,16 +18,17 @@ const (
 // bound, and beyond are given without it.
 type mispReader struct {
 	piecewise
-	p       *pieces
-	words   map[string]reputation.Kind
-	types   map[string]func([]byte) (reputation.Object, error)
-	stack   []mispScope
-	started bool
+	p     *pieces
+	words map[string]reputation.Kind
+	types map[string]func([]byte) (reputation.Object, error)
+	stack []mispScope
+	began bool
+	one   mispAttribute // that is read
 
 	held      []heldAttribute
 	heldBytes int
 	info      string // of the event
-	tags      []mispTag
+	tags      []string
 }
 
 // mispScope is where in the document the reader stands.
@@ -61,88 +61,81 @@ func openMISP(r io.Reader, o *Options) (Reader, error) {
 	return m, nil
 }
 
-// step reads one token or attribute.
+// step reads one member or attribute.
 func (m *mispReader) step() error {
+	m.p.object()
 	if len(m.stack) == 0 {
 		return m.document()
 	}
 	scope := m.stack[len(m.stack)-1]
-	list := scope == scopeList || scope == scopeAttributes || scope == scopeObjects
-	switch {
-	case !m.p.more() && list:
-		m.pop()
-		return m.p.expect(']')
-	case !m.p.more():
-		if m.pop(); scope == scopeEvent {
-			m.release()
-		}
-		if err := m.p.expect('}'); err != nil {
+	if scope == scopeList || scope == scopeAttributes || scope == scopeObjects {
+		ok, err := m.p.Item()
+		switch {
+		case err != nil:
 			return err
+		case !ok:
+			m.pop()
+			return nil
+		case scope == scopeAttributes:
+			return m.attribute()
+		case scope == scopeObjects:
+			return m.push(scopeObject, '{')
 		}
-		if len(m.stack) == 0 {
-			m.release()
-		}
-		return nil
-	case scope == scopeAttributes:
-		return m.attribute()
-	case scope == scopeObjects:
-		return m.push(scopeObject, '{')
-	case scope == scopeList:
 		return m.push(scopeOuter, '{')
 	}
-	key, err := m.p.token()
+	key, ok, err := m.p.Key()
 	if err != nil {
 		return err
 	}
-	return m.member(scope, key)
-}
-
-func (m *mispReader) document() error {
-	if m.started && !m.p.more() {
+	if ok {
+		return m.member(scope, key)
+	}
+	if m.pop(); scope == scopeEvent || len(m.stack) == 0 {
 		m.release()
-		if len(m.queue) > 0 {
-			return nil
-		}
-		if _, err := m.p.d.Token(); err != io.EOF {
-			return notJSON(err)
-		}
-		return io.EOF
-	}
-	t, err := m.p.token()
-	if err != nil {
-		return err
-	}
-	m.started = true
-	switch t {
-	case json.Delim('['):
-		m.stack = append(m.stack, scopeList)
-	case json.Delim('{'):
-		m.stack = append(m.stack, scopeOuter)
-	default:
-		return errNot("MISP event")
 	}
 	return nil
 }
 
-// member goes into one member of an object.
-func (m *mispReader) member(scope mispScope, key json.Token) error {
+func (m *mispReader) document() error {
+	ch, err := m.p.Peek()
 	switch {
-	case scope == scopeOuter && key == "Event":
-		return m.push(scopeEvent, '{')
-	case scope == scopeOuter && key == "response":
-		return m.response()
-	case scope == scopeObject && key == "deleted":
-		return m.p.skip()
-	case key == "Attribute":
-		return m.push(scopeAttributes, '[')
-	case scope == scopeEvent && key == "Object":
-		return m.push(scopeObjects, '[')
-	case scope == scopeEvent && key == "info":
-		return mild(m.p.decode(&m.info))
-	case scope == scopeEvent && key == "Tag":
-		return mild(m.p.decode(&m.tags))
+	case err == io.EOF && !m.began:
+		return io.ErrUnexpectedEOF
+	case err != nil:
+		return err
 	}
-	return m.p.skip()
+	m.began = true
+	switch ch {
+	case '[':
+		return m.push(scopeList, '[')
+	case '{':
+		return m.push(scopeOuter, '{')
+	}
+	return errNot("MISP event")
+}
+
+// member goes into one member of an object.
+func (m *mispReader) member(scope mispScope, key []byte) error {
+	name := string(key)
+	switch {
+	case scope == scopeOuter && name == "Event":
+		return m.push(scopeEvent, '{')
+	case scope == scopeOuter && name == "response":
+		return m.response()
+	case name == "Attribute":
+		return m.push(scopeAttributes, '[')
+	case scope == scopeEvent && name == "Object":
+		return m.push(scopeObjects, '[')
+	case scope == scopeEvent && name == "info":
+		var info []byte
+		err := m.p.text("info", &info)
+		m.info = string(info)
+		return err
+	case scope == scopeEvent && name == "Tag":
+		m.tags = m.tags[:0]
+		return m.p.list("Tag", func() error { return m.tag(&m.tags) })
+	}
+	return m.p.Skip()
 }
 
 // response is an array of events, or an object with attributes.
@@ -150,56 +143,94 @@ func (m *mispReader) response() error {
 	if len(m.stack) > 8 {
 		return errNot("MISP event: responses within responses")
 	}
-	t, err := m.p.token()
+	ch, err := m.p.Peek()
 	switch {
 	case err != nil:
-		return err
-	case t == json.Delim('['):
-		m.stack = append(m.stack, scopeList)
-	case t == json.Delim('{'):
-		m.stack = append(m.stack, scopeOuter)
+		return notJSON(err)
+	case ch == '[':
+		return m.push(scopeList, '[')
+	case ch == '{':
+		return m.push(scopeOuter, '{')
 	}
-	return nil
+	return m.p.Skip()
 }
 
-// mild passes over a member of the wrong form that the event can do without.
-func mild(err error) error {
-	if _, wrong := err.(*Refusal); wrong {
-		return nil
-	}
-	return err
-}
-
-func (m *mispReader) push(s mispScope, open json.Delim) error {
+func (m *mispReader) push(s mispScope, open byte) error {
 	m.stack = append(m.stack, s)
-	return m.p.expect(open)
+	if open == '[' {
+		return m.p.Array()
+	}
+	return m.p.Object()
 }
 
 func (m *mispReader) pop() { m.stack = m.stack[:len(m.stack)-1] }
 
+// tag reads the name of one tag.
+func (m *mispReader) tag(to *[]string) error {
+	return m.p.members("Tag", func(name []byte) error {
+		if string(name) != "name" {
+			return m.p.Skip()
+		}
+		var text []byte
+		err := m.p.text("Tag.name", &text)
+		*to = append(*to, string(text))
+		return err
+	})
+}
+
 // attribute reads one attribute and holds what it names.
 func (m *mispReader) attribute() error {
-	var a mispAttribute
-	err := m.p.decode(&a)
-	if _, wrong := err.(*Refusal); err != nil && !wrong {
+	a := &m.one
+	if err := m.read(a); err != nil {
 		return err
 	}
-	m.begin(excerpt([]byte(a.Type + " " + string(a.Value))))
-	h := heldAttribute{entry: m.entry, text: m.text, err: err}
-	if err == nil {
+	m.begin(a.kind, a.value)
+	h := heldAttribute{entry: m.entry, err: m.p.wrong}
+	if h.err == nil {
 		h.object, h.err = a.object(m.types)
-		h.kind, h.family = a.kind(m.words), family(a.Tags)
-		h.first, h.last = when([]byte(a.FirstSeen)), when([]byte(a.LastSeen))
+		h.kind, h.family = a.says(m.words), family(a.tags)
+		h.first, h.last = when(a.firstSeen), when(a.lastSeen)
 		if h.last == 0 {
-			h.last = when([]byte(a.Timestamp))
+			h.last = when(a.timestamp)
 		}
 		h.last = max(h.last, h.first)
+	}
+	if h.err != nil {
+		h.text = m.text()
 	}
 	m.held = append(m.held, h)
 	if m.heldBytes += len(h.text) + len(h.object.Text); len(m.held) >= maxHeld || m.heldBytes >= maxHeldBytes {
 		m.release()
 	}
 	return nil
+}
+
+// read reads the members of an attribute.
+func (m *mispReader) read(a *mispAttribute) error {
+	*a = mispAttribute{tags: a.tags[:0]}
+	return m.p.members("Attribute", func(name []byte) error {
+		switch string(name) {
+		case "type":
+			return m.p.text("type", &a.kind)
+		case "category":
+			return m.p.text("category", &a.category)
+		case "to_ids":
+			return m.p.loose("to_ids", &a.toIDs)
+		case "deleted":
+			return m.p.loose("deleted", &a.deleted)
+		case "value":
+			return m.p.loose("value", &a.value)
+		case "timestamp":
+			return m.p.loose("timestamp", &a.timestamp)
+		case "first_seen":
+			return m.p.loose("first_seen", &a.firstSeen)
+		case "last_seen":
+			return m.p.loose("last_seen", &a.lastSeen)
+		case "Tag":
+			return m.p.list("Tag", func() error { return m.tag(&a.tags) })
+		}
+		return m.p.Skip()
+	})
 }
 
 // release gives what was held, with what is known of the event by now, and
@@ -209,12 +240,12 @@ func (m *mispReader) release() {
 	if words == "" {
 		words = note(m.info)
 	}
-	entry, text := m.entry, m.text
-	defer func() { m.entry, m.text = entry, text }()
+	entry := m.entry
+	defer func() { m.entry = entry }()
 	for i := range m.held {
 		h := &m.held[i]
-		if m.entry, m.text = h.entry, h.text; h.err != nil {
-			m.refuse(h.err)
+		if m.entry = h.entry; h.err != nil {
+			m.queue = append(m.queue, outcome{reputation.Claim{}, h.err, h.entry, h.text})
 			continue
 		}
 		c := m.base()
@@ -234,6 +265,6 @@ func (m *mispReader) release() {
 	clear(m.held)
 	m.held, m.heldBytes = m.held[:0], 0
 	if len(m.stack) == 0 || m.stack[len(m.stack)-1] == scopeOuter {
-		m.info, m.tags = "", nil
+		m.info, m.tags = "", m.tags[:0]
 	}
 }

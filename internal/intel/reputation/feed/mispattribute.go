@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
@@ -9,39 +8,17 @@ import (
 )
 
 // mispAttribute is what is read of an attribute of MISP's core format
-// (draft-dulaunoy-misp-core-format, section 2.4).
+// (draft-dulaunoy-misp-core-format, section 2.4). Makers write numbers and truths as
+// texts too.
 type mispAttribute struct {
-	Type      string    `json:"type"`
-	Category  string    `json:"category"`
-	ToIDs     loose     `json:"to_ids"`
-	Deleted   loose     `json:"deleted"`
-	Value     loose     `json:"value"`
-	Timestamp loose     `json:"timestamp"`
-	FirstSeen loose     `json:"first_seen"`
-	LastSeen  loose     `json:"last_seen"`
-	Tags      []mispTag `json:"Tag"`
+	kind, category, value          []byte
+	toIDs, deleted                 []byte
+	timestamp, firstSeen, lastSeen []byte
+	tags                           []string
 }
 
-type mispTag struct {
-	Name string `json:"name"`
-}
-
-// loose is a value that makers write as text, number or truth.
-type loose string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (l *loose) UnmarshalJSON(b []byte) error {
-	switch {
-	case len(b) > 1 && b[0] == '"':
-		return json.Unmarshal(b, (*string)(l))
-	case string(b) == "null":
-		return nil
-	}
-	*l = loose(b)
-	return nil
-}
-
-func (l loose) on() bool { return l == "true" || l == "1" }
+// on says whether a value stands for true.
+func on(b []byte) bool { return string(b) == "true" || string(b) == "1" }
 
 // mispTypes are the readers of the attribute types that name an object. Of types of
 // two parts one is read: of "domain|ip" the name, because its address may serve
@@ -76,30 +53,31 @@ func afterBar(read func([]byte) (reputation.Object, error)) func([]byte) (reputa
 
 // object reads what an attribute names.
 func (a *mispAttribute) object(types map[string]func([]byte) (reputation.Object, error)) (reputation.Object, error) {
-	read := types[a.Type]
+	read := types[string(a.kind)]
 	switch {
-	case a.Deleted.on():
+	case on(a.deleted):
 		return reputation.Object{}, &Refusal{Problem: "deleted by its maker"}
-	case a.Type == "":
+	case len(a.kind) == 0:
 		return reputation.Object{}, &Refusal{Problem: "not a MISP attribute", Mend: "each attribute has a type and a value"}
-	case read == nil && a.Type == "email-dst":
+	case read == nil && string(a.kind) == "email-dst":
 		return reputation.Object{}, &Refusal{Problem: "who received mail, not who sent it"}
 	case read == nil:
-		return reputation.Object{}, &Refusal{Problem: "an attribute that names no object: " + note(a.Type), Mend: "addresses, names, URLs, hashes, certificates, mail addresses and autonomous systems are read"}
-	case a.ToIDs != "" && !a.ToIDs.on():
+		return reputation.Object{}, &Refusal{Problem: "an attribute that names no object: " + note(string(a.kind)), Mend: "addresses, names, URLs, hashes, certificates, mail addresses and autonomous systems are read"}
+	case len(a.toIDs) > 0 && !on(a.toIDs):
 		return reputation.Object{}, &Refusal{Problem: "not meant for detection (to_ids is false)", Mend: "it tells about the event only"}
 	}
-	return read([]byte(a.Value))
+	return read(a.value)
 }
 
-// kind is what category and tags of an attribute say; none when they say nothing.
-func (a *mispAttribute) kind(words map[string]reputation.Kind) reputation.Kind {
-	if k := tagged(words, a.Tags); k != reputation.KindNone {
+// says is the kind that category and tags of an attribute name; none when they say
+// nothing.
+func (a *mispAttribute) says(words map[string]reputation.Kind) reputation.Kind {
+	if k := tagged(words, a.tags); k != reputation.KindNone {
 		return k
 	}
-	switch a.Category {
+	switch string(a.category) {
 	case "Payload delivery":
-		if a.Type == "url" || strings.HasPrefix(a.Type, "domain") || strings.HasPrefix(a.Type, "hostname") {
+		if kind := string(a.kind); kind == "url" || strings.HasPrefix(kind, "domain") || strings.HasPrefix(kind, "hostname") {
 			return reputation.KindDistribution
 		}
 	case "Payload installation", "Artifacts dropped", "Antivirus detection":
@@ -109,10 +87,10 @@ func (a *mispAttribute) kind(words map[string]reputation.Kind) reputation.Kind {
 }
 
 // tagged is the worst kind that tags name.
-func tagged(words map[string]reputation.Kind, tags []mispTag) reputation.Kind {
+func tagged(words map[string]reputation.Kind, tags []string) reputation.Kind {
 	kind := reputation.KindNone
 	for _, t := range tags {
-		if k, ok := kindOf(words, t.Name); ok {
+		if k, ok := kindOf(words, t); ok {
 			kind = worse(kind, k)
 		}
 	}
@@ -120,9 +98,9 @@ func tagged(words map[string]reputation.Kind, tags []mispTag) reputation.Kind {
 }
 
 // family is the name of a malware family that tags of MISP's galaxies or Malpedia name.
-func family(tags []mispTag) string {
+func family(tags []string) string {
 	for _, t := range tags {
-		before, value, found := strings.Cut(t.Name, `="`)
+		before, value, found := strings.Cut(t, `="`)
 		if !found {
 			continue
 		}

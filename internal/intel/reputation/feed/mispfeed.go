@@ -24,36 +24,53 @@ type MISPEvent struct {
 // time.
 func MISPManifest(r io.Reader, yield func(MISPEvent) bool) error {
 	p := newPieces(r)
-	if err := p.expect('{'); err != nil {
+	if err := p.Object(); err != nil {
 		return fmt.Errorf("not a manifest: %w", err)
 	}
-	for n := 1; p.more(); n++ {
+	for n := 1; ; n++ {
+		p.object()
+		key, ok, err := p.Key()
+		if !ok {
+			return err
+		}
 		if n > maxFeedEvents {
 			return fmt.Errorf("more than %d events in the manifest", maxFeedEvents)
 		}
-		key, err := p.token()
-		if err != nil {
-			return err
-		}
-		uuid, ok := uuidOf(fmt.Sprint(key))
+		uuid, ok := uuidOf(string(key))
 		if !ok {
 			return fmt.Errorf("event %d of the manifest: %.40q is not a UUID", n, key)
 		}
-		var e struct {
-			Info      string `json:"info"`
-			Timestamp loose  `json:"timestamp"`
-			Orgc      struct {
-				Name string `json:"name"`
-			} `json:"Orgc"`
-		}
-		if err := mild(p.decode(&e)); err != nil {
+		e := MISPEvent{UUID: uuid}
+		if err := p.event(&e); err != nil {
 			return err
 		}
-		if !yield(MISPEvent{uuid, note(e.Info), note(e.Orgc.Name), when([]byte(e.Timestamp))}) {
+		if !yield(e) {
 			return nil
 		}
 	}
-	return p.expect('}')
+}
+
+// event reads what a manifest says of one event. What has a wrong form is left out.
+func (p *pieces) event(e *MISPEvent) error {
+	var info, owner, stamp []byte
+	err := p.members("event", func(name []byte) error {
+		switch string(name) {
+		case "info":
+			return p.text("info", &info)
+		case "timestamp":
+			return p.loose("timestamp", &stamp)
+		case "Orgc":
+			return p.members("Orgc", func(name []byte) error {
+				if string(name) == "name" {
+					return p.text("Orgc.name", &owner)
+				}
+				return p.Skip()
+			})
+		}
+		return p.Skip()
+	})
+	e.Info, e.Owner, e.Timestamp = note(string(info)), note(string(owner)), when(stamp)
+	return err
 }
 
 // MISPHashes reads the hashes.csv of a MISP feed, lines of "MD5 of an attribute's

@@ -8,6 +8,7 @@ import (
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/intel/reputation/feed/jsonscan"
 )
 
 // iocReader reads OpenIOC 1.1 and 1.0: indicators whose items are joined by OR and
@@ -77,7 +78,7 @@ func (i *iocReader) start(t xml.StartElement) error {
 		}
 		i.known = true
 	}
-	if i.depth++; i.depth > maxDepth {
+	if i.depth++; i.depth > jsonscan.MaxDepth {
 		return errNot("document of OpenIOC: it is nested too deep")
 	}
 	i.inside = name
@@ -125,7 +126,7 @@ func (i *iocReader) end(name string) error {
 	i.inside = ""
 	switch name {
 	case "IndicatorItem":
-		i.begin(excerpt([]byte(i.item.search + " " + i.item.condition + " " + strings.TrimSpace(i.item.content))))
+		i.begin([]byte(i.item.search), []byte(i.item.condition), []byte(strings.TrimSpace(i.item.content)))
 		return i.member([]branch{i.item.branch()})
 	case "Indicator":
 		if len(i.groups) == 0 {

@@ -1,19 +1,18 @@
 package feed
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/feed/jsonscan"
 )
 
-// Bounds of documents that are read piece by piece.
-const (
-	maxPiece = 4 << 20 // bytes of one object of a document
-	maxDepth = 100     // of what is passed over
-)
+// maxPiece is how many bytes one object of a document may have.
+const maxPiece = 4 << 20
 
 // guard ends a document of which one piece takes too many bytes.
 type guard struct {
@@ -30,68 +29,161 @@ func (g *guard) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// pieces reads a JSON document token by token and keeps one object of it at a
-// time.
+// pieces reads a JSON document and keeps the members that are wanted of one object
+// of it at a time.
 type pieces struct {
-	d *json.Decoder
-	g guard
+	*jsonscan.Scanner
+	room  []byte // texts of the object that is read
+	wrong error  // its first member of the wrong form
 }
 
 func newPieces(r io.Reader) *pieces {
-	p := &pieces{g: guard{r: &limited{r, maxDocument}}}
-	p.d = json.NewDecoder(&p.g)
-	return p
+	return &pieces{Scanner: jsonscan.New(&limited{r, maxDocument}, maxPiece)}
 }
 
-// token gives the next token; the document's end is an error of its own.
-func (p *pieces) token() (json.Token, error) {
-	p.g.left = maxPiece
-	t, err := p.d.Token()
-	return t, notJSON(err)
+// object forgets the texts of the object before.
+func (p *pieces) object() {
+	p.Piece()
+	p.room, p.wrong = p.room[:0], nil
 }
 
-func (p *pieces) more() bool {
-	p.g.left = maxPiece
-	return p.d.More()
+// keep copies b to where it stays until the next object.
+func (p *pieces) keep(b []byte) []byte {
+	n := len(p.room)
+	p.room = append(p.room, b...)
+	return p.room[n:len(p.room):len(p.room)]
 }
 
-// decode reads one value into v. A value of the wrong form is a *Refusal, after
-// which reading can go on.
-func (p *pieces) decode(v any) error {
-	p.g.left = maxPiece
-	err := p.d.Decode(v)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return &Refusal{Problem: "a member of the wrong form", Mend: wrong.Field + " cannot be a " + wrong.Value}
+// text reads a member that must be text. null is none; a value of another form is
+// passed over and remembered in wrong.
+func (p *pieces) text(member string, to *[]byte) error {
+	return p.member(member, '"', func() error {
+		b, err := p.Text()
+		*to = p.keep(b)
+		return err
+	})
+}
+
+// loose reads a value that makers write as text, number or truth.
+func (p *pieces) loose(member string, to *[]byte) error {
+	ch, err := p.Peek()
+	if err != nil || ch == '"' || ch == '{' || ch == '[' || ch == 'n' {
+		return p.text(member, to)
 	}
-	return notJSON(err)
+	b, err := p.Scalar()
+	*to = p.keep(b)
+	return err
 }
 
-// expect reads one delimiter.
-func (p *pieces) expect(want json.Delim) error {
-	p.g.left = maxPiece
-	return expect(p.d, want)
+// truth reads a member that must be true or false.
+func (p *pieces) truth(member string, to *bool) error {
+	ch, err := p.Peek()
+	if err != nil || ch != 't' && ch != 'f' {
+		return p.other(member, ch, err)
+	}
+	b, err := p.Scalar()
+	*to = string(b) == "true"
+	return err
 }
 
-// skip passes over one value.
-func (p *pieces) skip() error {
-	for depth := 0; ; {
-		t, err := p.token()
-		if err != nil {
+// number reads a member that must be a number.
+func (p *pieces) number(member string, to *float64) error {
+	ch, err := p.Peek()
+	if err != nil || ch != '-' && (ch < '0' || ch > '9') {
+		return p.other(member, ch, err)
+	}
+	b, err := p.Scalar()
+	if err != nil {
+		return err
+	}
+	v, bad := strconv.ParseFloat(string(b), 64)
+	if *to = v; bad != nil && p.wrong == nil {
+		p.wrong = wrongForm(member, "number")
+	}
+	return nil
+}
+
+// list reads each value of a member that must be an array.
+func (p *pieces) list(member string, each func() error) error {
+	return p.member(member, '[', func() error {
+		if err := p.Array(); err != nil {
 			return err
 		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("objects nested more than %d deep at byte %d", maxDepth, p.d.InputOffset())
+		for {
+			if ok, err := p.Item(); !ok {
+				return err
 			}
-		case json.Delim('}'), json.Delim(']'):
-			depth--
+			if err := each(); err != nil {
+				return err
+			}
 		}
-		if depth == 0 {
-			return nil
+	})
+}
+
+// members reads each member of a value that must be an object.
+func (p *pieces) members(member string, each func(name []byte) error) error {
+	return p.member(member, '{', func() error {
+		if err := p.Object(); err != nil {
+			return err
 		}
+		for {
+			name, ok, err := p.Key()
+			if !ok {
+				return err
+			}
+			if err := each(name); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// member reads a value that begins with want.
+func (p *pieces) member(member string, want byte, read func() error) error {
+	ch, err := p.Peek()
+	if err == nil && ch == want {
+		return read()
 	}
+	return p.other(member, ch, err)
+}
+
+// other passes over a value of another form than it should have; null is none.
+func (p *pieces) other(member string, begins byte, err error) error {
+	if err != nil {
+		return notJSON(err)
+	}
+	if begins != 'n' && p.wrong == nil {
+		p.wrong = wrongForm(member, formOf(begins))
+	}
+	return p.Skip()
+}
+
+func wrongForm(member, form string) error {
+	return &Refusal{Problem: "a member of the wrong form", Mend: member + " cannot be " + form}
+}
+
+// formOf names what a value is by its first byte.
+func formOf(begins byte) string {
+	switch begins {
+	case '"':
+		return "text"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return "true or false"
+	}
+	return "this number"
+}
+
+// notJSON makes the end of a document before its end an error of its own: a
+// truncated feed must not look like a short one.
+func notJSON(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // outcome is a claim, or why there is none.
@@ -108,8 +200,8 @@ type piecewise struct {
 	fill  func(*piecewise) error // adds the outcomes of further entries; io.EOF at the end
 	queue []outcome
 	at    int
-	entry int    // number of the entry
-	text  string // of the entry, as refusals show it
+	entry int       // number of the entry
+	parts [3][]byte // of the entry, as refusals show it; good until the next fill
 	count int
 }
 
@@ -118,7 +210,7 @@ func (p *piecewise) Next(c *reputation.Claim) error {
 	for p.at == len(p.queue) {
 		p.queue, p.at = p.queue[:0], 0
 		if err := p.fill(p); err != nil {
-			return p.refused(err, p.entry, p.text)
+			return p.refused(err, p.entry, p.text())
 		}
 	}
 	out := p.queue[p.at]
@@ -128,6 +220,9 @@ func (p *piecewise) Next(c *reputation.Claim) error {
 		out.err = settle(c, p.o)
 	}
 	if out.err != nil {
+		if out.text == "" {
+			out.text = out.claim.Object.String()
+		}
 		return p.refused(out.err, out.entry, out.text)
 	}
 	p.count++
@@ -146,11 +241,15 @@ func (p *piecewise) refused(err error, entry int, text string) error {
 	return err
 }
 
-// begin starts an entry.
-func (p *piecewise) begin(text string) {
+// begin starts an entry, which refusals show by its parts.
+func (p *piecewise) begin(parts ...[]byte) {
 	p.entry++
-	p.text = text
+	p.parts = [3][]byte{}
+	copy(p.parts[:], parts)
 }
+
+// text is the entry as refusals show it.
+func (p *piecewise) text() string { return excerpt(bytes.Join(p.parts[:], []byte(" "))) }
 
 // base is the claim that an entry's own words are put into.
 func (p *piecewise) base() reputation.Claim {
@@ -162,11 +261,11 @@ func (p *piecewise) give(c reputation.Claim, o reputation.Object) {
 	if o.Type == reputation.TypeFile || o.Type == reputation.TypeTLSH {
 		c.Kind = ofFile(p.o, c.Kind)
 	}
-	p.queue = append(p.queue, outcome{c, nil, p.entry, p.text})
+	p.queue = append(p.queue, outcome{c, nil, p.entry, ""})
 }
 
 func (p *piecewise) refuse(err error) {
-	p.queue = append(p.queue, outcome{reputation.Claim{}, err, p.entry, p.text})
+	p.queue = append(p.queue, outcome{reputation.Claim{}, err, p.entry, p.text()})
 }
 
 // ofFile is what a file is that belongs to something bad: malware, unless the

@@ -2,10 +2,10 @@ package feed
 
 import (
 	"bytes"
-	"encoding/json"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/intel/reputation/feed/jsonscan"
 )
 
 // drop reads a line of Spamhaus DROP, DROPv6 or ASN-DROP: "prefix ; SBL number",
@@ -32,25 +32,37 @@ func drop(_ *lineReader, line []byte, c *reputation.Claim) (err error) {
 }
 
 func dropJSON(line []byte, c *reputation.Claim) (err error) {
-	var v struct {
-		Type, CIDR, SBLID, ASName string
-		ASN                       json.Number
-	}
-	if json.Unmarshal(line, &v) != nil {
+	var v struct{ kind, cidr, number, about []byte }
+	var in jsonscan.Scanner
+	in.Reset(line)
+	p := pieces{Scanner: &in}
+	if p.members("", func(name []byte) error {
+		switch string(name) {
+		case "type":
+			return p.text("type", &v.kind)
+		case "cidr":
+			return p.text("cidr", &v.cidr)
+		case "asn":
+			return p.loose("asn", &v.number)
+		case "sblid", "asname":
+			return p.text("asname", &v.about)
+		}
+		return p.Skip()
+	}) != nil || p.wrong != nil || p.End() != nil {
 		return &Refusal{Problem: "not a JSON object"}
 	}
 	switch {
-	case v.CIDR != "":
-		c.Object, err = address([]byte(v.CIDR))
-	case v.ASN != "":
-		c.Object, err = canon.ASN(v.ASN.String())
-	case v.Type == "metadata":
+	case len(v.cidr) > 0:
+		c.Object, err = address(v.cidr)
+	case len(v.number) > 0:
+		c.Object, err = canon.ASN(string(v.number))
+	case string(v.kind) == "metadata":
 		return nil
 	default:
 		return &Refusal{Problem: "neither cidr nor asn in the object", Mend: "use the format jsonl and map its members"}
 	}
-	if about := v.SBLID + v.ASName; about != "" {
-		c.Note = note(about)
+	if len(v.about) > 0 {
+		c.Note = note(string(v.about))
 	}
 	return err
 }

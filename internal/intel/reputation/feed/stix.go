@@ -1,9 +1,9 @@
 package feed
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
@@ -25,10 +25,13 @@ type Bundle struct {
 	words map[string]reputation.Kind
 	depth int // 0 before and after the document, 1 in its object, 2 among its objects
 	bare  bool
-	ended bool
 	seen  bool // a document
 	more  bool
 	next  string
+
+	one                stixObject // that is read
+	parser             patternParser
+	lastName, lastNote string
 }
 
 // OpenBundle reads a bundle or an envelope from r.
@@ -53,17 +56,19 @@ func (b *Bundle) Page() (next string, more bool) { return b.next, b.more }
 
 // step reads one object, or one member of the document.
 func (b *Bundle) step() error {
+	b.p.object()
 	switch b.depth {
 	case 0:
 		return b.document()
 	case 1:
 		return b.member()
 	}
-	if b.p.more() {
-		return b.object()
-	}
-	if err := b.p.expect(']'); err != nil {
+	ok, err := b.p.Item()
+	switch {
+	case err != nil:
 		return err
+	case ok:
+		return b.object()
 	}
 	if b.depth = 1; b.bare {
 		b.depth = 0
@@ -72,169 +77,139 @@ func (b *Bundle) step() error {
 }
 
 func (b *Bundle) document() error {
-	if b.seen && !b.p.more() {
-		if _, err := b.p.d.Token(); err != io.EOF {
-			return notJSON(err)
-		}
-		return io.EOF
-	}
-	t, err := b.p.token()
-	if err != nil {
+	ch, err := b.p.Peek()
+	switch {
+	case err == io.EOF && !b.seen:
+		return io.ErrUnexpectedEOF
+	case err != nil:
 		return err
 	}
-	b.seen, b.bare = true, t == json.Delim('[')
-	switch t {
-	case json.Delim('['):
+	b.seen, b.bare = true, ch == '['
+	switch ch {
+	case '[':
 		b.depth = 2
-	case json.Delim('{'):
+		return b.p.Array()
+	case '{':
 		b.depth = 1
-	default:
-		return errNot("STIX bundle")
+		return b.p.Object()
 	}
-	return nil
+	return errNot("STIX bundle")
 }
 
 func (b *Bundle) member() error {
-	if !b.p.more() {
+	key, ok, err := b.p.Key()
+	if !ok {
 		b.depth = 0
-		return b.p.expect('}')
-	}
-	key, err := b.p.token()
-	if err != nil {
 		return err
 	}
-	switch key {
+	switch string(key) {
 	case "objects":
 		b.depth = 2
-		return b.p.expect('[')
+		return b.p.Array()
 	case "more":
-		return b.p.decode(&b.more)
+		err = b.p.truth("more", &b.more)
 	case "next":
-		if err := b.p.decode(&b.next); len(b.next) > 4096 {
+		var next []byte
+		if err = b.p.text("next", &next); len(next) > 4096 {
 			return errNot("TAXII envelope: its word for the next page is too long")
-		} else {
-			return err
 		}
+		b.next = string(next)
+	default:
+		return b.p.Skip()
 	}
-	return b.p.skip()
-}
-
-// stixObject is what is read of the objects of STIX.
-type stixObject struct {
-	Type           string                 `json:"type"`
-	ID             string                 `json:"id"`
-	Name           string                 `json:"name"`
-	Pattern        string                 `json:"pattern"`
-	PatternType    string                 `json:"pattern_type"`
-	ValidFrom      string                 `json:"valid_from"`
-	ValidUntil     string                 `json:"valid_until"`
-	Modified       string                 `json:"modified"`
-	Confidence     float64                `json:"confidence"`
-	IndicatorTypes []string               `json:"indicator_types"`
-	Labels         []string               `json:"labels"`
-	Phases         []stixPhase            `json:"kill_chain_phases"`
-	Revoked        bool                   `json:"revoked"`
-	Value          string                 `json:"value"`
-	Number         uint32                 `json:"number"`
-	Hashes         map[string]string      `json:"hashes"`
-	FirstObserved  string                 `json:"first_observed"`
-	LastObserved   string                 `json:"last_observed"`
-	Objects        map[string]*stixObject `json:"objects"`
-}
-
-type stixPhase struct {
-	Name string `json:"phase_name"`
+	if err == nil {
+		err = b.p.wrong
+	}
+	return err
 }
 
 func (b *Bundle) object() error {
-	var s stixObject
-	err := b.p.decode(&s)
-	bad, wrong := err.(*Refusal)
-	if err != nil && !wrong {
+	s := &b.one
+	if err := s.read(b.p, b.words, 0); err != nil {
 		return err
 	}
-	observed := s.Type == "observed-data"
-	_, single := stixSCO(s.Type)
-	if s.Type != "indicator" && !observed && !single && s.Type != "" {
+	kind := string(s.kind)
+	observed := kind == "observed-data"
+	_, single := stixSCO(kind)
+	if kind != "indicator" && !observed && !single && kind != "" {
 		return nil
 	}
-	b.begin(excerpt([]byte(s.ID + " " + s.Pattern + s.Value)))
+	b.begin(s.id, s.pattern, s.value)
 	switch {
-	case wrong:
-		return bad
-	case s.Type == "":
+	case b.p.wrong != nil:
+		return b.p.wrong
+	case kind == "":
 		return &Refusal{Problem: "not a STIX object", Mend: "each object has a type"}
-	case s.Revoked:
+	case s.revoked:
 		return &Refusal{Problem: "revoked by its maker"}
-	case s.Type == "indicator":
-		return b.indicator(&s)
+	case kind == "indicator":
+		return b.indicator(s)
 	}
-	b.observed(&s)
+	b.observed(s)
 	return nil
 }
 
 // indicator gives the alternatives of an indicator.
 func (b *Bundle) indicator(s *stixObject) error {
-	if s.PatternType != "" && s.PatternType != "stix" {
-		return &Refusal{Problem: "a pattern in another language than STIX's: " + note(s.PatternType), Mend: "give it to the part that knows such rules"}
+	if len(s.patternType) > 0 && string(s.patternType) != "stix" {
+		return &Refusal{Problem: "a pattern in another language than STIX's: " + note(string(s.patternType)), Mend: "give it to the part that knows such rules"}
 	}
-	list, err := pattern(s.Pattern)
+	list, err := b.parser.read(string(s.pattern))
 	if err != nil {
 		return err
 	}
 	c := b.base()
-	kind := reputation.KindNone
-	for _, w := range append(append([]string(nil), s.IndicatorTypes...), s.Labels...) {
-		if k, ok := kindOf(b.words, w); ok {
-			kind = worse(kind, k)
-		}
+	if s.says != reputation.KindNone {
+		c.Kind = s.says
 	}
-	for _, phase := range s.Phases {
-		if k, ok := kindOf(b.words, phase.Name); ok {
-			kind = worse(kind, k)
-		}
-	}
-	if kind != reputation.KindNone {
-		c.Kind = kind
-	}
-	c.First, c.Last, c.Until = when([]byte(s.ValidFrom)), when([]byte(s.Modified)), when([]byte(s.ValidUntil))
+	c.First, c.Last, c.Until = when(s.validFrom), when(s.modified), when(s.validUntil)
 	if c.Last < c.First {
 		c.Last = c.First
 	}
-	if s.Confidence > 0 {
-		c.Confidence = uint8(max(1, min(s.Confidence, 100)))
+	if s.confidence > 0 {
+		c.Confidence = uint8(max(1, min(s.confidence, 100)))
 	}
-	if s.Name != "" && !strings.Contains(s.Pattern, s.Name) {
-		c.Note = note(s.Name)
+	if len(s.name) > 0 && !bytes.Contains(s.pattern, s.name) {
+		c.Note = b.noted(s.name)
 	}
 	b.branches(c, list)
 	return nil
+}
+
+// noted is the note that a name gives; one name after the other is mostly the same.
+func (b *Bundle) noted(name []byte) string {
+	if string(name) != b.lastName {
+		b.lastName = string(name)
+		b.lastNote = note(b.lastName)
+	}
+	return b.lastNote
 }
 
 // observed gives what observed data or a cyber-observable object names.
 func (b *Bundle) observed(s *stixObject) {
 	c := b.base()
 	c.Confidence = observedConfidence
-	c.First, c.Last = when([]byte(s.FirstObserved)), when([]byte(s.LastObserved))
+	c.First, c.Last = when(s.firstObserved), when(s.lastObserved)
 	if c.Note == "" {
 		c.Note = "observed"
 	}
-	if s.Type != "observed-data" {
+	if string(s.kind) != "observed-data" {
 		b.observable(c, s)
 		return
 	}
-	for _, key := range sorted(s.Objects) {
-		if one := s.Objects[key]; one != nil {
-			if _, ok := stixSCO(one.Type); ok {
-				b.observable(c, one)
-			}
+	slices.SortFunc(s.objects, func(x, y stixMember) int { return bytes.Compare(x.key, y.key) })
+	for i := range s.objects {
+		one := &s.objects[i].object
+		if _, ok := stixSCO(string(one.kind)); ok {
+			b.observable(c, one)
 		}
 	}
 }
 
 // observable gives what one cyber-observable object names.
 func (b *Bundle) observable(c reputation.Claim, s *stixObject) {
-	if read, _ := stixSCO(s.Type); read != nil {
+	kind := string(s.kind)
+	if read, _ := stixSCO(kind); read != nil {
 		if o, err := read(s); err != nil {
 			b.refuse(err)
 		} else {
@@ -242,16 +217,12 @@ func (b *Bundle) observable(c reputation.Claim, s *stixObject) {
 		}
 		return
 	}
-	var names []string
-	for name := range s.Hashes {
-		names = append(names, name)
-	}
-	sort.Strings(names)
+	slices.SortFunc(s.hashes, func(x, y stixDigest) int { return strings.Compare(x.name, y.name) })
 	given := false
-	for _, name := range names {
-		if read, _ := stixHash(s.Type, name); read != nil {
+	for _, d := range s.hashes {
+		if read, _ := stixHash(kind, d.name); read != nil {
 			given = true
-			if o, err := read([]byte(s.Hashes[name])); err != nil {
+			if o, err := read(d.digits); err != nil {
 				b.refuse(err)
 			} else {
 				b.give(c, o)
@@ -268,16 +239,16 @@ func (b *Bundle) observable(c reputation.Claim, s *stixObject) {
 func stixSCO(kind string) (read func(*stixObject) (reputation.Object, error), ok bool) {
 	switch kind {
 	case "ipv4-addr", "ipv6-addr":
-		return func(s *stixObject) (reputation.Object, error) { return address([]byte(s.Value)) }, true
+		return func(s *stixObject) (reputation.Object, error) { return address(s.value) }, true
 	case "domain-name":
-		return func(s *stixObject) (reputation.Object, error) { return canon.Domain(s.Value) }, true
+		return func(s *stixObject) (reputation.Object, error) { return asDomain(s.value) }, true
 	case "url":
-		return func(s *stixObject) (reputation.Object, error) { return canon.URL(s.Value) }, true
+		return func(s *stixObject) (reputation.Object, error) { return asURL(s.value) }, true
 	case "email-addr":
-		return func(s *stixObject) (reputation.Object, error) { return canon.Email(s.Value) }, true
+		return func(s *stixObject) (reputation.Object, error) { return canon.Email(string(s.value)) }, true
 	case "autonomous-system":
 		return func(s *stixObject) (reputation.Object, error) {
-			return canon.ASN((reputation.Object{Type: reputation.TypeASN, Number: s.Number}).String())
+			return canon.ASN((reputation.Object{Type: reputation.TypeASN, Number: s.number}).String())
 		}, true
 	case "file", "artifact", "x509-certificate":
 		return nil, true

@@ -8,12 +8,12 @@ type patternParser struct {
 	count int
 }
 
-// pattern gives the alternatives of a STIX pattern. The error refuses it as a whole.
-func pattern(s string) ([]branch, error) {
+// read gives the alternatives of a STIX pattern. The error refuses it as a whole.
+func (p *patternParser) read(s string) ([]branch, error) {
 	if len(s) > maxPattern {
 		return nil, &Refusal{Problem: "a pattern that is too long"}
 	}
-	p := &patternParser{lexer: lexer{s: s}}
+	*p = patternParser{lexer: lexer{s: s}}
 	if err := p.next(); err != nil {
 		return nil, err
 	}

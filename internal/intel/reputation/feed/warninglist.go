@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,37 +41,25 @@ func openWarninglist(r io.Reader, o *Options) (Reader, error) {
 
 func (w *warninglist) load(r io.Reader, o *Options) error {
 	w.loaded = true
-	d, fresh := documentOf(r)
-	if err := expect(d, '{'); err != nil {
-		return fmt.Errorf("not a warninglist: %w", err)
+	p := newPieces(r)
+	if err := p.Object(); err != nil {
+		return fmt.Errorf("not a warninglist: %w", notJSON(err))
 	}
-	for d.More() {
-		fresh()
-		key, err := d.Token()
-		if err != nil {
-			return notJSON(err)
+	for {
+		p.object()
+		key, ok, err := p.Key()
+		if err == nil && ok {
+			err = w.member(p, string(key), o)
 		}
-		switch key {
-		case "name":
-			err = d.Decode(&w.name)
-		case "type":
-			err = d.Decode(&w.kind)
-		case "category":
-			err = d.Decode(&w.category)
-		case "matching_attributes":
-			err = d.Decode(&w.attributes)
-		case "list":
-			err = w.loadList(d, fresh, o)
-		default:
-			var other json.RawMessage
-			err = d.Decode(&other)
+		if err == nil {
+			err = p.wrong
 		}
 		if err != nil {
 			return notJSON(err)
 		}
-	}
-	if err := expect(d, '}'); err != nil {
-		return notJSON(err)
+		if !ok {
+			break
+		}
 	}
 	switch {
 	case w.category == "known":
@@ -93,27 +80,43 @@ func (w *warninglist) load(r io.Reader, o *Options) error {
 	return nil
 }
 
-func (w *warninglist) loadList(d *json.Decoder, fresh func(), o *Options) error {
-	if err := expect(d, '['); err != nil {
+// member reads one member of the document.
+func (w *warninglist) member(p *pieces, name string, o *Options) error {
+	var text []byte
+	switch name {
+	case "name":
+		err := p.text(name, &text)
+		w.name = string(text)
 		return err
-	}
-	w.list = []string{}
-	for d.More() {
-		fresh()
-		var v any
-		if err := d.Decode(&v); err != nil {
+	case "type":
+		err := p.text(name, &text)
+		w.kind = string(text)
+		return err
+	case "category":
+		err := p.text(name, &text)
+		w.category = string(text)
+		return err
+	case "matching_attributes":
+		return p.list(name, func() error {
+			err := p.text(name, &text)
+			w.attributes = append(w.attributes, string(text))
 			return err
-		}
-		s, ok := v.(string)
-		if !ok {
-			s = fmt.Sprint(v)
-		}
-		w.list = append(w.list, s)
-		if err := bound(o, len(w.list)); err != nil {
-			return err
-		}
+		})
+	case "list":
+		w.list = []string{}
+		return p.list(name, func() error {
+			p.object()
+			err := p.loose("an entry", &text)
+			p.wrong = nil // an object or array is no entry that can be read
+			if err != nil {
+				return err
+			}
+			w.list = append(w.list, string(text))
+			text = nil
+			return bound(o, len(w.list))
+		})
 	}
-	return expect(d, ']')
+	return p.Skip()
 }
 
 // next gives the claim of the next entry.
@@ -216,25 +219,4 @@ func (w *warninglist) value(e *entryReader, c *reputation.Claim, s string) (repu
 		return canon.ASN(s)
 	}
 	return reputation.Object{}, &Refusal{Problem: "attributes that no object has", Mend: "lists of addresses, names, URLs, hashes and certificates are read"}
-}
-
-// expect reads one delimiter.
-func expect(d *json.Decoder, want json.Delim) error {
-	t, err := d.Token()
-	if err != nil {
-		return notJSON(err)
-	}
-	if t != want {
-		return fmt.Errorf("%q is missing at byte %d", want.String(), d.InputOffset())
-	}
-	return nil
-}
-
-// notJSON makes the end of a document before its end an error of its own: a
-// truncated feed must not look like a short one.
-func notJSON(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
