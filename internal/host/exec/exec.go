@@ -8,7 +8,6 @@ package exec
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -80,7 +79,7 @@ type Log interface {
 // Open picks the best method. It always gives a Watcher; Limits says why it is
 // not the best one.
 func Open(log Log) *Watcher {
-	w := &Watcher{netns: scope()}
+	w := &Watcher{netns: process.Scope()}
 	src, err := openFanotify(log)
 	if err == nil {
 		w.method, w.source = MethodFanotify, src
@@ -97,24 +96,6 @@ func Open(log Log) *Watcher {
 	}
 	w.method, w.source = MethodPolling, newPolling()
 	return w
-}
-
-// scope is the own network namespace when it is not the machine's first: then
-// other processes of the machine belong to other devices or containers.
-func scope() uint64 {
-	own, err := process.NetNS(uint32(selfPID()))
-	if err != nil {
-		return 0
-	}
-	if first, err := process.NetNS(1); err == nil && own == first {
-		return 0
-	}
-	// This setting is shown only in the machine's first network namespace;
-	// process 1 may be hidden or live in a container of its own.
-	if _, err := os.Stat("/proc/sys/net/core/netdev_max_backlog"); err == nil {
-		return 0
-	}
-	return own
 }
 
 // Method says how starts are seen.

@@ -216,6 +216,24 @@ func NetNS(pid uint32) (uint64, error) {
 	return st.Ino, nil
 }
 
+// Scope is the own network namespace when it is not the machine's first, else 0: then
+// other processes of the machine belong to other devices or containers.
+func Scope() uint64 {
+	own, err := NetNS(uint32(os.Getpid()))
+	if err != nil {
+		return 0
+	}
+	if first, err := NetNS(1); err == nil && own == first {
+		return 0
+	}
+	// This setting is shown only in the machine's first network namespace;
+	// process 1 may be hidden or live in a container of its own.
+	if _, err := os.Stat("/proc/sys/net/core/netdev_max_backlog"); err == nil {
+		return 0
+	}
+	return own
+}
+
 // CPUTime gives how long the process's main thread group ran, in ns where the
 // kernel keeps schedstat, otherwise in clock ticks: compare only two readings
 // of one process.
