@@ -119,6 +119,7 @@ func (g *Gate) inspectAgain() *inline.Inspection {
 	g.reportAlerts() // of the former one
 	in.SetModes(g.cfg.modes(&g.policy))
 	g.inspection, g.inspectErr = in, ""
+	g.inspectListed()
 	g.log.Info("traffic is inspected")
 	return in
 }

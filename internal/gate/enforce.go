@@ -38,6 +38,7 @@ func (g *Gate) configure(now time.Time) error {
 	if g.inspection != nil {
 		g.inspection.SetModes(g.cfg.modes(&g.policy))
 	}
+	g.inspectListed()
 	g.rewriteBlocklist()
 	note("write rules", g.writeRules()) // the next scan writes them again and tells what came of it
 	err := errors.Join(errs...)

@@ -35,6 +35,7 @@ func (g *Gate) reportAlerts() {
 	if lost > 0 {
 		g.log.Warn("alerts of more kinds than are kept", "count", lost)
 	}
+	g.reportHits()
 }
 
 func deviceName(k datapath.DeviceKey) model.DeviceID {
@@ -63,7 +64,7 @@ func alertEvent(a *inline.Alert) *model.Event {
 	if a.DstPort != 0 && (a.Proto == 6 || a.Proto == 17) {
 		e.Observables = append(e.Observables, model.Observable{Type: model.ObservablePort, Value: strconv.Itoa(int(a.DstPort))})
 	}
-	if name := spoken(a); name != "" {
+	if name := spokenOf(a.App, a.Proto); name != "" {
 		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableProto, Value: name})
 	}
 	if a.Class != "" {
@@ -105,12 +106,12 @@ func (g *Gate) stoppingMissing() string {
 	return fmt.Sprintf("%s is %s; set it to enforce to stop what drop and reject rules name", says, m.All)
 }
 
-// spoken is the protocol of the traffic that an alert is about.
-func spoken(a *inline.Alert) string {
-	if a.App != "" {
-		return a.App
+// spokenOf is the protocol of traffic: that of the application, else of IP.
+func spokenOf(app string, proto uint8) string {
+	if app != "" {
+		return app
 	}
-	return map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}[a.Proto]
+	return map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}[proto]
 }
 
 // inspectionMissing says why traffic is not inspected; empty when it is, or

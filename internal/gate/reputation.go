@@ -51,6 +51,7 @@ func (g *Gate) setReputation(version uint64, payload []byte) error {
 	}
 	g.mu.Lock()
 	g.blocklist.set = set
+	g.inspectListed()
 	g.mu.Unlock()
 	if err := g.writeBlocklist(); err != nil {
 		return fmt.Errorf("reputation %d: %w", version, err)
@@ -75,7 +76,7 @@ var neverBlocked = []netip.Prefix{
 // with mu held.
 func (g *Gate) blockInputs() (in blockInputs, fresh bool) {
 	b := &g.blocklist
-	in = blockInputs{set: b.set, kept: slices.Concat(neverBlocked, g.cfg.Home.Prefixes, g.policy.Protected)}
+	in = blockInputs{set: b.set, kept: g.neverListed()}
 	if all := g.reputationRegards().All; all.Mode == model.ModeEnforce {
 		in.least = all.Least
 	}

@@ -60,14 +60,12 @@ type alerts struct {
 	list  map[Key]*Alert
 	total uint64
 	lost  uint64 // that found the list full
+	hits  hits
 }
 
 // Alerts implements engine.Sink.
 func (a *alerts) Alerts(c *rule.Context, v *rule.Verdict) {
-	device := a.device
-	if c.Packet.Source != packet.SourceWire && c.Packet.Source != packet.SourceTunnel && c.Packet.Source != packet.SourceDefrag && c.Flow != nil {
-		device = a.deviceOf(c.Flow.Slot)
-	}
+	device := a.whose(c.Packet, c.Flow)
 	if !a.harm {
 		soften(v)
 	}
@@ -79,6 +77,15 @@ func (a *alerts) Alerts(c *rule.Context, v *rule.Verdict) {
 	if a.records != nil {
 		a.records.Alerts(c, v)
 	}
+}
+
+// whose gives the device that a packet is of: one that the engine made at a
+// flow's end has nothing to do with the frame at hand.
+func (a *alerts) whose(p *packet.Packet, f *flow.Flow) datapath.DeviceKey {
+	if p.Source != packet.SourceWire && p.Source != packet.SourceTunnel && p.Source != packet.SourceDefrag && f != nil {
+		return a.deviceOf(f.Slot)
+	}
+	return a.device
 }
 
 // soften makes a verdict one that stops nothing.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/datapath/afxdp"
+	"github.com/masugata/masugata/internal/gate/listed"
 	"github.com/masugata/masugata/internal/gate/offline"
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/rule"
@@ -44,6 +45,11 @@ type Stats struct {
 	Blocked   uint64 `json:"blocked_flows"` // that the kernel drops
 	Reloads   uint64 `json:"reloads"`       // that every worker has taken
 	Errors    uint64 `json:"errors"`        // verdicts and records that could not be written
+
+	Listed        uint64 `json:"listed"`         // things of bad reputation that were met
+	ListedStopped uint64 `json:"listed_stopped"` // of these, that were stopped
+	Denied        uint64 `json:"denied_names"`   // DNS queries answered with "no such name"
+	Unsure        uint64 `json:"unsure"`         // that fitted an entry which could not be confirmed, and passed
 }
 
 // add adds up the counters of workers; Reloads is the least of them.
@@ -58,16 +64,21 @@ func (s *Stats) add(o *Stats) {
 	s.Blocked += o.Blocked
 	s.Reloads = min(s.Reloads, o.Reloads)
 	s.Errors += o.Errors
+	s.Listed += o.Listed
+	s.ListedStopped += o.ListedStopped
+	s.Denied += o.Denied
+	s.Unsure += o.Unsure
 }
 
 // Status is how an Inspection stands.
 type Status struct {
 	Stats
-	Mode    model.Mode `json:"mode"`             // of devices without one of their own
-	Own     int        `json:"devices_own_mode"` // devices with a mode of their own
-	Workers []uint64   `json:"workers"`          // frames that each has inspected
-	Rules   Loaded     `json:"rules"`
-	Error   string     `json:"error,omitempty"` // of the last reload or of the running
+	Mode    model.Mode    `json:"mode"`             // of devices without one of their own
+	Own     int           `json:"devices_own_mode"` // devices with a mode of their own
+	Workers []uint64      `json:"workers"`          // frames that each has inspected
+	Rules   Loaded        `json:"rules"`
+	Listing ListingStatus `json:"reputation"`
+	Error   string        `json:"error,omitempty"` // of the last reload or of the running
 }
 
 // Inspection is the engine on live traffic, one for each worker over rules that
@@ -80,6 +91,7 @@ type Inspection struct {
 	crossing *afxdp.Crossing
 	verdicts Verdicts
 	modes    atomic.Pointer[Modes]
+	listing  atomic.Pointer[Listing]
 	lived    int64 // when the kernel was last told that inspection goes on; the first worker's once Run is called
 
 	mu     sync.Mutex
@@ -124,12 +136,12 @@ func (i *Inspection) newWorker(n int, set *rule.Set) (*worker, error) {
 	flows.MaxFlows, flows.Stream.Memory = most, max(i.cfg.Memory/i.cfg.Workers, minMemory)
 	flows.Stream.Live = true
 	flows.Seed += uint64(n) << 47 // flow numbers differ between workers
-	w := &worker{in: i, number: n, sink: &alerts{list: make(map[Key]*Alert)}}
+	w := &worker{in: i, number: n, sink: &alerts{list: make(map[Key]*Alert)}, known: listed.NewReader()}
 	if i.journal != nil {
 		w.sink.records = engine.NewRecords(i.journal, recordOptions(&i.cfg))
 	}
 	w.engine, err = engine.New(engine.Config{
-		Specs: offline.Specs(s), Rules: set, Flow: flows, Settings: s, Sink: w.sink,
+		Specs: offline.Specs(s), Rules: set, Flow: flows, Settings: s, Sink: w.sink, Known: w.known,
 		Decoder: engine.DecoderOptions(s, s.Bool("stream.checksum-validation", true)),
 		Inspect: rule.InspectorConfig{
 			PacketAlertMax: int(s.Size("packet-alert-max", 15)), RecursionLimit: int(s.Size("detect.inspection-recursion-limit", 3000)),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/datapath/afxdp"
+	"github.com/masugata/masugata/internal/gate/listed"
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/flow"
 	"github.com/masugata/masugata/internal/inspect/packet"
@@ -27,7 +28,9 @@ type worker struct {
 	crossing *afxdp.Worker
 	now      int64
 	stats    Stats
-	buf      [256]byte // of a refusal
+	known    *listed.Reader
+	listing  *Listing  // that known answers from
+	buf      [512]byte // of a refusal
 
 	next   atomic.Pointer[rule.Set]
 	asked  atomic.Bool  // the kernel must ask again about every flow
@@ -82,6 +85,7 @@ func (w *worker) swap() {
 	if w.missed.Swap(false) {
 		w.engine.Missed()
 	}
+	w.renew()
 	set := w.next.Swap(nil)
 	if set == nil {
 		return
@@ -102,6 +106,8 @@ func (w *worker) tell() {
 	c := w.crossing.Stats()
 	s.Inspected, s.Forwarded, s.Dropped, s.RingFull = c.Received, c.Forwarded, c.Dropped, c.RingFull
 	s.Alerts = w.sink.count()
+	e := w.engine.Stats()
+	s.Listed, s.ListedStopped, s.Unsure = e.Listed, e.ListedStopped, w.known.Unsure()
 	w.in.mu.Lock()
 	w.told = s
 	w.in.mu.Unlock()
@@ -116,15 +122,27 @@ func (w *worker) Judge(side datapath.Side, frame []byte) []byte {
 		return frame
 	}
 	w.sink.device, w.sink.harm = device, mode == model.ModeEnforce
+	if w.listing != nil {
+		r := w.listing.Regards.Of(device)
+		w.known.Regard(r.Mode, r.Least)
+	}
 	a := w.engine.Frame(packet.LinkEthernet, frame, w.now, 0)
 	if f := a.Flow; f != nil {
 		w.sink.belongs(f.Slot)
 		switch {
-		case f.Flags&flow.FlagDropped != 0 && mode == model.ModeEnforce:
+		case f.Flags&flow.FlagListed != 0 || f.Flags&flow.FlagDropped != 0 && mode == model.ModeEnforce:
 			w.settle(side, frame, f, datapath.FateDrop)
 		case f.Flags&flow.FlagBypassed != 0:
 			w.settle(side, frame, f, datapath.FateForward)
 		}
+	}
+	if a.Listed {
+		if a.Answer {
+			w.deny(side, frame)
+		} else if a.Tell != 0 {
+			w.reject(side, frame, a.Tell)
+		}
+		return nil
 	}
 	if mode != model.ModeEnforce {
 		return frame
