@@ -129,7 +129,9 @@ type Config struct {
 	Policy    PolicyDesk
 	// Reputation is optional: without it, all that is asked of it is not found.
 	Reputation Reputation
-	Live       *Live // made with NewLive; control publishes to it
+	// Effect is optional: without it, what reputation did is not known.
+	Effect ReputationEffect
+	Live   *Live // made with NewLive; control publishes to it
 
 	// CAPin is the first 16 hex digits of the SHA-256 of the CA certificate.
 	CAPin string
@@ -202,6 +204,9 @@ func (c *Config) complete() error {
 	}
 	if c.Reputation == nil {
 		c.Reputation = noReputation{}
+	}
+	if c.Effect == nil {
+		c.Effect = noEffect{}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

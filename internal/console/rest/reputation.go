@@ -219,6 +219,7 @@ func (s *server) registerReputation() {
 	s.registerBatch()
 	s.registerFeeds()
 	s.registerLists()
+	s.registerEffect()
 }
 
 func (s *server) lookupMany(_ context.Context, in *objectsInput) (ReputationAnswers, error) {

@@ -18,7 +18,8 @@ import (
 // plane needs.
 type ReputationConfig struct {
 	Reputation Reputation
-	Secure     bool // served over TLS
+	Effect     ReputationEffect // optional
+	Secure     bool             // served over TLS
 	// CheckToken says for whom an API token acts; model.ErrLogin when for nobody.
 	CheckToken func(ctx context.Context, text string) (model.APIToken, error)
 	Metrics    *prometheus.Registry
@@ -32,6 +33,9 @@ type ReputationConfig struct {
 func NewReputation(c ReputationConfig) (http.Handler, error) {
 	s := &server{Config: Config{Reputation: c.Reputation, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
 		Metrics: c.Metrics, Log: c.Log, Now: c.Now, Healthy: func(context.Context) error { return nil }}, strangers: allowance{most: strangersPerMinute}}
+	if s.Effect = c.Effect; s.Effect == nil {
+		s.Effect = noEffect{}
+	}
 	var err error
 	if s.metrics, err = newMetrics(c.Metrics, NewLive()); err != nil {
 		return nil, err

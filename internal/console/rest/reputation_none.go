@@ -38,3 +38,27 @@ func (noReputation) SetEntry(context.Context, ReputationEntry) (ReputationEntry,
 	return ReputationEntry{}, errNoReputation
 }
 func (noReputation) RemoveEntry(context.Context, string) error { return errNoReputation }
+
+// noEffect stands in where nobody follows what reputation does.
+type noEffect struct{}
+
+// WhatIf implements ReputationEffect.
+func (noEffect) WhatIf(context.Context, ReputationQuestion, []byte) (ReputationWhatIf, error) {
+	return ReputationWhatIf{}, errNoReputation
+}
+
+// Hits implements ReputationEffect.
+func (noEffect) Hits(int) ReputationHits { return ReputationHits{} }
+
+// Reports implements ReputationEffect.
+func (noEffect) Reports(string) []ReputationReport { return nil }
+
+// AddReport implements ReputationEffect.
+func (noEffect) AddReport(context.Context, ReputationReport) (ReputationReport, error) {
+	return ReputationReport{}, errNoReputation
+}
+
+// DecideReport implements ReputationEffect.
+func (noEffect) DecideReport(context.Context, model.ID, ReputationDecision) (ReputationReport, error) {
+	return ReputationReport{}, errNoReputation
+}

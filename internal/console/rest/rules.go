@@ -23,16 +23,20 @@ func ruleOf(operation string) (rule, bool) {
 		"list-devices", "get-device",
 		"list-parts",
 		"reputation-summary", "lookup-reputation", "explain-reputation", "list-feeds", "list-reputation-entries",
+		"reputation-hits", "list-reputation-reports",
 		"get-policy",
 		"list-tokens", "create-token", "delete-token":
 		return rule{least: model.AccessViewer}, true
 	case "lookup-reputations", "reputation-hashes", "batch-reputation":
 		return rule{least: model.AccessViewer, reads: true}, true
+	case "reputation-what-if":
+		return rule{least: model.AccessOperator, reads: true}, true
 	case "close-incident",
 		"create-action", "approve-action", "undo-action",
 		"name-device",
 		"list-enroll-tokens", "create-enroll-token", "delete-enroll-token",
 		"fetch-feed", "set-reputation-entry", "remove-reputation-entry",
+		"report-reputation", "decide-reputation-report",
 		"dry-run-policy":
 		return rule{least: model.AccessOperator}, true
 	case "revoke-part", "set-policy",

@@ -36,6 +36,8 @@ var leastOf = map[string]model.Access{
 	"list-feeds": model.AccessViewer, "fetch-feed": model.AccessOperator, "release-feed": model.AccessAdmin,
 	"upload-feed": model.AccessAdmin, "remove-feed": model.AccessAdmin,
 	"list-reputation-entries": model.AccessViewer, "set-reputation-entry": model.AccessOperator, "remove-reputation-entry": model.AccessOperator,
+	"reputation-what-if": model.AccessOperator, "reputation-hits": model.AccessViewer, "list-reputation-reports": model.AccessViewer,
+	"report-reputation": model.AccessOperator, "decide-reputation-report": model.AccessOperator,
 }
 
 func operations() []*huma.Operation {

@@ -449,3 +449,49 @@ func TestCrowded(t *testing.T) {
 		t.Errorf("one of them: %+v", b)
 	}
 }
+
+// TestSuppose asks what a new edition and a source's silence would change, and
+// that asking changes nothing.
+func TestSuppose(t *testing.T) {
+	l := New(Config{})
+	fill(t, l, src("a", 90, reputation.KindC2), ip("192.0.2.1"), ip("192.0.2.2"))
+	fill(t, l, src("b", 90, reputation.KindC2), ip("192.0.2.2"))
+	a, b := ip("192.0.2.1"), ip("192.0.2.2")
+	before := [2]reputation.Brief{l.Brief(a, now), l.Brief(b, now)}
+	without := l.Without(l.named["a"])
+	if got := without.Brief(a, now); got.Listed() {
+		t.Errorf("without a, what only a lists is still %+v", got)
+	}
+	if got := without.Brief(b, now); !got.Listed() || got.Score >= before[1].Score {
+		t.Errorf("without a, what b lists too is %+v, with it %+v", got, before[1])
+	}
+	m, err := l.Import(l.named["a"], now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Add(&reputation.Claim{Object: ip("192.0.2.3")}); err != nil {
+		t.Fatal(err)
+	}
+	after := m.Suppose()
+	if after.Brief(a, now).Listed() || !after.Brief(ip("192.0.2.3"), now).Listed() {
+		t.Error("the supposed edition does not stand in the place of the former one")
+	}
+	if got := after.Without(l.named["b"]).Brief(b, now); got.Listed() {
+		t.Errorf("without b and with a's new edition it is still %+v", got)
+	}
+	if l.Brief(a, now) != before[0] || l.Brief(b, now) != before[1] || l.Brief(ip("192.0.2.3"), now).Listed() {
+		t.Error("asking changed the ledger")
+	}
+	m.Abort()
+	m, err = l.Merge(l.named["a"], now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Add(&reputation.Claim{Object: ip("192.0.2.3")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Suppose().Brief(a, now); got != before[0] {
+		t.Errorf("an addition takes nothing away: %+v", got)
+	}
+	m.Abort()
+}
