@@ -50,7 +50,7 @@ func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Lo
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Secure: !cfg.Console.Plain, CheckToken: token.check,
+	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Effect: service, Secure: !cfg.Console.Plain, CheckToken: token.check,
 		Metrics: metrics, Log: log, Now: time.Now})
 	if err != nil {
 		return err

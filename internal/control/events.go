@@ -26,13 +26,20 @@ type searcher struct {
 }
 
 // parse reads a query text. Problems carry the column and wrap ErrInvalid.
+// Contacts are no news and far more than all else: a query finds them only when
+// it names their kind or an event's id.
 func (s *searcher) parse(ctx context.Context, text string) (query.Query, error) {
 	q, err := query.Parse(text)
 	if err != nil {
 		return q, fmt.Errorf("%w: %w", model.ErrInvalid, err)
 	}
+	if !q.Names(query.FieldKind, string(model.KindContact)) && !q.Asks(query.FieldID) {
+		q = q.And(noContacts)
+	}
 	return q.Resolve(func(p query.Pattern) []model.DeviceID { return s.named(ctx, p) }), nil
 }
+
+var noContacts = query.Without(query.FieldKind, string(model.KindContact))
 
 // maxNamed bounds how many devices one name pattern stands for.
 const maxNamed = 1000

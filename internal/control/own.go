@@ -18,8 +18,8 @@ import (
 // ownPart is the reporter of the control plane's own events.
 const ownPart = model.PartID("control")
 
-// ownEvents are the control plane's own events, of the control layer: refused
-// calls and sign-ins. They take the same way as all others. Its methods never
+// ownEvents are the control plane's own events: refused calls and sign-ins, and
+// what the reputation service finds when it looks back. They take the same way as all others. Its methods never
 // wait and are safe for concurrent use.
 type ownEvents struct {
 	out interface {
@@ -77,7 +77,13 @@ func (o *ownEvents) publish(ctx context.Context, e *model.Event) {
 }
 
 func (o *ownEvents) add(e *model.Event) {
-	e.ID, e.Last, e.Layer, e.Count = model.NewID(e.Time), e.Time, model.LayerControl, 1
+	e.Last, e.Layer, e.Count = e.Time, model.LayerControl, 1
+	o.submit(e)
+}
+
+// submit takes an event that is complete but for its id.
+func (o *ownEvents) submit(e *model.Event) {
+	e.ID = model.NewID(e.Time)
 	select {
 	case o.queue <- e:
 	default:

@@ -86,6 +86,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 		}
 		p.edge.source = p.reputation
 		p.reputation.Watch(fleet{p.state})
+		p.reputation.Follow(history{p.events}, p.own.submit)
 	}
 	if err := p.openConsole(); err != nil {
 		return nil, err
@@ -202,8 +203,8 @@ func (p *plane) openConsole() (err error) {
 		Events:  &searcher{store: p.events, devices: p.state, now: time.Now},
 		Actions: p.desk, Incidents: p.desk, Parts: partDesk{p.state, p.link},
 		Policy:     &policyDesk{store: p.state, desk: p.desk, now: time.Now},
-		Reputation: p.consoleReputation(),
-		Live:       p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
+		Reputation: p.consoleReputation(), Effect: p.consoleEffect(),
+		Live: p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
 		EventRate: p.rate.now, Healthy: p.healthy, Status: p.status, Coverage: p.coverage.list, OnLoginFailed: p.own.loginFailed,
 		Metrics: metrics, Dashboard: web.Handler(), Log: p.log,
 	})

@@ -110,10 +110,12 @@ func (s *Service) Watch(fleet Fleet) {
 	s.sensors = n
 }
 
-// Events takes up what events say of attackers. It never waits; the events
+// Events takes up what events say of attackers, of what was met that is listed,
+// and of whom devices speak with. It never waits; the events
 // must have been stored or be on their way to be, with the reporter that the
 // link put there.
 func (s *Service) Events(events []*model.Event) {
+	s.effect.take(events)
 	n := s.sensors
 	if n == nil {
 		return

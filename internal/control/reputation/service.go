@@ -38,6 +38,7 @@ type Service struct {
 	own     *ownThings                            // the operator's
 	sensors *sensors                              // nil: nobody watches
 	seen    atomic.Pointer[map[intel.Object]bool] // by the sensors; never changed once stored
+	effect  *effect                               // what it does to the devices' traffic
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -101,6 +102,9 @@ func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told .
 		return nil, err
 	}
 	if err := s.loadLists(); err != nil {
+		return nil, err
+	}
+	if s.effect, err = openEffect(s); err != nil {
 		return nil, err
 	}
 	return s, s.rebuild()
@@ -257,6 +261,7 @@ func (s *Service) Run(ctx context.Context) {
 	s.restore(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { s.schedule(ctx) })
+	done.Go(func() { s.effect.run(ctx) })
 	if s.sensors != nil {
 		done.Go(func() { s.sensors.run(ctx) })
 	}

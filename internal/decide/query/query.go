@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/model"
@@ -90,6 +92,50 @@ func (q Query) And(other Query) Query {
 		return q
 	}
 	return Query{text: "(" + q.text + ") (" + other.text + ")", root: And{q.root, other.root}}
+}
+
+// Without is the query for all events whose field is not a value, which is in
+// lower case.
+func Without(f Field, value string) Query {
+	return Query{text: "not " + string(f) + ":" + value, root: Not{Text{Field: f, Patterns: []Pattern{{Parts: []string{value}}}}}}
+}
+
+// Names says whether a term of the query, negated or not, asks for a field's
+// value in so many words: "kind:con*" names "contact", "kind:*" does not. Texts
+// are in lower case.
+func (q Query) Names(f Field, value string) bool { return names(q.root, f, value) }
+
+func names(x Expr, f Field, value string) bool {
+	switch x := x.(type) {
+	case And:
+		return slices.ContainsFunc(x, func(part Expr) bool { return names(part, f, value) })
+	case Or:
+		return slices.ContainsFunc(x, func(part Expr) bool { return names(part, f, value) })
+	case Not:
+		return names(x.X, f, value)
+	case Text:
+		return x.Field == f && slices.ContainsFunc(x.Patterns, func(p Pattern) bool {
+			return p.MatchLower(value) && strings.Join(p.Parts, "") != ""
+		})
+	}
+	return false
+}
+
+// Asks says whether the query has a term on a field.
+func (q Query) Asks(f Field) bool { return asks(q.root, f) }
+
+func asks(x Expr, f Field) bool {
+	switch x := x.(type) {
+	case And:
+		return slices.ContainsFunc(x, func(part Expr) bool { return asks(part, f) })
+	case Or:
+		return slices.ContainsFunc(x, func(part Expr) bool { return asks(part, f) })
+	case Not:
+		return asks(x.X, f)
+	case Text:
+		return x.Field == f
+	}
+	return false
 }
 
 // NameResolver gives the devices whose name matches the pattern.

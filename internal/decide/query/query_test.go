@@ -214,3 +214,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestNamesAndWithout(t *testing.T) {
+	for _, c := range []struct {
+		query string
+		names bool
+	}{
+		{"", false}, {"camera", false}, {"kind:flood.*", false}, {"kind:*", false}, {"kind:contact", true}, {"kind:con*", true},
+		{"not kind:contact", true}, {"ip:192.0.2.1 (kind:contact,flood.outbound or layer:data)", true}, {"rule:contact", false},
+	} {
+		q, err := Parse(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := q.Names(FieldKind, "contact"); got != c.names {
+			t.Errorf("%q names contacts: %t", c.query, got)
+		}
+		both := q.And(Without(FieldKind, "contact"))
+		if again, err := Parse(both.String()); err != nil || again.Match(sample(), noon()) != both.Match(sample(), noon()) {
+			t.Errorf("%q and not contacts reads %q (%v), which is another query", c.query, both.String(), err)
+		}
+	}
+	q, err := Parse("(tv or id:0192f0c1-2b3c-7d4e-8f50-617283940516)")
+	if err != nil || !q.Asks(FieldID) || q.Asks(FieldKind) {
+		t.Errorf("what the query asks for: %v, %v", q, err)
+	}
+	e := sample()
+	e.Kind = model.KindContact
+	if Without(FieldKind, "contact").Match(e, noon()) {
+		t.Error("a contact matches the query without contacts")
+	}
+}

@@ -56,6 +56,12 @@ type Store interface {
 	// Fields as in Histogram, and subject.
 	Top(ctx context.Context, q query.Query, field query.Field, n int) ([]TopValue, error)
 
+	// Groups joins the matching events of each device that have the same
+	// observables and last happened between from and to, and yields at most n
+	// groups, those with the largest totals first, until yield says false. It
+	// may be called from within no other call of the store.
+	Groups(ctx context.Context, q query.Query, from, to time.Time, n int, yield func(Group) bool) error
+
 	// Retain forgets events stored before the given time, as far as the store
 	// can do so cheaply (whole days), and says how many files it dropped.
 	// Marks are kept.
@@ -90,6 +96,18 @@ type TopValue struct {
 	Events uint64 `json:"events"`
 	Total  uint64 `json:"total"`
 }
+
+// Group is events of one device with the same observables.
+type Group struct {
+	Device      model.DeviceID
+	Observables []model.Observable
+	Events      uint64 // stored
+	Total       uint64 // sum of their counts
+	First, Last time.Time
+}
+
+// MaxGroups is how many groups are given at most.
+const MaxGroups = 1_000_000
 
 // Usage says how much a store holds.
 type Usage struct {

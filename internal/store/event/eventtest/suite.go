@@ -65,6 +65,7 @@ func Run(t *testing.T, f Factory) {
 		{"SameAsMatch", testSameAsMatch},
 		{"Histogram", testHistogram},
 		{"Top", testTop},
+		{"Groups", testGroups},
 		{"Marks", testMarks},
 		{"Days", testDays},
 		{"Retain", testRetain},

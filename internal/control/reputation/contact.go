@@ -1,0 +1,106 @@
+package reputation
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// Contact is whom a device spoke with.
+type Contact struct {
+	Device model.DeviceID
+	Name   string     // of the other end, as the traffic gave it; may be empty
+	Addr   netip.Addr // of the other end; may be unset
+	Port   uint16
+	Proto  string // "tcp", "udp", …
+	Flows  uint64
+	First  time.Time
+	Last   time.Time
+}
+
+// ContactOf reads a contact's event, or a group of them with the same
+// observables. ok is false when it names nobody.
+func ContactOf(device model.DeviceID, observables []model.Observable) (c Contact, ok bool) {
+	c.Device = device
+	for _, o := range observables {
+		switch o.Type {
+		case model.ObservableDomain:
+			c.Name = o.Value
+		case model.ObservableIP:
+			if a, err := netip.ParseAddr(o.Value); err == nil {
+				c.Addr = a.Unmap().WithZone("")
+			}
+		case model.ObservablePort:
+			if n, err := strconv.ParseUint(o.Value, 10, 16); err == nil {
+				c.Port = uint16(n)
+			}
+		case model.ObservableProto:
+			c.Proto = o.Value
+		}
+	}
+	return c, c.Name != "" || c.Addr.IsValid()
+}
+
+// remote is the other end as people call it.
+func (c *Contact) remote() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.Addr.String()
+}
+
+// port is the port as people write it, or "".
+func (c *Contact) port() string {
+	if c.Port == 0 {
+		return c.Proto
+	}
+	return c.Proto + "/" + strconv.Itoa(int(c.Port))
+}
+
+// objects are what a contact can be listed by: its name and its address, when
+// that is a stranger's.
+func (c *Contact) objects() (out [2]intel.Object, n int) {
+	if c.Name != "" {
+		if o, err := canon.Domain(c.Name); err == nil {
+			out[n] = o
+			n++
+		}
+	}
+	if c.Addr.IsValid() && outside(c.Addr) {
+		out[n] = address(c.Addr)
+		n++
+	}
+	return out, n
+}
+
+// matched is what a hit is about: the first observable that can be listed.
+func matched(e *model.Event) (intel.Object, bool) {
+	for _, x := range e.Observables {
+		var o intel.Object
+		var err error
+		switch x.Type {
+		case model.ObservableIP:
+			o, err = canon.Address(x.Value)
+		case model.ObservableDomain:
+			o, err = canon.Domain(x.Value)
+		case model.ObservableURL:
+			o, err = canon.URL(x.Value)
+		case model.ObservableSHA256, model.ObservableSHA1, model.ObservableMD5:
+			o, err = canon.File(x.Value)
+		case model.ObservableJA4:
+			o, err = canon.JA4(x.Value)
+		case model.ObservableCert:
+			o, err = canon.Cert(x.Value)
+		default:
+			continue
+		}
+		if err == nil {
+			return o, true
+		}
+	}
+	return intel.Object{}, false
+}

@@ -1,0 +1,338 @@
+package reputation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/model"
+)
+
+const (
+	// lookDays is how far back contacts are looked at when something is listed.
+	lookDays = 7
+	// maxPairs is how many pairs of a device and a remote end are kept in memory.
+	maxPairs = 200_000
+	// maxTold is how many tellings are remembered, so that none comes twice.
+	maxTold = 20_000
+	// toldAtOnce bounds the events of one look; the rest come with the next.
+	toldAtOnce = 200
+	// toldADay bounds the events of a day: a list that names what everybody uses
+	// must not drown what else happens.
+	toldADay = 1000
+	// lookAgain is when the rest is told.
+	lookAgain = 10 * time.Second
+	// LookBackRule is the rule of events that tell of contacts of before.
+	LookBackRule = "reputation.lookback"
+
+	lookBackFile    = "lookback.json"
+	lookBackVersion = 1
+)
+
+// lookBack keeps whom devices spoke with lately and tells when such a remote
+// end becomes listed. All but notice belongs to the goroutine of effect.run.
+type lookBack struct {
+	s       *Service
+	history History
+	tell    func(*model.Event)
+	fresh   chan struct{} // there is a new index
+
+	remotes map[remoteKey]*remoteEnd
+	pairs   int
+	told    map[toldKey]int64 // when, seconds since 1970
+	dirty   bool              // told is not on disk
+	day     string            // of toldNow
+	toldNow int               // events of that day
+}
+
+// remoteKey names a remote end.
+type remoteKey struct{ name, addr string }
+
+// remoteEnd is whom devices spoke with.
+type remoteEnd struct {
+	objects [2]intel.Object
+	n       int
+	devices map[model.DeviceID]*Contact // the last of each
+}
+
+// toldKey is what was told: a device and a listed object.
+type toldKey struct{ device, object string }
+
+// keptTold is a telling as the folder keeps it.
+type keptTold struct {
+	Device string `json:"device"`
+	Object string `json:"object"`
+	Time   int64  `json:"time"`
+}
+
+type keptLookBack struct {
+	Version int        `json:"version"`
+	Told    []keptTold `json:"told"`
+}
+
+func newLookBack(s *Service, h History, tell func(*model.Event)) *lookBack {
+	b := &lookBack{s: s, history: h, tell: tell, fresh: make(chan struct{}, 1),
+		remotes: map[remoteKey]*remoteEnd{}, told: map[toldKey]int64{}}
+	s.told = append(s.told, b.notice)
+	return b
+}
+
+// notice says that there is a new index.
+func (b *lookBack) notice() {
+	select {
+	case b.fresh <- struct{}{}:
+	default: // it has not looked at the last one yet
+	}
+}
+
+// renewed is when to look; never without a history.
+func (b *lookBack) renewed() <-chan struct{} {
+	if b == nil {
+		return nil
+	}
+	return b.fresh
+}
+
+// begin reads what was told and whom devices spoke with before this start.
+func (b *lookBack) begin(ctx context.Context) {
+	kept := keptLookBack{Version: lookBackVersion}
+	err := b.s.dir.readJSON(lookBackFile, &kept)
+	if err == nil && kept.Version != lookBackVersion {
+		err = fmt.Errorf("is of version %d, this is a program for version %d", kept.Version, lookBackVersion)
+	}
+	if err != nil {
+		b.s.log.Error("reputation: what was told of former contacts cannot be read; some may be told again", "error", err)
+		kept.Told = nil
+	}
+	for _, t := range kept.Told[:min(len(kept.Told), maxTold)] {
+		b.told[toldKey{t.Device, t.Object}] = t.Time
+	}
+	now := b.s.now()
+	if err := b.history.Contacts(ctx, now.AddDate(0, 0, -lookDays), now, maxPairs, func(c *Contact) { b.keep(c) }); err != nil && ctx.Err() == nil {
+		b.s.log.Error("reputation: former contacts cannot be read; only new ones are looked at", "error", err)
+	}
+	b.notice()
+}
+
+// contact takes up a contact, and tells of it when it is listed already.
+func (b *lookBack) contact(e *model.Event) {
+	c, ok := ContactOf(e.Device, e.Observables)
+	if !ok || c.Device == "" {
+		return
+	}
+	c.Flows, c.First, c.Last = uint64(e.Count), e.Time, e.Last
+	if r := b.keep(&c); r != nil && b.s.restored.Load() {
+		b.check(r, b.room())
+	}
+}
+
+// keep notes a contact; nil when nothing can be listed by it.
+func (b *lookBack) keep(c *Contact) *remoteEnd {
+	objects, n := c.objects()
+	if n == 0 {
+		return nil
+	}
+	key := remoteKey{c.Name, c.Addr.String()}
+	r := b.remotes[key]
+	if r == nil {
+		r = &remoteEnd{objects: objects, n: n, devices: map[model.DeviceID]*Contact{}}
+		b.remotes[key] = r
+	}
+	if old := r.devices[c.Device]; old != nil {
+		if c.Last.After(old.Last) {
+			old.Last, old.Port, old.Proto = c.Last, c.Port, c.Proto
+		}
+		if c.First.Before(old.First) {
+			old.First = c.First
+		}
+		old.Flows += c.Flows
+		return r
+	}
+	own := *c
+	r.devices[c.Device] = &own
+	if b.pairs++; b.pairs > maxPairs {
+		b.forget()
+	}
+	return r
+}
+
+// forget drops pairs that are too old, and the oldest fifth when there are
+// still too many.
+func (b *lookBack) forget() {
+	before := b.s.now().AddDate(0, 0, -lookDays)
+	b.drop(before)
+	if b.pairs <= maxPairs {
+		return
+	}
+	var times []time.Time
+	for _, r := range b.remotes {
+		for _, c := range r.devices {
+			times = append(times, c.Last)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	b.drop(times[len(times)/5].Add(1))
+}
+
+// drop forgets the pairs that last spoke before a time.
+func (b *lookBack) drop(before time.Time) {
+	for key, r := range b.remotes {
+		for d, c := range r.devices {
+			if c.Last.Before(before) {
+				delete(r.devices, d)
+				b.pairs--
+			}
+		}
+		if len(r.devices) == 0 {
+			delete(b.remotes, key)
+		}
+	}
+}
+
+// room is how many more may be told now.
+func (b *lookBack) room() int {
+	if day := b.s.now().UTC().Format(dateLayout); day != b.day {
+		b.day, b.toldNow = day, 0
+	}
+	return min(toldAtOnce, toldADay-b.toldNow)
+}
+
+// look asks of every remote end whether it is listed now.
+func (b *lookBack) look() {
+	if !b.s.restored.Load() {
+		return
+	}
+	b.drop(b.s.now().AddDate(0, 0, -lookDays))
+	room := b.room()
+	if room <= 0 {
+		return
+	}
+	for _, r := range b.remotes {
+		if room -= b.check(r, room); room > 0 {
+			continue
+		}
+		if b.room() <= 0 {
+			b.s.log.Warn("reputation: so many devices spoke with what is listed now that no more are told of today", "told", b.toldNow)
+			return
+		}
+		time.AfterFunc(lookAgain, b.notice)
+		return
+	}
+}
+
+// check tells of the devices that spoke with a remote end, if it is listed and
+// they were not told of; at most room. It says of how many.
+func (b *lookBack) check(r *remoteEnd, room int) (told int) {
+	t := b.s.table.Load()
+	for _, o := range r.objects[:r.n] {
+		brief, match := t.Object(o)
+		if !brief.Listed() || brief.Score < intel.DefaultBlock {
+			continue
+		}
+		for _, c := range r.devices {
+			if told >= room {
+				return told
+			}
+			if !b.known(c.Device, o) && !b.known(c.Device, match) {
+				b.remember(c.Device, match)
+				b.report(c, o, match)
+				b.toldNow++
+				told++
+			}
+		}
+	}
+	return told
+}
+
+func (b *lookBack) known(d model.DeviceID, o intel.Object) bool {
+	_, ok := b.told[toldKey{string(d), o.String()}]
+	return ok
+}
+
+// knows notes that it was told of a device and an object in another way.
+func (b *lookBack) knows(d model.DeviceID, o intel.Object) {
+	b.remember(d, o)
+	if _, match := b.s.table.Load().Object(o); match.Type != intel.TypeNone && match != o {
+		b.remember(d, match)
+	}
+}
+
+func (b *lookBack) remember(d model.DeviceID, o intel.Object) {
+	key := toldKey{string(d), o.String()}
+	if _, ok := b.told[key]; ok {
+		return
+	}
+	b.told[key] = b.s.now().Unix()
+	b.dirty = true
+	if len(b.told) > maxTold {
+		keys := slices.SortedFunc(maps.Keys(b.told), func(x, y toldKey) int { return cmp.Compare(b.told[x], b.told[y]) })
+		for _, k := range keys[:maxTold/10] {
+			delete(b.told, k)
+		}
+	}
+}
+
+func (b *lookBack) save() {
+	if !b.dirty {
+		return
+	}
+	kept := keptLookBack{Version: lookBackVersion}
+	for k, at := range b.told {
+		kept.Told = append(kept.Told, keptTold{k.device, k.object, at})
+	}
+	slices.SortFunc(kept.Told, func(x, y keptTold) int {
+		return cmp.Or(cmp.Compare(y.Time, x.Time), cmp.Compare(x.Device, y.Device), cmp.Compare(x.Object, y.Object))
+	})
+	if err := b.s.dir.writeJSON(lookBackFile, kept); err != nil {
+		b.s.log.Error("reputation: what was told of former contacts is not written; trying again", "error", err)
+		return
+	}
+	b.dirty = false
+}
+
+// report makes the event: a device spoke with what is listed since.
+func (b *lookBack) report(c *Contact, o, match intel.Object) {
+	b.s.mu.RLock()
+	v := b.s.ledger.Explain(o, b.s.seconds())
+	b.s.mu.RUnlock()
+	now := b.s.now().UTC()
+	e := &model.Event{Time: now, Last: now, Device: c.Device, Layer: model.LayerNetwork, Kind: model.KindListedSeen,
+		Severity: severityOf(&v), Subject: c.remote(), Rule: LookBackRule, Count: 1}
+	observe := func(t model.ObservableType, value string) {
+		if value != "" {
+			e.Observables = append(e.Observables, model.Observable{Type: t, Value: value})
+		}
+	}
+	if o.Type == intel.TypeDomain {
+		observe(model.ObservableDomain, o.Text)
+	}
+	if c.Addr.IsValid() {
+		observe(model.ObservableIP, c.Addr.String())
+	}
+	if o.Type != intel.TypeDomain {
+		observe(model.ObservableDomain, c.Name)
+	}
+	if c.Port != 0 {
+		observe(model.ObservablePort, fmt.Sprint(c.Port))
+	}
+	observe(model.ObservableProto, c.Proto)
+	e.Explanation = fmt.Sprintf("%s spoke with %s (%d connections, last on %s) before it was listed. %s",
+		c.Device, c.remote(), max(c.Flows, 1), c.Last.UTC().Format("2006-01-02 15:04 UTC"), v.Words)
+	e.Advice = "Look what the device does since, whether its firmware is up to date, and whether it should speak with this at all. If the listing is wrong, report it and allow " + match.String() + "."
+	b.tell(e)
+}
+
+// severityOf is how much a contact with something listed matters.
+func severityOf(v *intel.Verdict) model.Severity {
+	switch {
+	case v.Kind >= intel.KindBot && v.Band >= intel.BandHigh:
+		return model.SeverityHigh
+	case v.Kind > intel.KindScanner || v.Local == intel.LocalDeny:
+		return model.SeverityMedium
+	}
+	return model.SeverityLow
+}
