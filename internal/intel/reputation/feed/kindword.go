@@ -36,24 +36,38 @@ func kindWords() map[string]reputation.Kind {
 	return out
 }
 
+// maxWords is how many words kindOf remembers.
+const maxWords = 2_000
+
 // kindOf gives the kind that a word stands for. Words may be written as
-// `taxonomy:predicate="value"`, of which the value counts, or the predicate.
+// `taxonomy:predicate="value"`, of which the value counts, or the predicate. What it
+// has found of a word it remembers in words, KindNone for none.
 func kindOf(words map[string]reputation.Kind, word string) (reputation.Kind, bool) {
+	k, known := words[word]
+	if !known {
+		k = meant(words, word)
+		if len(words) < maxWords && len(word) <= 256 {
+			words[word] = k
+		}
+	}
+	return k, k != reputation.KindNone
+}
+
+func meant(words map[string]reputation.Kind, word string) reputation.Kind {
 	if len(word) > 256 {
-		return reputation.KindNone, false
+		return reputation.KindNone
 	}
 	word = strings.ToLower(strings.TrimSpace(word))
 	if before, value, found := strings.Cut(word, `="`); found {
-		if k, ok := words[formed(strings.TrimSuffix(value, `"`))]; ok {
-			return k, true
+		if k := words[formed(strings.TrimSuffix(value, `"`))]; k != reputation.KindNone {
+			return k
 		}
 		word = before
 	}
 	if colon := strings.LastIndexByte(word, ':'); colon >= 0 {
 		word = word[colon+1:]
 	}
-	k, ok := words[formed(word)]
-	return k, ok
+	return words[formed(word)]
 }
 
 func formed(word string) string {

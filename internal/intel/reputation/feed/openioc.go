@@ -1,14 +1,14 @@
 package feed
 
 import (
-	"encoding/xml"
-	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed/jsonscan"
+	"github.com/masugata/masugata/internal/intel/reputation/feed/xmlscan"
 )
 
 // iocReader reads OpenIOC 1.1 and 1.0: indicators whose items are joined by OR and
@@ -16,15 +16,26 @@ import (
 // kept to its end.
 type iocReader struct {
 	piecewise
-	d      *xml.Decoder
-	g      guard
+	in     *xmlscan.Scanner
+	terms  map[string]iocTerm // that have come
 	groups []iocGroup
 	item   iocItem
-	inside string // element whose text is read
+	inside inside // element whose text is read
 	known  bool   // the document is OpenIOC
 	depth  int
 	kept   int // alternatives in groups
+	single [1]branch
+	object [1]reputation.Object
 }
+
+// inside is an element whose text is read.
+type inside uint8
+
+const (
+	insideOther inside = iota
+	insideContent
+	insideDescription
+)
 
 // iocGroup is an Indicator element.
 type iocGroup struct {
@@ -35,45 +46,43 @@ type iocGroup struct {
 
 // iocItem is an IndicatorItem element.
 type iocItem struct {
-	search, condition, kind, content string
+	search, condition, kind, content []byte
 	not                              bool
 }
 
+// iocTerm says what is read of a term's value.
+type iocTerm struct {
+	read   func([]byte) (reputation.Object, error)
+	detail bool // it only narrows what another one names
+	whole  bool // see wholeTerm
+}
+
 func openIOC(r io.Reader, o *Options) (Reader, error) {
-	i := &iocReader{g: guard{r: &limited{r, maxDocument}}}
-	i.d = xml.NewDecoder(&i.g)
+	i := &iocReader{in: xmlscan.New(&limited{r, maxDocument}, maxPiece), terms: map[string]iocTerm{}}
 	i.piecewise = piecewise{o: o, fill: func(*piecewise) error { return i.step() }}
 	return i, nil
 }
 
 // step reads one token.
 func (i *iocReader) step() error {
-	i.g.left = maxPiece
-	t, err := i.d.RawToken()
-	var syntax *xml.SyntaxError
+	i.in.Piece()
+	kind, b, err := i.in.Next()
 	switch {
 	case err == io.EOF && (!i.known || i.depth > 0):
 		return io.ErrUnexpectedEOF
-	case errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF"):
-		return io.ErrUnexpectedEOF
 	case err != nil:
 		return err
+	case kind == xmlscan.Start:
+		return i.start(b)
+	case kind == xmlscan.End:
+		return i.end(b)
 	}
-	switch t := t.(type) {
-	case xml.StartElement:
-		return i.start(t)
-	case xml.EndElement:
-		return i.end(t.Name.Local)
-	case xml.CharData:
-		return i.words(string(t))
-	}
-	return nil
+	return i.words(b)
 }
 
-func (i *iocReader) start(t xml.StartElement) error {
-	name := t.Name.Local
+func (i *iocReader) start(name []byte) error {
 	if !i.known {
-		if !strings.EqualFold(name, "ioc") && !strings.EqualFold(name, "OpenIOC") {
+		if !strings.EqualFold(string(name), "ioc") && !strings.EqualFold(string(name), "OpenIOC") {
 			return errNot("document of OpenIOC")
 		}
 		i.known = true
@@ -81,53 +90,52 @@ func (i *iocReader) start(t xml.StartElement) error {
 	if i.depth++; i.depth > jsonscan.MaxDepth {
 		return errNot("document of OpenIOC: it is nested too deep")
 	}
-	i.inside = name
-	switch name {
+	i.inside = insideOther
+	item := &i.item
+	switch string(name) {
 	case "Indicator":
-		i.groups = append(i.groups, iocGroup{and: strings.EqualFold(attribute(t, "operator"), "AND"), fresh: true})
+		i.groups = append(i.groups, iocGroup{and: strings.EqualFold(string(i.in.Attr("operator")), "AND"), fresh: true})
 	case "IndicatorItem":
-		i.item = iocItem{condition: strings.ToLower(attribute(t, "condition")), not: attribute(t, "negate") == "true"}
+		item.condition = append(item.condition[:0], lower(i.in.Attr("condition"))...)
+		item.not = string(i.in.Attr("negate")) == "true"
+		item.search, item.kind, item.content = item.search[:0], item.kind[:0], item.content[:0]
 	case "Context":
-		i.item.search = attribute(t, "search")
+		item.search = append(item.search[:0], i.in.Attr("search")...)
 	case "Content":
-		i.item.kind = strings.ToLower(attribute(t, "type"))
+		item.kind = append(item.kind[:0], lower(i.in.Attr("type"))...)
+		i.inside = insideContent
+	case "short_description":
+		i.inside = insideDescription
 	}
 	return nil
-}
-
-func attribute(t xml.StartElement, name string) string {
-	for _, a := range t.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
 }
 
 // words takes the text of the elements that are read.
-func (i *iocReader) words(s string) error {
+func (i *iocReader) words(b []byte) error {
 	switch i.inside {
-	case "Content":
-		if i.item.content += s; len(i.item.content) > maxPattern {
+	case insideContent:
+		if i.item.content = append(i.item.content, b...); len(i.item.content) > maxPattern {
 			return errNot("document of OpenIOC: a content is too long")
 		}
-	case "short_description":
-		if len(i.groups) == 0 && note(s) != "" {
-			i.o.Name = note(s)
+	case insideDescription:
+		if words := note(string(b)); len(i.groups) == 0 && words != "" {
+			i.o.Name = words
 		}
 	}
 	return nil
 }
 
-func (i *iocReader) end(name string) error {
+func (i *iocReader) end(name []byte) error {
 	if i.depth--; i.depth < 0 {
 		return errNot("document of OpenIOC: an end without a beginning")
 	}
-	i.inside = ""
-	switch name {
+	i.inside = insideOther
+	switch string(name) {
 	case "IndicatorItem":
-		i.begin([]byte(i.item.search), []byte(i.item.condition), []byte(strings.TrimSpace(i.item.content)))
-		return i.member([]branch{i.item.branch()})
+		item := &i.item
+		i.begin(item.search, item.condition, trim(item.content))
+		i.single[0] = i.branch(item)
+		return i.member(i.single[:])
 	case "Indicator":
 		if len(i.groups) == 0 {
 			return errNot("document of OpenIOC: an end without a beginning")
@@ -156,6 +164,10 @@ func (i *iocReader) member(list []branch) error {
 		i.kept = 0
 		return nil
 	}
+	list = slices.Clone(list)
+	for n := range list {
+		list[n].objects = slices.Clone(list[n].objects) // what an item gave is good until the next
+	}
 	if i.kept += len(list); i.kept > maxBranches {
 		return errNot("document of OpenIOC: a group of AND has too many alternatives")
 	}
@@ -170,26 +182,41 @@ func (i *iocReader) member(list []branch) error {
 	return nil
 }
 
-// branch is what an item says.
-func (item *iocItem) branch() branch {
-	value := []byte(strings.TrimSpace(item.content))
-	read, detail := iocTerm(item.search, item.kind)
+// branch is what an item says. Its object is good until the next item.
+func (i *iocReader) branch(item *iocItem) branch {
+	t := i.term(item)
+	condition := string(item.condition)
 	switch {
-	case detail:
+	case t.detail:
 		return branch{}
-	case read == nil:
+	case t.read == nil:
 		return branch{err: &Refusal{Problem: "a condition on what cannot be listed", Mend: "conditions on addresses, names, URLs, hashes and mail addresses are read"}}
-	case item.not || strings.HasSuffix(item.condition, "not"):
+	case item.not || strings.HasSuffix(condition, "not"):
 		return branch{err: &Refusal{Problem: "a condition on what something is not", Mend: `only items with condition="is" can be listed`}}
-	case item.condition == "contains" && wholeTerm(item.search):
-	case item.condition != "is":
+	case condition == "contains" && t.whole:
+	case condition != "is":
 		return branch{err: &Refusal{Problem: "a pattern in words, not an object", Mend: `only items with condition="is" can be listed`}}
 	}
-	o, err := read(value)
-	if err != nil {
+	var err error
+	if i.object[0], err = t.read(trim(item.content)); err != nil {
 		return branch{err: err}
 	}
-	return branch{objects: []reputation.Object{o}}
+	return branch{objects: i.object[:]}
+}
+
+// term is what is known of an item's term.
+func (i *iocReader) term(item *iocItem) iocTerm {
+	if len(item.search) == 0 {
+		return termOf("", string(item.kind))
+	}
+	t, known := i.terms[string(item.search)]
+	if !known {
+		t = termOf(string(item.search), "")
+		if len(i.terms) < maxWords && len(item.search) <= 256 {
+			i.terms[string(item.search)] = t
+		}
+	}
+	return t
 }
 
 // wholeTerm names the terms whose values are whole even where makers write "contains",
@@ -198,9 +225,14 @@ func wholeTerm(search string) bool {
 	return strings.HasSuffix(search, "/DNS") || search == "DnsEntryItem/Host" || strings.HasSuffix(search, "sum") && strings.HasPrefix(search, "FileItem/")
 }
 
-// iocTerm gives the reader of a term's value; detail is a term that only narrows what
-// another one names.
-func iocTerm(search, kind string) (read func([]byte) (reputation.Object, error), detail bool) {
+// termOf gives what is read of a term, or of the content's own kind where the term is
+// not told.
+func termOf(search, kind string) iocTerm {
+	read, detail := readerOf(search, kind)
+	return iocTerm{read, detail, wholeTerm(search)}
+}
+
+func readerOf(search, kind string) (read func([]byte) (reputation.Object, error), detail bool) {
 	switch search {
 	case "FileItem/Md5sum", "FileItem/Sha1sum", "FileItem/Sha256sum", "TaskItem/md5sum", "TaskItem/sha1sum", "TaskItem/sha256sum",
 		"ProcessItem/SectionList/MemorySection/Md5sum", "ProcessItem/SectionList/MemorySection/Sha1Sum", "ProcessItem/SectionList/MemorySection/Sha256Sum",

@@ -3,7 +3,6 @@ package feed
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 
@@ -13,21 +12,6 @@ import (
 
 // maxPiece is how many bytes one object of a document may have.
 const maxPiece = 4 << 20
-
-// guard ends a document of which one piece takes too many bytes.
-type guard struct {
-	r    io.Reader
-	left int
-}
-
-func (g *guard) Read(b []byte) (int, error) {
-	if g.left <= 0 {
-		return 0, fmt.Errorf("an object of more than %d MB in the document", maxPiece>>20)
-	}
-	n, err := g.r.Read(b[:min(len(b), g.left)])
-	g.left -= n
-	return n, err
-}
 
 // pieces reads a JSON document and keeps the members that are wanted of one object
 // of it at a time.

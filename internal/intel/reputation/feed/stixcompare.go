@@ -15,8 +15,8 @@ type comparison struct {
 	not    bool
 }
 
-// branches gives an alternative for each value.
-func (c *comparison) branches() []branch {
+// branches gives an alternative for each value, in the parser's memory.
+func (c *comparison) branches(p *patternParser) []branch {
 	if c.isDetail() {
 		return []branch{{}}
 	}
@@ -48,19 +48,21 @@ func (c *comparison) branches() []branch {
 	default:
 		return bad("a comparison that cannot be listed", "only comparisons with = and IN can be listed")
 	}
-	out := make([]branch, 0, len(c.values))
+	start := len(p.list)
 	for _, v := range c.values {
 		if wild {
 			v = "*" + v[1:]
 		}
 		o, err := read([]byte(v))
 		if err != nil {
-			out = append(out, branch{err: err})
+			p.list = append(p.list, branch{err: err})
 			continue
 		}
-		out = append(out, branch{objects: []reputation.Object{o}})
+		n := len(p.objects)
+		p.objects = append(p.objects, o)
+		p.list = append(p.list, branch{objects: p.objects[n : n+1 : n+1]})
 	}
-	return out
+	return p.list[start:len(p.list):len(p.list)]
 }
 
 // isBelow says whether a LIKE pattern means all names below one.

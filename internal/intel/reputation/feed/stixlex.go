@@ -116,6 +116,13 @@ func (l *lexer) wordOrPath() error {
 		l.kind, l.text = markWord, strings.ToUpper(l.s[start:l.at])
 		return nil
 	}
+	for l.at < len(l.s) && (isWordByte(l.s[l.at]) || l.s[l.at] == ':' || l.s[l.at] == '.') {
+		l.at++
+	}
+	if l.at == len(l.s) || l.s[l.at] != '\'' && l.s[l.at] != '[' {
+		l.kind, l.text = markPath, l.s[start:l.at]
+		return nil
+	}
 	var b strings.Builder
 	b.WriteString(l.s[start:l.at])
 	for l.at < len(l.s) {

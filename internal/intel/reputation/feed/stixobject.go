@@ -106,9 +106,11 @@ func (s *stixObject) asNumber(p *pieces) error {
 func (s *stixObject) word(p *pieces, words map[string]reputation.Kind) error {
 	var b []byte
 	err := p.text("labels", &b)
-	if k, ok := kindOf(words, string(b)); ok {
-		s.says = worse(s.says, k)
+	k, known := words[string(b)]
+	if !known {
+		k, _ = kindOf(words, string(b))
 	}
+	s.says = worse(s.says, k)
 	return err
 }
 

@@ -1,19 +1,26 @@
 package feed
 
+import "github.com/masugata/masugata/internal/intel/reputation"
+
 // patternParser reads a STIX pattern as alternatives. Precedence is STIX's: AND
 // binds more than OR.
 type patternParser struct {
 	lexer
 	depth int
 	count int
+
+	literals []string            // of the comparison that is read
+	objects  []reputation.Object // of the pattern's branches
+	list     []branch            // as the comparisons gave them
 }
 
-// read gives the alternatives of a STIX pattern. The error refuses it as a whole.
+// read gives the alternatives of a STIX pattern, which are good until the next one is
+// read. The error refuses it as a whole.
 func (p *patternParser) read(s string) ([]branch, error) {
 	if len(s) > maxPattern {
 		return nil, &Refusal{Problem: "a pattern that is too long"}
 	}
-	*p = patternParser{lexer: lexer{s: s}}
+	*p = patternParser{lexer: lexer{s: s}, literals: p.literals[:0], objects: p.objects[:0], list: p.list[:0]}
 	if err := p.next(); err != nil {
 		return nil, err
 	}
@@ -32,7 +39,11 @@ func (p *patternParser) observations() ([]branch, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, list...)
+		if all == nil {
+			all = list
+		} else {
+			all = append(all, list...)
+		}
 		if err := p.qualifier(); err != nil {
 			return nil, err
 		}
@@ -162,7 +173,7 @@ func (p *patternParser) comparison() ([]branch, error) {
 	}
 	cmp := comparison{path: p.text, not: not, op: "EXISTS"}
 	if err := p.next(); err != nil || exists {
-		return cmp.branches(), err
+		return cmp.branches(p), err
 	}
 	if p.isWord("NOT") {
 		cmp.not = !cmp.not
@@ -183,7 +194,7 @@ func (p *patternParser) comparison() ([]branch, error) {
 	if p.count += len(cmp.values); p.count > maxBranches {
 		return nil, &Refusal{Problem: "a pattern with too many alternatives"}
 	}
-	return cmp.branches(), nil
+	return cmp.branches(p), nil
 }
 
 // values reads one literal, or a set of them.
@@ -193,12 +204,13 @@ func (p *patternParser) values(set bool) ([]string, error) {
 			return nil, err
 		}
 	}
-	var list []string
+	list := p.literals[:0]
 	for {
 		if p.kind != markText && p.kind != markNumber && p.kind != markOther && !p.isWord("TRUE") && !p.isWord("FALSE") {
 			return nil, broken()
 		}
 		list = append(list, p.text)
+		p.literals = list
 		if err := p.next(); err != nil {
 			return nil, err
 		}

@@ -45,10 +45,10 @@ func (s *Scanner) Text() ([]byte, error) {
 	if ch != '"' {
 		return nil, s.wrong("a string is missing")
 	}
-	s.at++
-	if n, ascii := plain(s.buf[s.at:s.end]); ascii && s.at+n < s.end && s.buf[s.at+n] == '"' {
-		b := s.buf[s.at : s.at+n]
-		s.at += n + 1
+	s.w.At++
+	if n, ascii := plain(s.w.Buf[s.w.At:s.w.End]); ascii && s.w.At+n < s.w.End && s.w.Buf[s.w.At+n] == '"' {
+		b := s.w.Buf[s.w.At : s.w.At+n]
+		s.w.At += n + 1
 		return b, nil
 	}
 	return s.escaped()
@@ -60,19 +60,19 @@ func (s *Scanner) escaped() ([]byte, error) {
 	out := s.text[:0]
 	valid := true
 	for {
-		n, ascii := plain(s.buf[s.at:s.end])
+		n, ascii := plain(s.w.Buf[s.w.At:s.w.End])
 		valid = valid && ascii
-		out = append(out, s.buf[s.at:s.at+n]...)
-		s.at += n
-		if s.at == s.end {
-			if !s.fill(s.at) {
-				return nil, s.stop()
+		out = append(out, s.w.Buf[s.w.At:s.w.At+n]...)
+		s.w.At += n
+		if s.w.At == s.w.End {
+			if !s.w.Fill(s.w.At) {
+				return nil, s.w.Stop()
 			}
 			continue
 		}
-		switch s.buf[s.at] {
+		switch s.w.Buf[s.w.At] {
 		case '"':
-			s.at++
+			s.w.At++
 			if !valid && !utf8.Valid(out) {
 				out = replaced(out)
 			}
@@ -103,18 +103,18 @@ func replaced(b []byte) []byte {
 
 // skipText passes over a string.
 func (s *Scanner) skipText() error {
-	s.at++
+	s.w.At++
 	for {
-		n, _ := plain(s.buf[s.at:s.end])
-		if s.at += n; s.at == s.end {
-			if !s.fill(s.at) {
-				return s.stop()
+		n, _ := plain(s.w.Buf[s.w.At:s.w.End])
+		if s.w.At += n; s.w.At == s.w.End {
+			if !s.w.Fill(s.w.At) {
+				return s.w.Stop()
 			}
 			continue
 		}
-		switch s.buf[s.at] {
+		switch s.w.Buf[s.w.At] {
 		case '"':
-			s.at++
+			s.w.At++
 			return nil
 		case '\\':
 			if _, err := s.escape(s.key[:0]); err != nil {
@@ -126,23 +126,13 @@ func (s *Scanner) skipText() error {
 	}
 }
 
-// have makes sure that n bytes are in the buffer from at.
-func (s *Scanner) have(n int) bool {
-	for s.end-s.at < n {
-		if !s.fill(s.at) {
-			return false
-		}
-	}
-	return true
-}
-
 // escape appends what an escape at the next byte stands for. Halves of pairs that
 // stand alone are U+FFFD.
 func (s *Scanner) escape(out []byte) ([]byte, error) {
-	if !s.have(2) {
-		return nil, s.stop()
+	if !s.w.Have(2) {
+		return nil, s.w.Stop()
 	}
-	ch := s.buf[s.at+1]
+	ch := s.w.Buf[s.w.At+1]
 	switch ch {
 	case '"', '\\', '/':
 	case 'b':
@@ -167,40 +157,40 @@ func (s *Scanner) escape(out []byte) ([]byte, error) {
 	default:
 		return nil, s.wrong("an unknown escape")
 	}
-	s.at += 2
+	s.w.At += 2
 	return append(out, ch), nil
 }
 
 // pair reads the second half of a pair if it follows.
 func (s *Scanner) pair(high rune) (rune, error) {
-	if s.have(1) && s.buf[s.at] != '\\' {
+	if s.w.Have(1) && s.w.Buf[s.w.At] != '\\' {
 		return utf8.RuneError, nil
 	}
-	if !s.have(2) {
-		return utf8.RuneError, s.stop()
+	if !s.w.Have(2) {
+		return utf8.RuneError, s.w.Stop()
 	}
-	if s.buf[s.at+1] != 'u' {
+	if s.w.Buf[s.w.At+1] != 'u' {
 		return utf8.RuneError, nil
 	}
-	at := s.at
+	at := s.w.At
 	low, err := s.unit()
 	if err != nil {
 		return utf8.RuneError, err
 	}
 	r := utf16.DecodeRune(high, low)
 	if r == utf8.RuneError {
-		s.at = at // it stands for itself
+		s.w.At = at // it stands for itself
 	}
 	return r, nil
 }
 
 // unit reads \uXXXX.
 func (s *Scanner) unit() (rune, error) {
-	if !s.have(6) {
-		return 0, s.stop()
+	if !s.w.Have(6) {
+		return 0, s.w.Stop()
 	}
 	var r rune
-	for _, ch := range s.buf[s.at+2 : s.at+6] {
+	for _, ch := range s.w.Buf[s.w.At+2 : s.w.At+6] {
 		switch {
 		case ch >= '0' && ch <= '9':
 			ch -= '0'
@@ -211,7 +201,7 @@ func (s *Scanner) unit() (rune, error) {
 		}
 		r = r<<4 | rune(ch)
 	}
-	s.at += 6
+	s.w.At += 6
 	return r, nil
 }
 
@@ -223,19 +213,19 @@ func (s *Scanner) Scalar() ([]byte, error) {
 	}
 	n := 1
 	for ; ; n++ {
-		if s.at+n == s.end {
-			if !s.fill(s.at) {
-				if s.err == nil || s.err.Error() != "EOF" {
-					return nil, s.err
+		if s.w.At+n == s.w.End {
+			if !s.w.Fill(s.w.At) {
+				if s.w.Err == nil || s.w.Err.Error() != "EOF" {
+					return nil, s.w.Err
 				}
 				break
 			}
 		}
-		if c := s.buf[s.at+n]; c != '.' && c != '+' && c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+		if c := s.w.Buf[s.w.At+n]; c != '.' && c != '+' && c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
 			break
 		}
 	}
-	word := s.buf[s.at : s.at+n]
+	word := s.w.Buf[s.w.At : s.w.At+n]
 	known := false
 	switch ch {
 	case 't':
@@ -250,7 +240,7 @@ func (s *Scanner) Scalar() ([]byte, error) {
 	if !known {
 		return nil, s.wrong("a value is missing")
 	}
-	s.at += n
+	s.w.At += n
 	return word, nil
 }
 

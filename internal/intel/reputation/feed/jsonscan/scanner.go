@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/masugata/masugata/internal/intel/reputation/feed/window"
 )
 
 // MaxDepth is how deep arrays and objects may be nested.
 const MaxDepth = 100
-
-// room is the size of the buffer at first, in bytes.
-const room = 64 << 10
 
 // Scanner reads one document, or several that follow each other. The caller walks
 // it: Peek says what comes next, Object and Array go into a value, Key and Item
@@ -19,88 +18,39 @@ const room = 64 << 10
 // ends the reading; every later call may return it again. It is for one
 // goroutine.
 type Scanner struct {
-	r       io.Reader // nil when all is in buf
-	buf     []byte
-	at, end int   // what is not read is buf[at:end]
-	before  int64 // bytes before buf[0]
-	piece   int   // bytes that one piece may take
-	left    int   // of them
-	depth   int
-	fresh   bool // nothing has been read of the array or object that is open
-	err     error
-	text    []byte // of a string with escapes
-	key     []byte
+	w     window.Window
+	depth int
+	fresh bool   // nothing has been read of the array or object that is open
+	text  []byte // of a string with escapes
+	key   []byte
 }
 
 // New reads from r. One piece of the document, which is what lies between two
 // calls of Piece, takes about piece bytes at most.
 func New(r io.Reader, piece int) *Scanner {
-	return &Scanner{r: r, buf: make([]byte, min(room, piece)), piece: piece, left: piece}
+	return &Scanner{w: window.New(r, piece)}
 }
 
 // Reset makes the scanner read b alone, from its beginning. Nothing is copied.
 func (s *Scanner) Reset(b []byte) {
-	s.r, s.buf, s.at, s.end, s.before, s.depth, s.fresh, s.err = nil, b, 0, len(b), 0, 0, false, nil
+	s.w, s.depth, s.fresh = window.Of(b), 0, false
 }
 
 // Piece begins a piece.
-func (s *Scanner) Piece() { s.left = s.piece }
+func (s *Scanner) Piece() { s.w.Piece() }
 
 // Offset is the number of the byte that is read next, from 0.
-func (s *Scanner) Offset() int64 { return s.before + int64(s.at) }
+func (s *Scanner) Offset() int64 { return s.w.Offset() }
 
 // Depth is how many arrays and objects are open.
 func (s *Scanner) Depth() int { return s.depth }
 
-// fill reads more bytes and keeps those from buf[from], which moves to buf[0].
-// It says whether there are more.
-func (s *Scanner) fill(from int) bool {
-	if s.r == nil || s.err != nil {
-		if s.err == nil {
-			s.err = io.EOF
-		}
-		return false
-	}
-	if from > 0 {
-		copy(s.buf, s.buf[from:s.end])
-		s.at, s.end, s.before = s.at-from, s.end-from, s.before+int64(from)
-	}
-	if s.end == len(s.buf) {
-		s.buf = append(s.buf, make([]byte, len(s.buf))...)
-	}
-	if s.left <= 0 {
-		s.err = fmt.Errorf("an object of more than %d MB in the document", s.piece>>20)
-		return false
-	}
-	for tries := 0; ; tries++ {
-		n, err := s.r.Read(s.buf[s.end:min(len(s.buf), s.end+s.left)])
-		if s.end, s.left = s.end+n, s.left-n; n > 0 {
-			return true // the error comes again
-		}
-		if err == nil && tries > 100 {
-			err = io.ErrNoProgress
-		}
-		if err != nil {
-			s.err = err
-			return false
-		}
-	}
-}
-
-// stop is the error for a document that ends too early or cannot be read.
-func (s *Scanner) stop() error {
-	if s.err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return s.err
-}
-
 // wrong is the error for what JSON does not allow.
 func (s *Scanner) wrong(problem string) error {
-	if s.err == nil || s.err == io.EOF {
-		s.err = fmt.Errorf("not JSON: %s at byte %d", problem, s.Offset())
+	if s.w.Err == nil || s.w.Err == io.EOF {
+		s.w.Err = fmt.Errorf("not JSON: %s at byte %d", problem, s.Offset())
 	}
-	return s.err
+	return s.w.Err
 }
 
 // Peek gives the first byte of the next value or of what stands in its place: '{',
@@ -108,16 +58,16 @@ func (s *Scanner) wrong(problem string) error {
 // blanks follows and no array or object is open.
 func (s *Scanner) Peek() (byte, error) {
 	for {
-		for ; s.at < s.end; s.at++ {
-			if ch := s.buf[s.at]; ch > ' ' || ch != ' ' && ch != '\n' && ch != '\t' && ch != '\r' {
+		for ; s.w.At < s.w.End; s.w.At++ {
+			if ch := s.w.Buf[s.w.At]; ch > ' ' || ch != ' ' && ch != '\n' && ch != '\t' && ch != '\r' {
 				return ch, nil
 			}
 		}
-		if !s.fill(s.at) {
+		if !s.w.Fill(s.w.At) {
 			if s.depth == 0 {
-				return 0, s.err
+				return 0, s.w.Err
 			}
-			return 0, s.stop()
+			return 0, s.w.Stop()
 		}
 	}
 }
@@ -148,7 +98,7 @@ func (s *Scanner) open(want byte) error {
 	if s.depth++; s.depth > MaxDepth {
 		return s.wrong(fmt.Sprintf("objects nested more than %d deep", MaxDepth))
 	}
-	s.at++
+	s.w.At++
 	s.fresh = true
 	return nil
 }
@@ -166,8 +116,8 @@ func (s *Scanner) Key() (name []byte, ok bool, err error) {
 	if name, err = s.Text(); err != nil {
 		return nil, false, err
 	}
-	if s.at < s.end && s.buf[s.at] == ':' { // the common form
-		s.at++
+	if s.w.At < s.w.End && s.w.Buf[s.w.At] == ':' { // the common form
+		s.w.At++
 		return name, true, nil
 	}
 	s.key = append(s.key[:0], name...)
@@ -175,7 +125,7 @@ func (s *Scanner) Key() (name []byte, ok bool, err error) {
 	if err == nil && ch != ':' {
 		err = s.wrong("':' is missing")
 	}
-	s.at++
+	s.w.At++
 	return s.key, err == nil, err
 }
 
@@ -186,7 +136,7 @@ func (s *Scanner) next(end byte) (ok bool, err error) {
 	case err != nil:
 		return false, err
 	case ch == end:
-		s.at++
+		s.w.At++
 		s.depth--
 		s.fresh = false
 		return false, nil
@@ -196,7 +146,7 @@ func (s *Scanner) next(end byte) (ok bool, err error) {
 	case ch != ',':
 		return false, s.wrong("',' is missing")
 	}
-	s.at++
+	s.w.At++
 	return true, nil
 }
 
