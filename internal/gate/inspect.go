@@ -127,8 +127,8 @@ func (g *Gate) inspectionMissing() string {
 	if s.Error != "" {
 		return "the new rules could not be read, the former ones hold: " + s.Error
 	}
-	if s.Rules.Rules == 0 {
-		return "inspection.rules names no rule, so nothing is found"
+	if s.Rules.Rules == 0 && s.Listing.Entries == 0 {
+		return "inspection.rules names no rule and no reputation set is in force, so nothing is found"
 	}
 	return ""
 }
