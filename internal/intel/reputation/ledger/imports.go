@@ -256,6 +256,7 @@ func (m *Import) Commit() {
 	l.editions[m.edition].state = live
 	l.stale = l.stale || l.editions[m.edition].good > 0
 	s.live, s.imported = m.edition, m.now
+	l.revise(m.source)
 	if old == 0 {
 		return
 	}

@@ -47,7 +47,8 @@ type Ledger struct {
 	wide     wide
 	prefixes int // URLs that stand for all that begins with them
 	guard    guard
-	stale    bool // guard is older than the claims
+	stale    bool   // guard is older than the claims
+	revision uint64 // the last one given to a source
 	scratch  []byte
 }
 
@@ -57,6 +58,7 @@ type source struct {
 	owner    uint16
 	live     uint16 // its edition in force; 0 is none
 	imported uint32
+	revision uint64
 }
 
 // edition is one state of one source's list.

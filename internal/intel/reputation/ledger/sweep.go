@@ -81,6 +81,7 @@ func (l *Ledger) sweepObject(id uint32, o *object, s sweeping, used []bool) (gon
 			drop = true
 			gone++
 			e.entries--
+			l.revise(e.source)
 			good := l.good(c)
 			e.good -= int(good)
 			l.stale = l.stale || good > 0
