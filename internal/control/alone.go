@@ -35,12 +35,40 @@ const reputationFolder = "reputation"
 // reputation.dns.listen, until ctx ends. One token, made at the first start,
 // opens its API: admin.token in the data folder.
 func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
+	return runAlone(ctx, cfg, version, log, "", func(*prometheus.Registry) (*reputation.Service, error) {
+		service, err := reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now)
+		if err != nil {
+			return nil, err
+		}
+		signer, err := identity.OpenSigner(filepath.Join(cfg.Data, "ca"))
+		if err != nil {
+			return nil, err
+		}
+		return service, service.Publish(signer)
+	})
+}
+
+// RunReplica serves a look-up node as RunReputation serves the whole service:
+// it answers from the signed snapshots that reputation.replica names.
+func RunReplica(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
+	const why = "this is a look-up node: change lists and feeds where its snapshots come from"
+	return runAlone(ctx, cfg, version, log, why, func(metrics *prometheus.Registry) (*reputation.Service, error) {
+		return reputation.OpenReplica(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now, metrics)
+	})
+}
+
+// runAlone serves a reputation service; readOnly is why nothing can be changed
+// in it, or empty.
+func runAlone(ctx context.Context, cfg Config, version string, log *slog.Logger, readOnly string,
+	open func(*prometheus.Registry) (*reputation.Service, error)) error {
 	unlock, err := lockData(cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	service, err := reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now)
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	service, err := open(metrics)
 	if err != nil {
 		return err
 	}
@@ -48,10 +76,12 @@ func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Effect: service, Secure: !cfg.Console.Plain, CheckToken: token.check,
-		Metrics: metrics, Log: log, Now: time.Now})
+	var effect rest.ReputationEffect // a look-up node sees no traffic
+	if readOnly == "" {
+		effect = service
+	}
+	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Effect: effect, Secure: !cfg.Console.Plain, CheckToken: token.check,
+		Healthy: service.Healthy, ReadOnly: readOnly, Metrics: metrics, Log: log, Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,19 +43,28 @@ func serveCommand(version string) *cobra.Command {
 // ReputationCommands gives the commands of `masugata reputation` that need no
 // running control plane.
 func ReputationCommands(version string) []*cobra.Command {
+	return []*cobra.Command{
+		aloneCommand("serve", "Run the reputation service alone, without a control plane", version, RunReputation),
+		aloneCommand("replica", "Run a look-up node that answers from signed snapshots (reputation.replica)", version, RunReplica),
+		formatsCommand(),
+	}
+}
+
+// aloneCommand runs a reputation service without a control plane.
+func aloneCommand(use, short, version string, run func(context.Context, Config, string, *slog.Logger) error) *cobra.Command {
 	var path string
 	var sets []string
-	c := &cobra.Command{Use: "serve", Short: "Run the reputation service alone, without a control plane", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := Load(path, sets)
 			if err != nil {
 				return err
 			}
-			return RunReputation(cmd.Context(), cfg, version, newLog(cmd.ErrOrStderr(), &cfg))
+			return run(cmd.Context(), cfg, version, newLog(cmd.ErrOrStderr(), &cfg))
 		}}
 	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (default: none, all defaults)")
 	c.Flags().StringArrayVar(&sets, "set", nil, "replace one value: KEY=VALUE, such as console.listen=127.0.0.1:7081")
-	return []*cobra.Command{c, formatsCommand()}
+	return c
 }
 
 func configCommand() *cobra.Command {

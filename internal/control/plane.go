@@ -85,6 +85,9 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 			return nil, err
 		}
 		p.edge.source = p.reputation
+		if err := p.reputation.Publish(p.sets.signer); err != nil {
+			return nil, err
+		}
 		p.reputation.Watch(fleet{p.state})
 		p.reputation.Follow(history{p.events}, p.own.submit)
 	}

@@ -173,6 +173,10 @@ func (s *server) admit(hc huma.Context, operation string, next func(huma.Context
 		s.refuse(hc, http.StatusForbidden, tooLittleAccess(r.least, who.access))
 		return
 	}
+	if s.readOnly != "" && !r.reads && hc.Method() != http.MethodGet && hc.Method() != http.MethodHead {
+		s.refuse(hc, http.StatusConflict, s.readOnly)
+		return
+	}
 	next(hc)
 }
 

@@ -18,6 +18,7 @@ type Reputation interface {
 	ReputationLookup
 	ReputationFeeds
 	ReputationLists
+	ReputationSnapshots
 }
 
 // ReputationLookup answers questions.
@@ -220,6 +221,7 @@ func (s *server) registerReputation() {
 	s.registerFeeds()
 	s.registerLists()
 	s.registerEffect()
+	s.registerSnapshots()
 }
 
 func (s *server) lookupMany(_ context.Context, in *objectsInput) (ReputationAnswers, error) {

@@ -22,17 +22,24 @@ type ReputationConfig struct {
 	Secure     bool             // served over TLS
 	// CheckToken says for whom an API token acts; model.ErrLogin when for nobody.
 	CheckToken func(ctx context.Context, text string) (model.APIToken, error)
-	Metrics    *prometheus.Registry
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Healthy says what is wrong now; nil when nothing is, and as a function: never.
+	Healthy func(ctx context.Context) error
+	// ReadOnly is why nothing can be changed here; empty: everything can.
+	ReadOnly string
+	Metrics  *prometheus.Registry
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // NewReputation builds the handler of a reputation service that runs alone: the
 // operations under /api/v1/reputation, with API tokens only. Changes go to the
 // log instead of an audit trail.
 func NewReputation(c ReputationConfig) (http.Handler, error) {
-	s := &server{Config: Config{Reputation: c.Reputation, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
-		Metrics: c.Metrics, Log: c.Log, Now: c.Now, Healthy: func(context.Context) error { return nil }}, strangers: allowance{most: strangersPerMinute}}
+	if c.Healthy == nil {
+		c.Healthy = func(context.Context) error { return nil }
+	}
+	s := &server{readOnly: c.ReadOnly, Config: Config{Reputation: c.Reputation, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
+		Metrics: c.Metrics, Log: c.Log, Now: c.Now, Healthy: c.Healthy}, strangers: allowance{most: strangersPerMinute}}
 	if s.Effect = c.Effect; s.Effect == nil {
 		s.Effect = noEffect{}
 	}

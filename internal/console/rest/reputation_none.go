@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/model"
@@ -38,6 +39,12 @@ func (noReputation) SetEntry(context.Context, ReputationEntry) (ReputationEntry,
 	return ReputationEntry{}, errNoReputation
 }
 func (noReputation) RemoveEntry(context.Context, string) error { return errNoReputation }
+func (noReputation) Snapshot(context.Context, uint64) (ReputationSnapshot, error) {
+	return ReputationSnapshot{}, errNoReputation
+}
+func (noReputation) SnapshotPart(context.Context, string) (io.ReadCloser, int64, error) {
+	return nil, 0, errNoReputation
+}
 
 // noEffect stands in where nobody follows what reputation does.
 type noEffect struct{}

@@ -23,7 +23,7 @@ func ruleOf(operation string) (rule, bool) {
 		"list-devices", "get-device",
 		"list-parts",
 		"reputation-summary", "lookup-reputation", "explain-reputation", "list-feeds", "list-reputation-entries",
-		"reputation-hits", "list-reputation-reports",
+		"reputation-snapshot", "reputation-snapshot-part", "reputation-hits", "list-reputation-reports",
 		"get-policy",
 		"list-tokens", "create-token", "delete-token":
 		return rule{least: model.AccessViewer}, true

@@ -35,6 +35,7 @@ var leastOf = map[string]model.Access{
 	"lookup-reputations": model.AccessViewer, "reputation-hashes": model.AccessViewer, "batch-reputation": model.AccessViewer,
 	"list-feeds": model.AccessViewer, "fetch-feed": model.AccessOperator, "release-feed": model.AccessAdmin,
 	"upload-feed": model.AccessAdmin, "remove-feed": model.AccessAdmin,
+	"reputation-snapshot": model.AccessViewer, "reputation-snapshot-part": model.AccessViewer,
 	"list-reputation-entries": model.AccessViewer, "set-reputation-entry": model.AccessOperator, "remove-reputation-entry": model.AccessOperator,
 	"reputation-what-if": model.AccessOperator, "reputation-hits": model.AccessViewer, "list-reputation-reports": model.AccessViewer,
 	"report-reputation": model.AccessOperator, "decide-reputation-report": model.AccessOperator,

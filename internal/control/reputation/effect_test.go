@@ -164,7 +164,9 @@ func met(kind model.Kind, device string, count uint32, observables ...model.Obse
 	return &model.Event{ID: model.NewID(now), Time: now, Last: now, Device: model.DeviceID(device), Kind: kind, Count: count, Rule: "reputation", Observables: observables}
 }
 
-func of(t model.ObservableType, v string) model.Observable { return model.Observable{Type: t, Value: v} }
+func of(t model.ObservableType, v string) model.Observable {
+	return model.Observable{Type: t, Value: v}
+}
 
 // drain counts all that waits.
 func (f *effect) drain() {

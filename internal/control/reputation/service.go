@@ -39,6 +39,9 @@ type Service struct {
 	sensors *sensors                              // nil: nobody watches
 	seen    atomic.Pointer[map[intel.Object]bool] // by the sensors; never changed once stored
 	effect  *effect                               // what it does to the devices' traffic
+	// snapshots makes snapshots for look-up nodes; nil: none.
+	snapshots *snapshots
+	replica   *replica // it is such a node itself; nil: no
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -258,10 +261,14 @@ const (
 // Run takes in the last good copies of the feeds, then fetches feeds on time
 // until ctx ends.
 func (s *Service) Run(ctx context.Context) {
-	s.restore(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { s.schedule(ctx) })
-	done.Go(func() { s.effect.run(ctx) })
+	if s.replica != nil {
+		done.Go(func() { s.replica.run(ctx) })
+	} else {
+		s.restore(ctx)
+		done.Go(func() { s.schedule(ctx) })
+		done.Go(func() { s.effect.run(ctx) })
+	}
 	if s.sensors != nil {
 		done.Go(func() { s.sensors.run(ctx) })
 	}

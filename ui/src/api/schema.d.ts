@@ -652,6 +652,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reputation/hits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was seen and blocked because of each source
+         * @description Needs the access level viewer or above.
+         */
+        get: operations["reputation-hits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reputation/lookup": {
         parameters: {
             query?: never;
@@ -670,6 +690,110 @@ export interface paths {
          * @description Needs the access level viewer or above.
          */
         post: operations["lookup-reputations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What people reported as wrongly listed
+         * @description Needs the access level viewer or above.
+         */
+        get: operations["list-reputation-reports"];
+        put?: never;
+        /**
+         * Report an object as wrongly listed
+         * @description Needs the access level operator or above.
+         */
+        post: operations["report-reputation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/reports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide whether a report is right
+         * @description Needs the access level operator or above.
+         */
+        post: operations["decide-reputation-report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest signed snapshot for look-up nodes
+         * @description Needs the access level viewer or above.
+         */
+        get: operations["reputation-snapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/snapshot/parts/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A part of a snapshot, packed with Zstandard
+         * @description Needs the access level viewer or above.
+         */
+        get: operations["reputation-snapshot-part"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/what-if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a list, a feed or another score would have blocked of what devices did lately
+         * @description Needs the access level operator or above.
+         */
+        post: operations["reputation-what-if"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1507,6 +1631,22 @@ export interface components {
         ReputationAnswers: {
             answers: components["schemas"]["ReputationAnswer"][];
         };
+        ReputationDayHits: {
+            /** Format: int64 */
+            blocked: number;
+            /**
+             * Format: int64
+             * @description passed and told
+             */
+            seen: number;
+        };
+        ReputationDecision: {
+            /** @description put the object on the allow list as well */
+            allow?: boolean;
+            note?: string;
+            /** @enum {string} */
+            state: "open" | "accepted" | "rejected";
+        };
         ReputationEntry: {
             readonly by?: string;
             /** @enum {string} */
@@ -1600,10 +1740,77 @@ export interface components {
              */
             holds_for_s: number;
         };
+        ReputationHits: {
+            /** @description dates (UTC), the oldest first */
+            days: string[];
+            /**
+             * Format: int64
+             * @description hits since the start that came faster than they are counted
+             */
+            lost?: number;
+            /** @description most hits first; at most 100 */
+            objects: components["schemas"]["ReputationObjectHits"][];
+            /** @description most hits first */
+            sources: components["schemas"]["ReputationSourceHits"][];
+            /** @description hits on what no source lists any more */
+            unlisted: components["schemas"]["ReputationDayHits"];
+        };
+        ReputationObjectHits: {
+            /** Format: int64 */
+            blocked: number;
+            /**
+             * Format: int64
+             * @description about how many
+             */
+            devices: number;
+            /** @enum {string} */
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            /** Format: date-time */
+            last: string;
+            object: string;
+            /** Format: int32 */
+            score: number;
+            /** Format: int64 */
+            seen: number;
+            sources: string[];
+        };
         ReputationOverlap: {
             /** Format: int64 */
             entries: number;
             source: string;
+        };
+        ReputationReach: {
+            /**
+             * Format: int64
+             * @description different pairs of a device and whom it spoke with
+             */
+            contacts: number;
+            /** Format: int64 */
+            devices: number;
+            /**
+             * Format: int64
+             * @description connections and exchanges in them
+             */
+            flows: number;
+        };
+        ReputationRecord: {
+            /**
+             * Format: int64
+             * @description found to be false alarms
+             */
+            accepted: number;
+            /**
+             * Format: int32
+             * @description trust that the record speaks for; the trust in force while there is no false alarm
+             */
+            advised_trust: number;
+            /**
+             * Format: int64
+             * @description reports of false alarms not decided
+             */
+            open: number;
+            /** Format: int64 */
+            rejected: number;
         };
         ReputationRefusal: {
             /** Format: int64 */
@@ -1611,6 +1818,86 @@ export interface components {
             mend?: string;
             problem: string;
             text: string;
+        };
+        ReputationReport: {
+            /** @description put it on the allow list as well */
+            allow?: boolean;
+            readonly answer?: string;
+            readonly by: string;
+            /** Format: date-time */
+            readonly decided?: string;
+            readonly decider?: string;
+            /**
+             * Format: uuid
+             * @description UUID version 7
+             */
+            readonly id: string;
+            /** @enum {string} */
+            readonly kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            /** @description why it is harmless */
+            note?: string;
+            object: string;
+            /**
+             * Format: int32
+             * @description when it was reported
+             */
+            readonly score: number;
+            /** @description that listed it then */
+            readonly sources: string[];
+            /** @enum {string} */
+            readonly state: "open" | "accepted" | "rejected";
+            /** Format: date-time */
+            readonly time: string;
+        };
+        ReputationReportList: {
+            reports: components["schemas"]["ReputationReport"][];
+        };
+        ReputationSnapshot: {
+            /**
+             * Format: int64
+             * @description of all parts, as they are sent
+             */
+            bytes: number;
+            /** Format: int64 */
+            entries: number;
+            /** Format: date-time */
+            issued: string;
+            /** @description minisign public key that signs it; look-up nodes are given it by hand */
+            key: string;
+            /** @description the signed bytes: JSON that names the sources and the SHA-256 of their parts; only when the version is above */
+            manifest?: string;
+            /** @description minisign signature of the manifest */
+            minisig?: string;
+            /**
+             * Format: int64
+             * @description rises with each snapshot
+             */
+            version: number;
+        };
+        ReputationSourceHits: {
+            /** Format: int64 */
+            blocked: number;
+            /** @description in the order of days */
+            by_day: components["schemas"]["ReputationDayHits"][];
+            /**
+             * Format: int64
+             * @description about how many
+             */
+            devices: number;
+            /** Format: date-time */
+            last?: string;
+            /**
+             * Format: int64
+             * @description about how many different listed objects were met
+             */
+            objects: number;
+            owner: string;
+            record: components["schemas"]["ReputationRecord"];
+            /** Format: int64 */
+            seen: number;
+            source: string;
+            /** Format: int32 */
+            trust: number;
         };
         ReputationSummary: {
             /**
@@ -1641,6 +1928,75 @@ export interface components {
             lookups: number;
             /** Format: int64 */
             objects: number;
+        };
+        ReputationWhatIf: {
+            /** @description what devices did in this time */
+            all: components["schemas"]["ReputationReach"];
+            /** @description there are more contacts than are looked at; those with most flows were */
+            cut?: boolean;
+            /**
+             * Format: int64
+             * @description of the list or held back copy
+             */
+            entries: number;
+            /** Format: date-time */
+            from: string;
+            /** @description what would pass and is blocked now */
+            less: components["schemas"]["ReputationReach"];
+            /** @description what would be blocked and is not now */
+            more: components["schemas"]["ReputationReach"];
+            /** @description what is blocked as things are */
+            now: components["schemas"]["ReputationReach"];
+            /** @enum {string} */
+            question: "list" | "held" | "without" | "score";
+            /**
+             * Format: int64
+             * @description entries of it that cannot be read
+             */
+            refused: number;
+            /**
+             * Format: int32
+             * @description least score that is blocked now
+             */
+            score_now: number;
+            /**
+             * Format: int32
+             * @description least score that would be blocked
+             */
+            score_then: number;
+            /** @description why a feed like this would be held back */
+            suspect?: string;
+            /** @description what would be blocked */
+            then: components["schemas"]["ReputationReach"];
+            /** Format: date-time */
+            to: string;
+            /** @description whom more or less would be blocked with, most devices first; at most 100 */
+            top: components["schemas"]["ReputationWhatIfOf"][];
+        };
+        ReputationWhatIfOf: {
+            address?: string;
+            /** @description it would be blocked; otherwise it would pass */
+            blocked: boolean;
+            /** Format: int64 */
+            devices: number;
+            /** Format: int64 */
+            flows: number;
+            /** @enum {string} */
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            /** Format: date-time */
+            last: string;
+            /** @description what is listed */
+            object: string;
+            /** @description such as tcp/443; at most 8 */
+            ports: string[];
+            /** @description name, or address when no name is known */
+            remote: string;
+            /** Format: int32 */
+            score_now: number;
+            /** Format: int32 */
+            score_then: number;
+            /** @description some of the devices */
+            some: string[];
         };
         RevokeInputBody: {
             reason: string;
@@ -4074,6 +4430,64 @@ export interface operations {
             };
         };
     };
+    "reputation-hits": {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationHits"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "lookup-reputation": {
         parameters: {
             query: {
@@ -4153,6 +4567,381 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReputationAnswers"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-reputation-reports": {
+        parameters: {
+            query?: {
+                /** @description empty: all */
+                state?: "open" | "accepted" | "rejected";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationReportList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-reputation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReputationReport"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "decide-reputation-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID version 7 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReputationDecision"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "reputation-snapshot": {
+        parameters: {
+            query?: {
+                /** @description the version that is held */
+                above?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationSnapshot"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "reputation-snapshot-part": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The part */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zstd": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "reputation-what-if": {
+        parameters: {
+            query?: {
+                /** @description apply the copy of this feed that is held back */
+                held?: string;
+                /** @description leave this source out */
+                without?: string;
+                /** @description block from this score on; 0 as now */
+                score?: number;
+                /** @description how far to look back */
+                hours?: number;
+                /** @description feed in whose place the list would stand */
+                name?: string;
+                /** @description of the list; empty guesses */
+                format?: string;
+                owner?: string;
+                trust?: number;
+                kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationWhatIf"];
                 };
             };
             /** @description Unauthorized */

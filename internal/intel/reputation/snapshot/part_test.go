@@ -191,3 +191,49 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+func TestArchive(t *testing.T) {
+	m := manifest()
+	var out bytes.Buffer
+	put := func(s *Source, w io.Writer) error {
+		_, err := w.Write(bytes.Repeat([]byte{s.SHA256[0]}, int(s.Packed)))
+		return err
+	}
+	if err := WriteArchive(&out, m, []byte("manifest"), "signature", put); err != nil {
+		t.Fatal(err)
+	}
+	a, payload, sig, err := OpenArchive(bytes.NewReader(out.Bytes()))
+	if err != nil || string(payload) != "manifest" || sig != "signature" {
+		t.Fatalf("%q %q %v", payload, sig, err)
+	}
+	for i := range m.Sources {
+		sha, size, r, err := a.Next()
+		b, rerr := io.ReadAll(r)
+		if err != nil || rerr != nil || sha != m.Sources[i].SHA256 || size != int64(len(b)) {
+			t.Fatalf("%s %d %v %v", sha, size, err, rerr)
+		}
+	}
+	if _, _, _, err := a.Next(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	var out bytes.Buffer
+	err := WriteArchive(&out, manifest(), []byte("{}"), "signature", func(s *Source, w io.Writer) error {
+		_, err := w.Write(make([]byte, s.Packed))
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
+	f.Add(out.Bytes()[:700])
+	f.Add([]byte("manifest.json"))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		a, _, _, err := OpenArchive(bytes.NewReader(b))
+		for err == nil {
+			_, _, _, err = a.Next()
+		}
+	})
+}

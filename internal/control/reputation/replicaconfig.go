@@ -1,0 +1,88 @@
+package reputation
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/masugata/masugata/internal/configfile"
+	"github.com/masugata/masugata/internal/link/identity"
+)
+
+// ReplicaConfig says where a look-up node takes its snapshots from. It counts
+// for `masugata reputation replica` only.
+type ReplicaConfig struct {
+	From      string        `yaml:"from"`       // https://host:port of a service, or the path of a file
+	Key       string        `yaml:"key"`        // that signs the snapshots
+	TokenFile string        `yaml:"token_file"` // an API token for from
+	CAFile    string        `yaml:"ca_file"`    // certificates that from is trusted by, beside the system's
+	Every     time.Duration `yaml:"every"`
+	MaxMB     int           `yaml:"max_mb"`
+	MaxAge    time.Duration `yaml:"max_age"` // a node that reached nobody for so long is not healthy
+}
+
+func defaultReplica() ReplicaConfig {
+	return ReplicaConfig{Every: 30 * time.Second, MaxMB: 512, MaxAge: time.Hour}
+}
+
+func (c *ReplicaConfig) check(f *configfile.File, key string) {
+	f.Check(c.From == "" || filepath.IsAbs(c.From) || c.url() != nil, key+".from", "%q: want https://host:port of a control plane, or the absolute path of a file", c.From)
+	if c.Key != "" {
+		_, err := identity.ParsePublicKey(c.Key)
+		f.Check(err == nil, key+".key", "%v; `masugata reputation snapshot` prints it", err)
+	}
+	f.Check(c.From == "" || c.Key != "", key+".key", "want the key that signs the snapshots; `masugata reputation snapshot` prints it")
+	f.Check(c.TokenFile == "" || filepath.IsAbs(c.TokenFile), key+".token_file", "%q: want an absolute path", c.TokenFile)
+	f.Check(c.CAFile == "" || filepath.IsAbs(c.CAFile), key+".ca_file", "%q: want an absolute path", c.CAFile)
+	f.Check(c.Every >= time.Second, key+".every", "%v is under 1s", c.Every)
+	f.Check(c.MaxMB > 0 && c.MaxMB <= maxMB, key+".max_mb", "%d: want 1 to %d", c.MaxMB, maxMB)
+	f.Check(c.MaxAge >= c.Every, key+".max_age", "%v is under every (%v)", c.MaxAge, c.Every)
+}
+
+// url is the address that From is; nil when it is none.
+func (c *ReplicaConfig) url() *url.URL {
+	u, err := url.Parse(c.From)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil
+	}
+	return u
+}
+
+// client asks the control plane.
+func (c *ReplicaConfig) client() (*http.Client, error) {
+	client := newClient()
+	if c.CAFile == "" {
+		return client, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("replica.ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("replica.ca_file: %s holds no certificate in PEM form", c.CAFile)
+	}
+	client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, IdleConnTimeout: 90 * time.Second}
+	return client, nil
+}
+
+// token reads the API token; the file may be replaced while the node runs.
+func (c *ReplicaConfig) token() (string, error) {
+	if c.TokenFile == "" {
+		return "", nil
+	}
+	b, err := readBounded(c.TokenFile, 4<<10)
+	if err != nil {
+		return "", fmt.Errorf("replica.token_file: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
