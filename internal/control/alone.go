@@ -33,7 +33,8 @@ const reputationFolder = "reputation"
 
 // RunReputation serves the reputation service alone, at console.listen and
 // reputation.dns.listen, until ctx ends. One token, made at the first start,
-// opens its API: admin.token in the data folder.
+// opens its API: admin.token in the data folder; where something is shared,
+// partner.token opens that and nothing else.
 func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
 	return runAlone(ctx, cfg, version, log, "", func(*prometheus.Registry) (*reputation.Service, error) {
 		service, err := reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now)
@@ -72,7 +73,7 @@ func runAlone(ctx context.Context, cfg Config, version string, log *slog.Logger,
 	if err != nil {
 		return err
 	}
-	token, err := oneToken(filepath.Join(cfg.Data, "admin.token"))
+	token, err := ownTokens(cfg)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func runAlone(ctx context.Context, cfg Config, version string, log *slog.Logger,
 	if readOnly == "" {
 		effect = service
 	}
-	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Effect: effect, Secure: !cfg.Console.Plain, CheckToken: token.check,
+	handler, err := rest.NewReputation(rest.ReputationConfig{Reputation: service, Effect: effect, Sharing: service.Sharing(), Secure: !cfg.Console.Plain, CheckToken: token.check,
 		Healthy: service.Healthy, ReadOnly: readOnly, Metrics: metrics, Log: log, Now: time.Now})
 	if err != nil {
 		return err
@@ -103,32 +104,50 @@ func serveReputation(ctx context.Context, g *errgroup.Group, service *reputation
 	g.Go(func() error { return service.ServeDNS(ctx) })
 }
 
-// fileToken is the one token of a service that runs alone.
-type fileToken struct{ text string }
+// fileTokens are the tokens of a service that runs alone.
+type fileTokens []fileToken
+
+// fileToken is one of them.
+type fileToken struct {
+	text, name string
+	access     model.Access
+}
+
+// ownTokens reads or makes the tokens that a service needs that runs alone.
+func ownTokens(cfg Config) (fileTokens, error) {
+	admin, err := oneToken(filepath.Join(cfg.Data, "admin.token"), "local administrator", model.AccessAdmin)
+	if err != nil || !cfg.Reputation.Sharing.Enabled {
+		return fileTokens{admin}, err
+	}
+	partner, err := oneToken(filepath.Join(cfg.Data, "partner.token"), "partners", model.AccessPartner)
+	return fileTokens{admin, partner}, err
+}
 
 // oneToken reads the token's file, or makes it.
-func oneToken(path string) (*fileToken, error) {
+func oneToken(path, name string, access model.Access) (fileToken, error) {
 	b, err := os.ReadFile(path)
 	if err == nil {
 		if text := strings.TrimSpace(string(b)); len(text) >= 32 {
-			return &fileToken{text}, nil
+			return fileToken{text, name, access}, nil
 		}
-		return nil, fmt.Errorf("%s holds no token; remove it to have one made", path)
+		return fileToken{}, fmt.Errorf("%s holds no token; remove it to have one made", path)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return fileToken{}, err
 	}
 	var secret [24]byte
 	_, _ = rand.Read(secret[:]) // never fails, see crypto/rand
-	t := &fileToken{"mgp_" + hex.EncodeToString(secret[:])}
+	t := fileToken{"mgp_" + hex.EncodeToString(secret[:]), name, access}
 	return t, identity.WriteFile(path, []byte(t.text+"\n"))
 }
 
-func (t *fileToken) check(_ context.Context, text string) (model.APIToken, error) {
-	if subtle.ConstantTimeCompare([]byte(text), []byte(t.text)) != 1 {
-		return model.APIToken{}, model.ErrLogin
+func (all fileTokens) check(_ context.Context, text string) (model.APIToken, error) {
+	for _, t := range all {
+		if subtle.ConstantTimeCompare([]byte(text), []byte(t.text)) == 1 {
+			return model.APIToken{Name: t.name, Access: t.access}, nil
+		}
 	}
-	return model.APIToken{Name: "local administrator", Access: model.AccessAdmin}, nil
+	return model.APIToken{}, model.ErrLogin
 }
 
 // consoleReputation is the service as the console knows it: nothing when it is
@@ -138,6 +157,15 @@ func (p *plane) consoleReputation() rest.Reputation {
 		return nil
 	}
 	return p.reputation
+}
+
+// consoleSharing is what other fleets may read: nothing unless the operator
+// says so.
+func (p *plane) consoleSharing() rest.Sharing {
+	if p.reputation == nil {
+		return nil
+	}
+	return p.reputation.Sharing()
 }
 
 // CheckLists reads lists as feeds are read, for the command line.

@@ -206,7 +206,7 @@ func (p *plane) openConsole() (err error) {
 		Events:  &searcher{store: p.events, devices: p.state, now: time.Now},
 		Actions: p.desk, Incidents: p.desk, Parts: partDesk{p.state, p.link},
 		Policy:     &policyDesk{store: p.state, desk: p.desk, now: time.Now},
-		Reputation: p.consoleReputation(), Effect: p.consoleEffect(),
+		Reputation: p.consoleReputation(), Effect: p.consoleEffect(), Sharing: p.consoleSharing(),
 		Live: p.live, CAPin: hex.EncodeToString(pin[:8]), SetupToken: p.setup, LinkAddress: p.cfg.Link.Advertise,
 		EventRate: p.rate.now, Healthy: p.healthy, Status: p.status, Coverage: p.coverage.list, OnLoginFailed: p.own.loginFailed,
 		Metrics: metrics, Dashboard: web.Handler(), Log: p.log,

@@ -7,6 +7,7 @@ type Access string
 
 // The access levels; each may do all that the ones before it may.
 const (
+	AccessPartner  Access = "partner"  // read what is shared with other fleets, nothing else
 	AccessViewer   Access = "viewer"   // look
 	AccessOperator Access = "operator" // act: approve, undo, close, name devices, enrol parts
 	AccessAdmin    Access = "admin"    // change policy, users, tokens, revoke parts
@@ -18,17 +19,19 @@ func (a Access) Allows(least Access) bool { return a.rank() >= least.rank() && a
 
 func (a Access) rank() int {
 	switch a {
-	case AccessViewer:
+	case AccessPartner:
 		return 1
-	case AccessOperator:
+	case AccessViewer:
 		return 2
-	case AccessAdmin:
+	case AccessOperator:
 		return 3
+	case AccessAdmin:
+		return 4
 	}
 	return 0
 }
 
-// Valid says whether the level is one of the three.
+// Valid says whether the level is one of the four.
 func (a Access) Valid() bool { return a.rank() > 0 }
 
 // User is a person who may sign in. The password is not part of it.

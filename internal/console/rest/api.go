@@ -44,6 +44,9 @@ func New(c Config) (http.Handler, error) {
 	s.mountReputationCalls(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
+	if c.Sharing != nil {
+		mux.HandleFunc(taxiiDiscovery, s.serveTAXII)
+	}
 	mux.HandleFunc("/api/", s.noSuchPath)
 	mux.Handle("/", c.Dashboard)
 	return s.outer(mux), nil

@@ -131,7 +131,9 @@ type Config struct {
 	Reputation Reputation
 	// Effect is optional: without it, what reputation did is not known.
 	Effect ReputationEffect
-	Live   *Live // made with NewLive; control publishes to it
+	// Sharing is optional: without it, other fleets can read nothing.
+	Sharing Sharing
+	Live    *Live // made with NewLive; control publishes to it
 
 	// CAPin is the first 16 hex digits of the SHA-256 of the CA certificate.
 	CAPin string

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/masugata/masugata/internal/model"
 )
 
 // contentPolicy lets the dashboard run its own files and nothing else. Svelte
@@ -47,10 +49,11 @@ func (s *server) healthz(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// signedIn guards what is not an operation of the API.
+// signedIn guards what is not an operation of the API; a partner's token does
+// not open it.
 func (s *server) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.identify(r.Context(), r.Header.Get("Authorization")); err != nil {
+		if who, err := s.identify(r.Context(), r.Header.Get("Authorization")); err != nil || !who.access.Allows(model.AccessViewer) {
 			writeProblem(w, http.StatusUnauthorized, errNotSignedIn.Error())
 			return
 		}

@@ -19,6 +19,7 @@ import (
 type ReputationConfig struct {
 	Reputation Reputation
 	Effect     ReputationEffect // optional
+	Sharing    Sharing          // optional: without it, other fleets can read nothing
 	Secure     bool             // served over TLS
 	// CheckToken says for whom an API token acts; model.ErrLogin when for nobody.
 	CheckToken func(ctx context.Context, text string) (model.APIToken, error)
@@ -38,7 +39,7 @@ func NewReputation(c ReputationConfig) (http.Handler, error) {
 	if c.Healthy == nil {
 		c.Healthy = func(context.Context) error { return nil }
 	}
-	s := &server{readOnly: c.ReadOnly, Config: Config{Reputation: c.Reputation, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
+	s := &server{readOnly: c.ReadOnly, Config: Config{Reputation: c.Reputation, Sharing: c.Sharing, Secure: c.Secure, Tokens: onlyTokens{check: c.CheckToken}, Audit: loggedAudit{c.Log},
 		Metrics: c.Metrics, Log: c.Log, Now: c.Now, Healthy: c.Healthy}, strangers: allowance{most: strangersPerMinute}}
 	if s.Effect = c.Effect; s.Effect == nil {
 		s.Effect = noEffect{}
@@ -55,6 +56,9 @@ func NewReputation(c ReputationConfig) (http.Handler, error) {
 	s.mountReputationCalls(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
+	if c.Sharing != nil {
+		mux.HandleFunc(taxiiDiscovery, s.serveTAXII)
+	}
 	mux.HandleFunc("/", s.noSuchPath)
 	return s.secured(withAddress(http.NewCrossOriginProtection().Handler(mux))), nil
 }

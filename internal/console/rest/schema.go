@@ -66,7 +66,9 @@ func (deviceStateSchema) Schema(huma.Registry) *huma.Schema {
 
 func (roleSchema) Schema(huma.Registry) *huma.Schema { return oneOf("agent", "gate") }
 
-func (accessSchema) Schema(huma.Registry) *huma.Schema { return oneOf("viewer", "operator", "admin") }
+func (accessSchema) Schema(huma.Registry) *huma.Schema {
+	return oneOf("partner", "viewer", "operator", "admin")
+}
 
 func (addrSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Description: "IPv4 or IPv6 address"}

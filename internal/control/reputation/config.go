@@ -27,6 +27,7 @@ type Config struct {
 	Hold       HoldConfig    `yaml:"hold"`
 	DNS        DNSConfig     `yaml:"dns"`
 	Sensors    SensorsConfig `yaml:"sensors"` // our own agents and gates; inside the control plane only
+	Sharing    SharingConfig `yaml:"sharing"` // with other fleets
 	Feeds      []Feed        `yaml:"feeds"`
 	Replica    ReplicaConfig `yaml:"replica"` // of look-up nodes
 }
@@ -67,7 +68,7 @@ type Feed struct {
 func Default() Config {
 	return Config{
 		Enabled: true, MaxObjects: 4_000_000, Own: []string{}, Allow: []string{}, Deny: []string{}, Feeds: []Feed{},
-		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1}, Sensors: defaultSensors(), Replica: defaultReplica(),
+		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1}, Sensors: defaultSensors(), Replica: defaultReplica(), Sharing: SharingConfig{Sensors: true},
 		DNS: DNSConfig{Zone: "reputation.internal", RPZ: "rpz.reputation.internal", Least: intel.DefaultBlock,
 			Clients: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}},
 	}
@@ -95,6 +96,7 @@ func (c *Config) Check(f *configfile.File, key string) {
 	c.DNS.check(f, key+".dns")
 	c.Sensors.check(f, key+".sensors")
 	c.Replica.check(f, key+".replica")
+	c.Sharing.check(f, key+".sharing")
 	f.Check(len(c.Feeds) <= maxFeeds, key+".feeds", "%d feeds; at most %d", len(c.Feeds), maxFeeds)
 	seen := map[string]bool{}
 	for i := range c.Feeds {

@@ -16,6 +16,10 @@ import (
 // entriesFile keeps the lists that people change at run time.
 const entriesFile = "entries.json"
 
+// deniedConfidence is how sure an entry of the deny list is to others: a person
+// wrote it.
+const deniedConfidence = 85
+
 // maxListed bounds the operator's own lists.
 const maxListed = 100_000
 
@@ -68,6 +72,14 @@ func (s *Service) applyLists(entries map[string]rest.ReputationEntry) error {
 			return err
 		}
 	}
+	if err := s.replaceLists(lists); err != nil {
+		return err
+	}
+	s.shareDenied(lists[s.ids.deny])
+	return nil
+}
+
+func (s *Service) replaceLists(lists map[intel.SourceID][]intel.Claim) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, claims := range lists {
@@ -76,6 +88,20 @@ func (s *Service) applyLists(entries map[string]rest.ReputationEntry) error {
 		}
 	}
 	return nil
+}
+
+// shareDenied shows others what is denied, where the operator said so, without
+// the notes: they are for those inside.
+func (s *Service) shareDenied(denied []intel.Claim) {
+	out := make([]intel.Claim, 0, len(denied))
+	seen := make(map[intel.Object]bool, len(denied))
+	for _, c := range denied {
+		if !seen[c.Object] {
+			seen[c.Object] = true
+			out = append(out, intel.Claim{Object: c.Object, Kind: c.Kind, Confidence: deniedConfidence})
+		}
+	}
+	s.sharing.set(shareDeny, out)
 }
 
 // Entries implements the console's ReputationLists: the newest first.

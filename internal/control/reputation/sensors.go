@@ -258,6 +258,7 @@ func (n *sensors) list() {
 			claims = append(claims, c)
 		}
 	}
+	n.s.sharing.set(shareSensors, claims)
 	if same(n.listed, next) && (len(next) == 0 || n.s.now().Sub(n.imported) < refresh) {
 		return
 	}

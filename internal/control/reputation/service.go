@@ -42,6 +42,7 @@ type Service struct {
 	// snapshots makes snapshots for look-up nodes; nil: none.
 	snapshots *snapshots
 	replica   *replica // it is such a node itself; nil: no
+	sharing   *sharing // nil: nothing is shared
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -96,6 +97,9 @@ func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told .
 	s.ids.allow = s.ledger.Source(intel.Source{Name: ownPrefix + "allow", Owner: "operator", Trust: 100, Kind: intel.KindBenign, Local: intel.LocalAllow})
 	s.ids.deny = s.ledger.Source(intel.Source{Name: ownPrefix + "deny", Owner: "operator", Trust: 100, Kind: intel.KindSuspicious, Local: intel.LocalDeny})
 	if s.own, err = newOwnThings(cfg.Own); err != nil {
+		return nil, err
+	}
+	if s.sharing, err = openSharing(s); err != nil {
 		return nil, err
 	}
 	for i := range cfg.Feeds {

@@ -14,7 +14,7 @@ import (
 // CreateUser adds a user; model.ErrExists, model.ErrInvalid (the name is 1 to
 // 64 letters, digits and ._-@, the password 12 to 256 bytes).
 func (s *Store) CreateUser(ctx context.Context, name string, access model.Access, password string) (model.User, error) {
-	if !access.Valid() {
+	if !access.Valid() || access == model.AccessPartner {
 		return model.User{}, fmt.Errorf("access %q is not one of viewer, operator, admin: %w", access, model.ErrInvalid)
 	}
 	return s.createUser(ctx, name, access, password, func(*sqldb.Queries) error { return nil })

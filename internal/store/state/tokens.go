@@ -32,7 +32,7 @@ func hashHex(b []byte) string {
 // that the control plane runs on.
 func (s *Store) CreateAPIToken(ctx context.Context, t model.APIToken) (text string, made model.APIToken, err error) {
 	if !t.Access.Valid() {
-		return "", made, fmt.Errorf("access %q is not one of viewer, operator, admin: %w", t.Access, model.ErrInvalid)
+		return "", made, fmt.Errorf("access %q is not one of partner, viewer, operator, admin: %w", t.Access, model.ErrInvalid)
 	}
 	text = apiTokenPrefix + base64.RawURLEncoding.EncodeToString(randomBytes(32))
 	t.ID, t.Created, t.LastUsed = model.NewID(s.now()), fromNanos(nanos(s.now())), time.Time{}

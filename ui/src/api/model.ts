@@ -33,7 +33,7 @@ export type OwnEntry = Schemas['ReputationEntry']
 
 export type Severity = Event['severity']
 export type Layer = Event['layer']
-export type Access = 'viewer' | 'operator' | 'admin'
+export type Access = 'partner' | 'viewer' | 'operator' | 'admin'
 
 export type Incident = Schemas['Incident']
 export type IncidentPage = Schemas['IncidentDetail']

@@ -977,7 +977,7 @@ export interface components {
     schemas: {
         APIToken: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             /** Format: date-time */
             created: string;
             /** Format: date-time */
@@ -1448,7 +1448,7 @@ export interface components {
         };
         NewToken: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             /** Format: date-time */
             created: string;
             /** Format: date-time */
@@ -2007,7 +2007,7 @@ export interface components {
         };
         SessionView: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             /**
              * Format: date-time
              * @description When the session ends at the latest; absent for API tokens
@@ -2094,7 +2094,7 @@ export interface components {
         };
         TokenInputBody: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             /** @description What it is for */
             name: string;
             /**
@@ -2116,7 +2116,7 @@ export interface components {
         };
         User: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             /** Format: date-time */
             created: string;
             /** Format: date-time */
@@ -2127,7 +2127,7 @@ export interface components {
         };
         UserInputBody: {
             /** @enum {string} */
-            access: "viewer" | "operator" | "admin";
+            access: "partner" | "viewer" | "operator" | "admin";
             password: string;
             user: string;
         };

@@ -14,6 +14,8 @@ export const words = {
   'severity.critical': 'Critical',
   'role.agent': 'Agent',
   'role.gate': 'Gate',
+  'access.partner': 'Partner',
+  'access.partner.text': 'another fleet: reads what you share with others, nothing else',
   'access.viewer': 'Viewer',
   'access.operator': 'Operator',
   'access.admin': 'Admin',

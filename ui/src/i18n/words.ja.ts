@@ -16,6 +16,8 @@ export const words: Record<keyof typeof english, string> = {
   'severity.critical': '重大',
   'role.agent': 'エージェント',
   'role.gate': 'ゲート',
+  'access.partner': 'パートナー',
+  'access.partner.text': '他の組織：共有しているものだけを読む',
   'access.viewer': '閲覧者',
   'access.operator': '運用者',
   'access.admin': '管理者',

@@ -5,7 +5,7 @@ import type { Access } from '../api/model'
 
 type State = 'unknown' | 'setup' | 'out' | 'in' | 'unreachable'
 
-const rank: Record<Access, number> = { viewer: 0, operator: 1, admin: 2 }
+const rank: Record<Access, number> = { partner: 0, viewer: 1, operator: 2, admin: 3 }
 
 class Session {
   state: State = $state('unknown')

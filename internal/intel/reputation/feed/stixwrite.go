@@ -13,8 +13,59 @@ import (
 
 // Author is who answers for indicators that are written.
 type Author struct {
-	Name string // stands in the identifiers: the same author and object give the same indicator
-	ID   string // identity object, "identity--UUID"; may be empty
+	Name    string // stands in the identifiers: the same author and object give the same indicator
+	ID      string // identity object, "identity--UUID"; may be empty
+	Marking string // marking definition of all objects, as Marking gives it; may be empty
+}
+
+// Edition is what STIX says of one version of an object (STIX 2.1, section 3.6):
+// all versions have the same ID and Created, and Modified rises.
+type Edition struct {
+	ID                string
+	Created, Modified uint32 // seconds since 1970
+	Revoked           bool   // the last version: it is no longer said
+}
+
+// Marking is the identifier of a marking definition of the traffic light protocol
+// (STIX 2.1, section 7.2.1.4); ok is false for a word other than white, clear,
+// green, amber and red.
+func Marking(word string) (id string, ok bool) {
+	switch word {
+	case "white", "clear":
+		id = "613f2e26-407d-48c7-9eca-b8e91df99dc9"
+	case "green":
+		id = "34098fce-860f-48ae-8e50-ebd3cc5e41da"
+	case "amber":
+		id = "f88d31f6-486f-44da-b317-01333bde0b82"
+	case "red":
+		id = "5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
+	default:
+		return "", false
+	}
+	return "marking-definition--" + id, true
+}
+
+// AppendIdentity appends the author as an identity of STIX 2.1 (section 4.5), with
+// Name as his name.
+func AppendIdentity(dst []byte, by Author, e Edition) []byte {
+	b, _ := json.Marshal(struct { // strings and lists only: never fails
+		Type        string   `json:"type"`
+		SpecVersion string   `json:"spec_version"`
+		ID          string   `json:"id"`
+		Created     string   `json:"created"`
+		Modified    string   `json:"modified"`
+		Markings    []string `json:"object_marking_refs,omitempty"`
+		Name        string   `json:"name"`
+		Class       string   `json:"identity_class"`
+	}{"identity", "2.1", e.ID, stixTime(e.Created), stixTime(e.Modified), by.markings(), by.Name, "organization"})
+	return append(dst, b...)
+}
+
+func (a *Author) markings() []string {
+	if a.Marking == "" {
+		return nil
+	}
+	return []string{a.Marking}
 }
 
 // IndicatorID is the identifier of an author's indicator for an object: a UUID by
@@ -45,24 +96,36 @@ type stixIndicator struct {
 	PatternType    string   `json:"pattern_type"`
 	ValidFrom      string   `json:"valid_from"`
 	ValidUntil     string   `json:"valid_until,omitempty"`
+	Revoked        bool     `json:"revoked,omitempty"`
+	Markings       []string `json:"object_marking_refs,omitempty"`
 }
 
-// AppendIndicator appends a claim as an indicator of STIX 2.1. Now stands for times
-// that the claim does not know. ok is false, and nothing is appended, for objects
-// that STIX patterns cannot name (JA4, devices) and prefixes of URLs. What it
-// writes, Open("stix") reads as the same claim, with the kind as a label.
+// AppendIndicator appends a claim as an indicator of STIX 2.1, in an edition of its
+// own times. Now stands for times that the claim does not know. ok is false, and
+// nothing is appended, for objects that STIX patterns cannot name (JA4, devices)
+// and prefixes of URLs. What it writes, Open("stix") reads as the same claim, with
+// the kind as a label.
 func AppendIndicator(dst []byte, c *reputation.Claim, by Author, now uint32) (_ []byte, ok bool) {
+	first := c.First
+	if first == 0 {
+		first = now
+	}
+	return AppendEdition(dst, c, by, Edition{ID: IndicatorID(by.Name, c.Object), Created: first, Modified: max(first, c.Last)})
+}
+
+// AppendEdition is AppendIndicator for an edition that the caller keeps count of.
+func AppendEdition(dst []byte, c *reputation.Claim, by Author, e Edition) (_ []byte, ok bool) {
 	p, ok := patternOf(c.Object)
 	if !ok {
 		return dst, false
 	}
 	first := c.First
 	if first == 0 {
-		first = now
+		first = e.Created
 	}
-	s := stixIndicator{Type: "indicator", SpecVersion: "2.1", ID: IndicatorID(by.Name, c.Object), CreatedBy: by.ID, Created: stixTime(first),
-		Modified: stixTime(max(first, c.Last)), Name: c.Note, IndicatorTypes: []string{indicatorType(c.Kind)}, Labels: []string{c.Kind.String()},
-		Confidence: c.Confidence, Pattern: p, PatternType: "stix", ValidFrom: stixTime(first)}
+	s := stixIndicator{Type: "indicator", SpecVersion: "2.1", ID: e.ID, CreatedBy: by.ID, Created: stixTime(e.Created),
+		Modified: stixTime(e.Modified), Name: c.Note, IndicatorTypes: []string{indicatorType(c.Kind)}, Labels: []string{c.Kind.String()},
+		Confidence: c.Confidence, Pattern: p, PatternType: "stix", ValidFrom: stixTime(first), Revoked: e.Revoked, Markings: by.markings()}
 	if c.Until > first {
 		s.ValidUntil = stixTime(c.Until)
 	}

@@ -94,10 +94,34 @@ func AppendManifest(dst []byte, records iter.Seq[Record], f Filter) ([]byte, Pag
 	return append(dst, b...), page, err
 }
 
+// VersionsPage is the list of an object's versions (section 5.8).
+type VersionsPage struct {
+	More     bool     `json:"more,omitempty"`
+	Versions []string `json:"versions,omitempty"`
+}
+
+// AppendVersions appends the versions of the object that f.IDs names, as
+// AppendEnvelope; without a word of f on versions, all of them.
+func AppendVersions(dst []byte, records iter.Seq[Record], f Filter) ([]byte, Page, error) {
+	if len(f.Versions) == 0 {
+		f.Versions = []string{"all"}
+	}
+	var v VersionsPage
+	page, err := choose(records, f, func(r *Record, _ *Page) bool {
+		v.Versions = append(v.Versions, Time(r.Version))
+		return true
+	})
+	if err != nil {
+		return dst, Page{}, err
+	}
+	v.More = page.More
+	b, err := json.Marshal(&v)
+	return append(dst, b...), page, err
+}
+
 // choose takes the records of a page until take says that the page is full.
 func choose(records iter.Seq[Record], f Filter, take func(*Record, *Page) bool) (Page, error) {
-	from, err := f.From()
-	if err != nil {
+	if _, err := f.From(); err != nil {
 		return Page{}, err
 	}
 	limit := f.Limit
@@ -108,7 +132,7 @@ func choose(records iter.Seq[Record], f Filter, take func(*Record, *Page) bool) 
 	var page Page
 	var last uint64
 	for r := range records {
-		if r.Number < from || !f.After.IsZero() && !r.Added.After(f.After) || !f.fits(&r) {
+		if !f.Wants(&r) {
 			continue
 		}
 		if page.Count == limit || !take(&r, &page) {
@@ -138,8 +162,12 @@ func (f *Filter) From() (uint64, error) {
 	return n + 1, nil
 }
 
-// fits says whether a record is asked for.
-func (f *Filter) fits(r *Record) bool {
+// Wants says whether a record belongs to what is asked for, on this page or a
+// later one; its Object is not looked at.
+func (f *Filter) Wants(r *Record) bool {
+	if from, err := f.From(); err != nil || r.Number < from || !f.After.IsZero() && !r.Added.After(f.After) {
+		return false
+	}
 	if len(f.IDs) > 0 && !slices.Contains(f.IDs, r.ID) || len(f.Types) > 0 && !slices.Contains(f.Types, r.Type) ||
 		len(f.Specs) > 0 && !slices.Contains(f.Specs, "2.1") {
 		return false
