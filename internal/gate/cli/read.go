@@ -6,12 +6,16 @@ import (
 	"os"
 	"runtime/pprof"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/masugata/masugata/internal/gate/listed"
 	"github.com/masugata/masugata/internal/gate/offline"
 	"github.com/masugata/masugata/internal/inspect/packet/filter"
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
 )
 
 // readFlags are Suricata's flags that `read` takes.
@@ -22,6 +26,8 @@ type readFlags struct {
 	ips, fatal, blind           bool
 	profile                     string
 	verbose                     int
+	reputation                  []string
+	score                       int
 }
 
 func readCommand() *cobra.Command {
@@ -38,6 +44,7 @@ func readCommand() *cobra.Command {
 			"looked through; each fragment is judged by itself.",
 		Example: "  masugata-gate read capture.pcap\n" +
 			"  masugata-gate read capture.pcap -S home.rules 'host 192.0.2.7 and not port 443'\n" +
+			"  masugata-gate read capture.pcap --reputation urlhaus.csv --reputation drop.txt\n" +
 			"  masugata-gate read -r capture.pcap -S home.rules -l out -k none",
 		RunE: func(c *cobra.Command, args []string) error { return read(c, f, args) },
 	}
@@ -48,6 +55,8 @@ func readCommand() *cobra.Command {
 	fl.StringVarP(&f.config, "config", "c", "", "configuration in Suricata's YAML")
 	fl.StringVarP(&f.checksums, "checksums", "k", "all", "all: packets with wrong checksums are left out; none: they are inspected")
 	fl.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE setting by Suricata's dotted name (repeatable)")
+	fl.StringArrayVar(&f.reputation, "reputation", nil, "look for what this file lists: a list of addresses, names, URLs or hashes in any known format, or a signed set (repeatable)")
+	fl.IntVar(&f.score, "reputation-score", reputation.DefaultBlock, "least score that counts: 50, 75 or 90")
 	fl.BoolVar(&f.ips, "simulate-ips", false, "treat drop rules and streams as if inline")
 	fl.StringArrayVarP(&f.more, "more-rules", "s", nil, "one more rule file (repeatable)")
 	fl.StringArrayVar(&f.include, "include", nil, "one more configuration file, read after the first (repeatable)")
@@ -99,6 +108,9 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 	if f.out == "" {
 		q.Report = c.OutOrStdout()
 	}
+	if err := f.lists(&q); err != nil {
+		return err
+	}
 	stop, err := profiled(f.profile)
 	if err != nil {
 		return err
@@ -113,6 +125,18 @@ func read(c *cobra.Command, f readFlags, args []string) error {
 	}
 	if err == nil && f.fatal && len(res.Refusals) > 0 {
 		return fmt.Errorf("%d rules were refused", len(res.Refusals))
+	}
+	return err
+}
+
+// lists reads what is to be looked for.
+func (f *readFlags) lists(q *offline.Request) (err error) {
+	if f.score != 50 && f.score != 75 && f.score != 90 {
+		return errUsage{fmt.Errorf("--reputation-score %d: want 50, 75 or 90", f.score)}
+	}
+	q.Least = edge.LeastTier(uint8(f.score))
+	if len(f.reputation) > 0 {
+		q.Listed, err = listed.ReadFiles(f.reputation, uint32(time.Now().Unix()), q.Warn)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/masugata/masugata/internal/gate/listed"
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/engine/report"
 	"github.com/masugata/masugata/internal/inspect/flow"
@@ -22,6 +23,8 @@ import (
 	"github.com/masugata/masugata/internal/inspect/protocol"
 	"github.com/masugata/masugata/internal/inspect/protocol/all"
 	"github.com/masugata/masugata/internal/inspect/rule"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
+	"github.com/masugata/masugata/internal/model"
 )
 
 // Request is what `masugata-gate read` was asked to do.
@@ -38,6 +41,8 @@ type Request struct {
 	Warn        func(format string, args ...any)
 	Progress    func(read, size int64) // called now and then
 	Report      io.Writer              // gets a page for people at the end; nil for none
+	Listed      *edge.Set              // things of bad reputation; nil: nothing is looked for
+	Least       edge.Tier              // from which on they count
 }
 
 // Result is what a run found.
@@ -70,6 +75,9 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 		return nil, err
 	}
 	cfg.Rules, cfg.Hashes = set, recordHashes(settings)
+	if q.Listed != nil {
+		cfg.Known = q.known()
+	}
 	late := &lateBits{}
 	written := newRecords(q, settings, set, out, late)
 	var page *report.Collector
@@ -92,13 +100,34 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 		written.Stats(&totals)
 	}
 	if page != nil {
-		err := page.Write(q.Report, &report.Source{File: q.Capture, Filter: q.Filter, Truncated: cut, Checked: cfg.Decoder.Checksums != 0, Totals: totals})
+		err := page.Write(q.Report, &report.Source{File: q.Capture, Filter: q.Filter, Truncated: cut, Checked: cfg.Decoder.Checksums != 0, Totals: totals, Listed: q.looked()})
 		if err != nil {
 			return nil, err
 		}
 	}
 	saveDatasets(e, settings, q.Warn)
 	return res, out.close()
+}
+
+// known looks things up in the request's set. Where nothing can be stopped they
+// are only told.
+func (q *Request) known() engine.Known {
+	r := listed.NewReader()
+	r.Use(q.Listed, nil)
+	mode := model.ModeObserve
+	if q.IPS {
+		mode = model.ModeEnforce
+	}
+	r.Regard(mode, q.Least)
+	return r
+}
+
+// looked is how many things of bad reputation were looked for.
+func (q *Request) looked() int {
+	if q.Listed == nil {
+		return 0
+	}
+	return q.Listed.Len()
 }
 
 // warnRefusals names each rule that is not honoured; a page for people only

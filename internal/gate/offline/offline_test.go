@@ -3,6 +3,8 @@ package offline_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,8 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/masugata/masugata/internal/gate/listed"
 	"github.com/masugata/masugata/internal/gate/offline"
 	"github.com/masugata/masugata/internal/gate/offline/offlinetest"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
 )
 
 const rules = `alert http any any -> any any (msg:"request"; http.uri; content:"/notes.txt"; flowbits:set,seen; flowint:n,+,1; sid:1; rev:2;)
@@ -211,5 +215,57 @@ app-layer: {protocols: {mqtt: {eve: {passwords: no}}}}
 		if got := s["app-layer.protocols."+k]; got != want {
 			t.Errorf("%s: %q, want %q", k, got, want)
 		}
+	}
+}
+
+// TestListed: what a list names is found where traffic names it, by address,
+// name, URL and file; inline it would be stopped.
+func TestListed(t *testing.T) {
+	const digest = "f2abd48a4aec9eeb6a1ce7a2d4d77b6ef40a2b4a0bd3d9fbd27e8e42f6d0a1a3"
+	sum := sha256.Sum256([]byte("plain words\n"))
+	lists := []string{
+		write(t, "addresses.txt", "192.0.2.80\n198.51.100.1\n"), write(t, "names.txt", "www.example.net\nevil.example.org\n"),
+		write(t, "urls.txt", "http://www.example.net/notes.txt\n"), write(t, "hashes.txt", digest+"\n"+hex.EncodeToString(sum[:])+"\n"),
+	}
+	for _, c := range []struct {
+		list string
+		ips  bool
+		want []string
+	}{
+		{lists[0], false, []string{"allowed address 192.0.2.80 address", "allowed address 192.0.2.80 address", "allowed address 192.0.2.80 address"}},
+		{lists[1], false, []string{"allowed domain www.example.net dns.query", "allowed domain www.example.net http.host"}},
+		{lists[1], true, []string{"blocked domain www.example.net dns.query", "blocked domain www.example.net http.host"}},
+		{lists[2], false, []string{"allowed url www.example.net/notes.txt http.uri"}},
+		{lists[3], false, []string{"allowed file " + hex.EncodeToString(sum[:]) + " file"}},
+	} {
+		set, err := listed.ReadFiles([]string{c.list}, 1_700_000_000, t.Errorf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eve, page := run(t, offlinetest.Ordinary, func(q *offline.Request) { q.Listed, q.Least, q.IPS = set, edge.TierHigh, c.ips })
+		var got []string
+		for line := range strings.Lines(eve) {
+			var r struct {
+				Reputation struct{ Action, Type, Value, Where string }
+			}
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			if h := r.Reputation; h.Type != "" {
+				got = append(got, strings.Join([]string{h.Action, h.Type, h.Value, h.Where}, " "))
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", filepath.Base(c.list), got, c.want)
+		}
+		if !strings.Contains(page, "Of bad reputation (") || !strings.Contains(page, "met by 10.0.0.1") {
+			t.Errorf("%s: the page does not tell:\n%s", filepath.Base(c.list), page)
+		}
+	}
+	if set, err := listed.ReadFiles(lists, 1_700_000_000, t.Errorf); err != nil || set.Len() != 7 {
+		t.Errorf("all lists: %v, %v", set, err)
+	}
+	if _, err := listed.ReadFiles([]string{write(t, "a.txt", "\x00\x01\x02 no list")}, 1, t.Logf); err == nil {
+		t.Error("something else is taken as a list")
 	}
 }

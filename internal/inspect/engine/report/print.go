@@ -21,6 +21,7 @@ const (
 	linesPairs  = 8
 	linesShares = 6
 	linesAlerts = 8
+	linesHits   = 8
 	linesFiles  = 5
 	linesNames  = 6
 	linesOdd    = 6
@@ -57,7 +58,7 @@ func (p *page) table(heading string, limit int, rows [][]string, more int) {
 	}
 }
 
-// Write prints the report as text for a terminal, in at most 66 lines and in
+// Write prints the report as text for a terminal, in at most 77 lines and in
 // the same order for the same capture.
 func (c *Collector) Write(w io.Writer, s *Source) error {
 	p := &page{w: w}
@@ -65,6 +66,7 @@ func (c *Collector) Write(w io.Writer, s *Source) error {
 	p.table("Who talked to whom", linesPairs, c.talks(), int(c.restN))
 	p.table("Protocols", linesShares, c.shares(), 0)
 	c.alarms(p, s)
+	c.hits(p, s)
 	p.table("Files", linesFiles, c.fileRows(), 0)
 	p.table("Names asked for", linesNames, c.nameRows(), 0)
 	if c.left > 0 {
@@ -166,6 +168,25 @@ func (c *Collector) alarms(p *page, s *Source) {
 		rows = [][]string{{"none"}}
 	}
 	p.table(heading, linesAlerts, rows, 0)
+}
+
+// hits prints what of bad reputation was met, the worst first.
+func (c *Collector) hits(p *page, s *Source) {
+	if s.Listed == 0 {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(c.listed), func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(c.listed[b], c.listed[a]), cmp.Compare(a.kind, b.kind), cmp.Compare(a.text, b.text),
+			cmp.Compare(a.where, b.where), slices.Compare(a.client[:], b.client[:]))
+	})
+	var rows [][]string
+	for _, k := range keys {
+		rows = append(rows, []string{short(k.text, width), k.where, fmt.Sprintf("score %d or more", k.score), "met by " + address(k.client), count(c.listed[k]) + "×"})
+	}
+	if len(rows) == 0 {
+		rows = [][]string{{"none"}}
+	}
+	p.table(fmt.Sprintf("Of bad reputation (%s things looked for)", count(uint64(s.Listed))), linesHits, rows, 0)
 }
 
 func (c *Collector) fileRows() [][]string {

@@ -47,6 +47,15 @@ type name struct {
 	text string
 }
 
+// hit is a thing of bad reputation and who met it.
+type hit struct {
+	kind   engine.SubjectKind
+	text   string
+	where  string
+	client packet.Addr
+	score  uint8
+}
+
 type file struct {
 	app   protocol.ID
 	name  string
@@ -69,11 +78,12 @@ type Collector struct {
 	left    uint64            // names and files over the bound
 	flows   uint64
 	stopped uint64
+	listed  map[hit]uint64
 }
 
 // New makes an empty collector.
 func New() *Collector {
-	return &Collector{pairs: map[pair]*talk{}, alerts: map[ruleKey]*alert{}, names: map[name]uint64{}, files: map[file]uint64{}, odd: map[string]uint64{}}
+	return &Collector{pairs: map[pair]*talk{}, alerts: map[ruleKey]*alert{}, names: map[name]uint64{}, files: map[file]uint64{}, odd: map[string]uint64{}, listed: map[hit]uint64{}}
 }
 
 // Alerts implements engine.Sink.
@@ -164,6 +174,17 @@ func (c *Collector) Oddities(_ *packet.Packet, o flow.Outcome, found protocol.Ev
 // Stopped implements engine.PacketSink.
 func (c *Collector) Stopped(*packet.Packet, flow.Outcome, string) { c.stopped++ }
 
+// Listed implements engine.ListedSink.
+func (c *Collector) Listed(l *engine.Listed) {
+	text := l.Subject.AppendText(nil)
+	h := hit{l.Subject.Kind, string(text[:min(len(text), maxText)]), l.Where, l.Flow.Client, l.Score}
+	if _, known := c.listed[h]; !known && len(c.listed) >= maxNames {
+		c.left++
+		return
+	}
+	c.listed[h]++
+}
+
 // FlowEnd implements engine.Sink.
 func (c *Collector) FlowEnd(f *flow.Flow, _ flow.Reason, _ int64) {
 	c.flows++
@@ -201,4 +222,5 @@ type Source struct {
 	Truncated string // "" or why the file could not be read to its end
 	Checked   bool   // checksums were verified
 	Totals    engine.Totals
+	Listed    int // things of bad reputation that were looked for
 }
