@@ -118,7 +118,7 @@ func (g *Gate) inspectAgain() *inline.Inspection {
 	}
 	g.reportAlerts() // of the former one
 	in.SetModes(g.cfg.modes(&g.policy))
-	g.inspection, g.inspectErr = in, ""
+	g.inspection, g.inspectErr, g.contacts.named = in, "", false
 	g.inspectListed()
 	g.log.Info("traffic is inspected")
 	return in

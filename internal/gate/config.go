@@ -33,6 +33,7 @@ type Config struct {
 	Flood      FloodConfig      `yaml:"flood"`
 	Inspection InspectionConfig `yaml:"inspection"`
 	Reputation ReputationConfig `yaml:"reputation"`
+	Contacts   ContactsConfig   `yaml:"contacts"`
 	Metrics    MetricsConfig    `yaml:"metrics"`
 	Log        LogConfig        `yaml:"log"`
 }
@@ -122,6 +123,7 @@ func Default() Config {
 			Eve: EveConfig{MaxBytes: 64 << 20, Keep: 3},
 		},
 		Reputation: ReputationConfig{Mode: model.ModeEnforce, Score: reputation.DefaultBlock, Limit: model.ModeEnforce},
+		Contacts:   ContactsConfig{Enabled: true, Interval: 10 * time.Minute, Most: 64},
 		Log:        LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -162,6 +164,7 @@ func (c *Config) check(f *configfile.File) {
 	c.checkFlood(f)
 	c.checkInspection(f)
 	c.checkReputation(f)
+	c.Contacts.check(f)
 	f.Check(c.Metrics.Listen == "" || loopback(c.Metrics.Listen), "metrics.listen",
 		"%q: want a loopback address and port, such as 127.0.0.1:9469", c.Metrics.Listen)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q: want text or json", c.Log.Format)

@@ -43,6 +43,7 @@ type Gate struct {
 	desk      *block.Desk
 	blocklist blocklist
 	devices   *devices
+	contacts  contacts
 	totals    datapath.Totals
 	crowded   time.Time // when the device table was last too small
 	lastErr   string    // of the last write of the rules
@@ -224,6 +225,7 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 	wg.Wait()
 	g.mu.Lock()
 	g.reportAlerts()
+	g.lastContacts()
 	g.mu.Unlock()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err

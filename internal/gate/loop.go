@@ -44,7 +44,9 @@ func (g *Gate) scan(now time.Time) {
 		g.fault("heartbeat", err)
 	}
 	g.det.Begin(now)
+	g.beginContacts(now)
 	g.read(now)
+	g.tellContacts(now)
 	verdicts := g.det.End()
 	for i := range verdicts {
 		g.desk.Flood(&verdicts[i], now)
@@ -110,6 +112,7 @@ func (g *Gate) takeFlow(c *datapath.FlowCounter) {
 		TCPFlagsOr: c.TCPFlagsOr, TCPFlagsAnd: c.TCPFlagsAnd, First: c.First, Last: c.Last,
 	}
 	g.det.Flow(&g.convert)
+	g.takeContact(c)
 }
 
 func (g *Gate) takeDevice(c *datapath.DeviceCounter, now time.Time) {

@@ -61,6 +61,7 @@ type alerts struct {
 	total uint64
 	lost  uint64 // that found the list full
 	hits  hits
+	names names
 }
 
 // Alerts implements engine.Sink.
@@ -173,6 +174,7 @@ func (a *alerts) count() uint64 {
 
 // Transaction implements engine.Sink.
 func (a *alerts) Transaction(f *flow.Flow, spec *protocol.Spec, tx protocol.Tx, d packet.Direction, p *packet.Packet) {
+	a.name(f, spec.ID, tx, d, p)
 	if a.records != nil {
 		a.records.Transaction(f, spec, tx, d, p)
 	}
