@@ -145,7 +145,11 @@ func contactEvent(c *contact.Contact) *model.Event {
 	case !c.Answered:
 		did = "got no answer from"
 	}
-	e.Explanation = fmt.Sprintf("%s %s %s at %s: %d times, %d bytes sent, %d received.", e.Device, did, who, at, c.Flows, c.Sent, c.Got)
+	times := "once"
+	if c.Flows > 1 {
+		times = fmt.Sprintf("%d times", c.Flows)
+	}
+	e.Explanation = fmt.Sprintf("%s %s %s at %s %s: %d bytes sent, %d received.", e.Device, did, who, at, times, c.Sent, c.Got)
 	return e
 }
 

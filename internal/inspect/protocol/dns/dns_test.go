@@ -2,6 +2,7 @@ package dns
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -168,4 +169,30 @@ func FuzzParse(f *testing.F) {
 func FuzzMulticast(f *testing.F) {
 	f.Add(append([]byte{255}, response()...), true)
 	parsetest.Fuzz(f, MDNSSpec(), nil)
+}
+
+func TestAddresses(t *testing.T) {
+	list := func(msg []byte) (out []string) {
+		tx := &Tx{}
+		tx.Clear(0)
+		if !tx.fill(msg) {
+			t.Fatal("the message cannot be read")
+		}
+		tx.Addresses(func(name []byte, a netip.Addr) bool {
+			out = append(out, string(name)+" "+a.String())
+			return true
+		})
+		return out
+	}
+	answer := message(0x8180, [4]uint16{1, 4}, question+
+		"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x04\x01w\xc0\x11"+
+		"\xc0\x11\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xcb\x00\x71\x07"+
+		"\xc0\x11\x00\x1c\x00\x01\x00\x00\x00\x3c\x00\x10\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"+
+		"\xc0\x11\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x03\xcb\x00\x71")
+	if got := strings.Join(list(answer), ", "); got != "mAil.google.com 203.0.113.7, mAil.google.com 2001:db8::1" {
+		t.Errorf("addresses %s", got)
+	}
+	if got := list(request()); got != nil {
+		t.Errorf("a request has addresses: %v", got)
+	}
 }
