@@ -41,6 +41,10 @@ type Config struct {
 	Inspection model.Mode
 	// InspectionRulesKiB bounds the texts of inspection rules.
 	InspectionRulesKiB int
+	// Reputation is the most that the control plane may have done about
+	// connections of this device to addresses of bad reputation: off, observe
+	// (they are told), enforce (they are refused).
+	Reputation model.Mode
 	// SpoolMiB bounds the events kept on disk while the control plane is away.
 	SpoolMiB int
 }
@@ -55,7 +59,7 @@ func DefaultConfig() Config {
 		ProcessStarts: true,
 		AllowKill:     true,
 		KillProtected: []string{"/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/sbin/procd"},
-		Inspection:    model.ModeEnforce, InspectionRulesKiB: 512,
+		Inspection:    model.ModeEnforce, InspectionRulesKiB: 512, Reputation: model.ModeEnforce,
 		SpoolMiB: 4,
 	}
 }
@@ -106,6 +110,11 @@ spoofed_pps: 0
 # memory. Without rules nothing is captured.
 inspection: enforce
 inspection_rules_kib: 512
+
+# The most that the control plane may have done about connections of this device
+# to addresses of bad reputation: off, observe (they are told) or enforce (the
+# kernel refuses them). Until policy says which, that is enforce, from score 75 on.
+reputation: enforce
 
 # Events kept on disk while the control plane is away, in MiB.
 spool_mib: 4
@@ -174,6 +183,8 @@ func (c *Config) apply(e settings.Entry) string {
 		return text(e, (*string)(&c.Inspection))
 	case "inspection_rules_kib":
 		return number(e, &c.InspectionRulesKiB)
+	case "reputation":
+		return text(e, (*string)(&c.Reputation))
 	case "spool_mib":
 		return number(e, &c.SpoolMiB)
 	}
@@ -223,10 +234,15 @@ func (c *Config) check(name string) settings.Problems {
 	default:
 		bad("log_level", "want debug, info, warn or error, not "+strconv.Quote(c.LogLevel))
 	}
-	switch c.Inspection {
-	case model.ModeOff, model.ModeObserve, model.ModeEnforce:
-	default:
-		bad("inspection", "want off, observe or enforce, not "+strconv.Quote(string(c.Inspection)))
+	for _, m := range [...]struct {
+		key  string
+		mode model.Mode
+	}{{"inspection", c.Inspection}, {"reputation", c.Reputation}} {
+		switch m.mode {
+		case model.ModeOff, model.ModeObserve, model.ModeEnforce:
+		default:
+			bad(m.key, "want off, observe or enforce, not "+strconv.Quote(string(m.mode)))
+		}
 	}
 	if c.InspectionRulesKiB < 1 || c.InspectionRulesKiB > 4096 {
 		bad("inspection_rules_kib", "want 1 to 4096")
@@ -289,7 +305,7 @@ func number(e settings.Entry, to *int) string {
 }
 
 const configKeys = "state endpoint interfaces log_level watch ignore process_starts allow_kill kill_protected " +
-	"udp_pps syn_pps ack_pps icmp_pps dns_qps http_rps spoofed_pps spool_mib"
+	"udp_pps syn_pps ack_pps icmp_pps dns_qps http_rps spoofed_pps inspection inspection_rules_kib reputation spool_mib"
 
 // suggest names the known key nearest to a wrong one.
 func suggest(key string) string {

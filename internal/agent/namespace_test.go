@@ -34,6 +34,11 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "agent":
 		os.Exit(agentRole())
+	case "dial":
+		network, to, _ := strings.Cut(os.Getenv(argsEnv), " ")
+		os.Exit(dial(network, to))
+	case "listen":
+		os.Exit(listen(os.Getenv(argsEnv)))
 	default:
 		os.Exit(senderRole(os.Getenv(roleEnv), strings.Fields(os.Getenv(argsEnv))))
 	}
@@ -53,14 +58,18 @@ func agentRole() int {
 			fmt.Print(line)
 		}
 	}()
-	err := RunLocal(ctx, cfg, "test", log, func(e *model.Event) {
+	submit := func(e *model.Event) {
 		at := time.Now()
 		sum, path := "", ""
 		if e.Flood != nil && e.Flood.Process != nil {
 			sum, path = e.Flood.Process.SHA256, e.Flood.Process.Path
 		}
 		out <- fmt.Sprintf("%d\t%d\t%s\t%s\t%s\t%s\t%s\n", at.UnixNano(), e.Time.UnixNano(), e.Kind, path, sum, e.Rule, strings.TrimSpace(EventLine(e)))
-	})
+	}
+	with, err := withReputation(ctx, cfg, os.Getenv(argsEnv), log, submit)
+	if !with {
+		err = RunLocal(ctx, cfg, "test", log, submit)
+	}
 	if err != nil {
 		log.Error(err.Error())
 		return 1

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/agent/inspection"
+	"github.com/masugata/masugata/internal/agent/listed"
 	"github.com/masugata/masugata/internal/host/exec"
 	"github.com/masugata/masugata/internal/host/files"
 	"github.com/masugata/masugata/internal/host/inventory"
@@ -69,6 +70,8 @@ type Agent struct {
 	killing *killing
 	starts  *starting
 	inspect *inspection.Inspection
+	listed  *listed.Watch
+	control control
 
 	mu       sync.Mutex
 	coverage []model.Coverage
@@ -100,7 +103,7 @@ func Run(ctx context.Context, cfg Config, version string, log Log) error {
 	a.link, err = client.New(client.Config{
 		Endpoint: cfg.Endpoint, Identity: store, Spool: sp, Software: version, Log: log, State: a.state,
 		Sets: map[string]func(uint64, []byte) error{wire.SetPolicy: a.takePolicy, wire.SetActions: a.takeActions,
-			wire.SetRules: a.takeRules},
+			wire.SetRules: a.takeRules, wire.SetReputation: a.listed.SetReputation},
 	})
 	if err != nil {
 		return err
@@ -144,6 +147,8 @@ func build(cfg Config, version string, log Log) *Agent {
 	a.inspect = inspection.New(inspection.Config{Limit: a.cfg.Inspection, RuleBytes: a.cfg.InspectionRulesKiB << 10,
 		Interfaces: a.sending.interfaces, Addresses: inventory.Prefixes, Device: device, Submit: submit, Cover: a.cover, Log: log})
 	a.starts = &starting{log: log, hasher: a.hasher, submit: submit, device: device}
+	a.listed = listed.New(listed.Config{Limit: a.cfg.Reputation, State: a.cfg.State, Kept: a.neverRefused, Who: a.who,
+		Device: device, Submit: submit, Cover: a.cover, Log: log})
 	return a
 }
 
@@ -162,6 +167,7 @@ func (a *Agent) run(ctx context.Context) error {
 	wg.Go(func() { a.sending.run(ctx) })
 	wg.Go(func() { a.killing.run(ctx) })
 	wg.Go(func() { a.inspect.Run(ctx) })
+	wg.Go(func() { a.listed.Run(ctx) })
 	wg.Go(func() { a.watchStarts(ctx) })
 	wg.Go(func() { a.watchFiles(ctx) })
 	err = a.link.Run(ctx)
@@ -305,6 +311,7 @@ func (a *Agent) takePolicy(version uint64, payload []byte) error {
 	a.sending.setLimits(over(p.DeviceLimits[a.id], p.Limits))
 	a.killing.setMode(p.KillMode)
 	a.inspect.SetMode(cmp.Or(p.InspectDevices[a.id], p.InspectMode))
+	a.listed.SetPolicy(p.ReputationOf(a.id))
 	a.log.Info("policy in force", "version", version)
 	return nil
 }
@@ -329,9 +336,10 @@ func (a *Agent) takeActions(_ uint64, payload []byte) error {
 
 // state is what the agent says of itself to the control plane.
 func (a *Agent) state() *wire.PartState {
-	in := a.inspect.Status()
+	in, met := a.inspect.Status(), a.listed.Status()
 	s := &wire.PartState{Started: a.started, Counters: map[string]uint64{"floods": uint64(a.sending.snapshot().floods),
-		"inspected_packets": in.Packets, "inspection_alerts": in.Alerts, "inspection_stopped_packets": in.Stopped, "inspection_lost_packets": in.Lost}}
+		"inspected_packets": in.Packets, "inspection_alerts": in.Alerts, "inspection_stopped_packets": in.Stopped, "inspection_lost_packets": in.Lost,
+		"reputation_seen": met.Seen, "reputation_refused": met.Refused}}
 	a.mu.Lock()
 	s.Coverage = slices.Clone(a.coverage)
 	a.mu.Unlock()

@@ -102,6 +102,14 @@ func (a *Agent) statusText() string {
 	line("inspection_alerts", strconv.FormatUint(in.Alerts, 10))
 	line("inspection_stopped_packets", strconv.FormatUint(in.Stopped, 10))
 	line("inspection_lost_packets", strconv.FormatUint(in.Lost, 10))
+	met := a.listed.Status()
+	line("reputation_mode", string(met.Mode))
+	if met.Version != 0 {
+		line("reputation_version", strconv.FormatUint(met.Version, 10))
+	}
+	line("reputation_listed", strconv.Itoa(met.Listed))
+	line("reputation_seen", strconv.FormatUint(met.Seen, 10))
+	line("reputation_refused", strconv.FormatUint(met.Refused, 10))
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	line("heap_kib", strconv.FormatUint(m.HeapInuse>>10, 10))

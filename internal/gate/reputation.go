@@ -62,14 +62,8 @@ func (g *Gate) setReputation(version uint64, payload []byte) error {
 	return nil
 }
 
-// neverBlocked are addresses that a list of bad ones must not take away: those
-// of inner networks, and those without which no network works.
-var neverBlocked = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"),
-	netip.MustParsePrefix("::/8"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("ff00::/8"),
-}
+// neverBlocked are addresses that no list takes away.
+var neverBlocked = edge.NeverStopped()
 
 // blockInputs gives what the list must be made of now, and whether that is
 // anything new. Without a set what a former process put there stays. Call it

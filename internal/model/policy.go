@@ -52,6 +52,17 @@ func (p *Policy) ReputationOf(d DeviceID) ReputationPolicy {
 	return p.ReputationDevices[d].Over(p.Reputation)
 }
 
+// AtMost gives the mode that does less of m and limit, of off, observe and all
+// others.
+func (m Mode) AtMost(limit Mode) Mode {
+	for _, less := range [...]Mode{ModeOff, ModeObserve} {
+		if m == less || limit == less {
+			return less
+		}
+	}
+	return m
+}
+
 // FloodLimits are hard ceilings, per second and device, towards the outside.
 // 0 leaves the part's own default.
 type FloodLimits struct {

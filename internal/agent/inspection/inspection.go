@@ -85,17 +85,7 @@ func (i *Inspection) SetMode(m model.Mode) {
 	if m == "" {
 		m = model.ModeObserve
 	}
-	i.change(func(w *wanted) { w.mode = lesser(m, i.cfg.Limit) })
-}
-
-// lesser is the mode that does less.
-func lesser(a, b model.Mode) model.Mode {
-	for _, m := range [...]model.Mode{model.ModeOff, model.ModeObserve} {
-		if a == m || b == m {
-			return m
-		}
-	}
-	return a
+	i.change(func(w *wanted) { w.mode = m.AtMost(i.cfg.Limit) })
 }
 
 func (i *Inspection) change(f func(*wanted)) {

@@ -7,7 +7,8 @@
 // knows nothing of why an address is listed; internal/agent calls it.
 //
 // Not seen: connections that were there before, connections that others begin,
-// raw and packet sockets.
+// raw and packet sockets. This process itself is let through: what it speaks
+// with is in its configuration.
 //
 // Facts are those of the kernel's own documentation: bpf(2),
 // Documentation/bpf/ (instruction set, program types, maps) and
@@ -17,8 +18,9 @@ package connect
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"net/netip"
-	"slices"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +62,7 @@ type Filter struct {
 	cookie   uint64 // of the own network namespace; 0: all of them
 	attempts int    // the map of attempts
 	anyone   bool   // programs cannot ask for the process
+	self     uint32 // the own process, which is let through; 0: none is
 	placed   [len(hooks)]placed
 	limits   []string
 }
@@ -75,7 +78,8 @@ type placed struct {
 // when they are not. It needs CAP_SYS_ADMIN (or CAP_BPF and CAP_NET_ADMIN).
 func Open(state string) (*Filter, error) {
 	_ = allowMemory()
-	f := &Filter{}
+	// Programs see the numbers of the machine's first process namespace.
+	f := &Filter{anyone: !process.FirstNamespace(), self: uint32(os.Getpid())}
 	var err error
 	if f.cookie, err = scope(); err != nil {
 		return nil, err
@@ -116,14 +120,15 @@ func scope() (uint64, error) {
 // new one without a gap. With refuse the kernel refuses (EPERM), else it only
 // counts. An empty list takes the programs away. When it fails, the list before
 // stays in force.
-func (f *Filter) Set(list []netip.Prefix, refuse bool) error {
-	list = slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool { return !p.IsValid() })
-	if len(list) == 0 {
+func (f *Filter) Set(list iter.Seq[netip.Prefix], refuse bool) error {
+	four, six := spans(list)
+	if len(four)+len(six) == 0 {
 		f.remove()
 		return nil
 	}
-	four, six := spans(list)
-	p := &source{refuse: refuse, cookie: f.cookie, attempts: f.attempts, count4: len(four), count6: len(six), anyone: f.anyone}
+	four, six = atLeastOne(four), atLeastOne(six)
+	p := &source{refuse: refuse, cookie: f.cookie, attempts: f.attempts, count4: len(four), count6: len(six),
+		anyone: f.anyone, self: f.self}
 	var err error
 	if p.four, err = fill4(four); err != nil {
 		return err
@@ -160,7 +165,7 @@ func (f *Filter) place(p *source) error {
 	}
 	f.placed = fresh
 	if f.anyone {
-		f.limits = append(f.limits, "which process tried is not known (needs kernel 5.7)")
+		f.limits = append(f.limits, "which process tried is not known (needs kernel 5.7, and the machine's first process namespace)")
 	}
 	return nil
 }

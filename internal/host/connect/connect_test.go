@@ -64,6 +64,7 @@ func open(t *testing.T) *Filter {
 	if f.cookie == 0 {
 		t.Fatal("the filter would hold for the whole machine")
 	}
+	f.self = 0 // the test is the one that is refused
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
@@ -74,7 +75,7 @@ func set(t *testing.T, f *Filter, refuse bool, list ...string) {
 	for _, s := range list {
 		prefixes = append(prefixes, netip.MustParsePrefix(s))
 	}
-	if err := f.Set(prefixes, refuse); err != nil {
+	if err := f.Set(slices.Values(prefixes), refuse); err != nil {
 		t.Fatal(err)
 	}
 	if l := f.Limits(); l != "" {
@@ -161,12 +162,18 @@ func TestListedAddressesAreRefused(t *testing.T) {
 	if got := attempts(t, f); len(got) != 1 || got[0].Count != 3 {
 		t.Errorf("three of one kind: %+v", got)
 	}
+	f.self = uint32(os.Getpid())
+	set(t, f, true, listed...)
+	if err := reach("tcp", "127.0.0.2:7"); err != nil || len(attempts(t, f)) != 0 {
+		t.Errorf("the process itself: %v", err)
+	}
+	f.self = 0
 	set(t, f, true)
 	if err := reach("tcp", "127.0.0.2:7"); err != nil {
 		t.Errorf("after an empty list: %v", err)
 	}
 	set(t, f, true, listed...)
-	if err := f.Set([]netip.Prefix{{}}, true); err != nil { // nothing valid in it
+	if err := f.Set(slices.Values([]netip.Prefix{{}}), true); err != nil { // nothing valid in it
 		t.Error(err)
 	}
 }
@@ -220,7 +227,7 @@ func TestSearchAgreesWithPrefixes(t *testing.T) {
 		for range n {
 			list = append(list, random4(r), random6(r))
 		}
-		if err := f.Set(list, true); err != nil {
+		if err := f.Set(slices.Values(list), true); err != nil {
 			t.Fatal(err)
 		}
 		wrong, bad := 0, 0
@@ -307,7 +314,7 @@ func TestCost(t *testing.T) {
 	}
 	bare := measure()
 	begin := time.Now()
-	if err := f.Set(list, true); err != nil {
+	if err := f.Set(slices.Values(list), true); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(begin)

@@ -3,8 +3,9 @@ package connect
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"net/netip"
-	"slices"
+	"sort"
 )
 
 // wide is an IPv6 address as a number.
@@ -23,10 +24,13 @@ func (a wide) next() wide {
 // span is a closed range of addresses; IPv4 ones have hi 0.
 type span struct{ from, to wide }
 
-// spans gives the addresses of a list of valid prefixes as sorted ranges with
-// gaps between them, at least one of each family.
-func spans(list []netip.Prefix) (four, six []span) {
-	for _, p := range list {
+// spans gives the addresses of valid prefixes as sorted ranges with gaps between
+// them.
+func spans(list iter.Seq[netip.Prefix]) (four, six []span) {
+	for p := range list {
+		if !p.IsValid() {
+			continue
+		}
 		p = p.Masked()
 		if p.Addr().Is4() {
 			b := p.Addr().As4()
@@ -44,7 +48,7 @@ func spans(list []netip.Prefix) (four, six []span) {
 		}
 		six = append(six, span{from, to})
 	}
-	return atLeastOne(merge(four)), atLeastOne(merge(six))
+	return merge(four), merge(six)
 }
 
 // atLeastOne gives a range that holds nothing for an empty list, since the
@@ -58,7 +62,7 @@ func atLeastOne(list []span) []span {
 
 // merge sorts ranges and makes one of those that touch.
 func merge(in []span) []span {
-	slices.SortFunc(in, func(a, b span) int { return a.from.compare(b.from) })
+	sort.Slice(in, func(i, j int) bool { return in[i].from.compare(in[j].from) < 0 }) // smaller than package slices makes it
 	out := in[:0]
 	for _, s := range in {
 		if n := len(out); n > 0 {

@@ -13,7 +13,7 @@ func TestSpans(t *testing.T) {
 		"0.0.0.0/32", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "2001:db8::/33", "2001:db8:8000::/33", "ffff::/16"} {
 		list = append(list, netip.MustParsePrefix(s))
 	}
-	four, six := spans(list)
+	four, six := spans(slices.Values(list))
 	want4 := []span{{wide{}, wide{}}, {wide{0, 0xc0000200}, wide{0, 0xc0000201}}, {wide{0, 0xc0000280}, wide{0, 0xc00002ff}}, {wide{0, 0xfffffffe}, wide{0, 0xffffffff}}}
 	want6 := []span{{wide{0x20010db800000000, 0}, wide{0x20010db8ffffffff, ^uint64(0)}}, {wide{0xffff000000000000, 0}, wide{^uint64(0), ^uint64(0)}}}
 	if !slices.Equal(four, want4) || !slices.Equal(six, want6) {
@@ -32,7 +32,7 @@ func TestSpansAgreeWithPrefixes(t *testing.T) {
 			b[0], b[1] = 9, 9 // so that they meet
 			list = append(list, netip.PrefixFrom(netip.AddrFrom4(b), 16+r.IntN(17)))
 		}
-		four, _ := spans(slices.Clone(list))
+		four, _ := spans(slices.Values(list))
 		for i := 1; i < len(four); i++ {
 			if four[i].from.lo <= four[i-1].to.lo+1 {
 				t.Fatalf("%v: ranges touch", list)

@@ -234,6 +234,15 @@ func Scope() uint64 {
 	return own
 }
 
+// FirstNamespace says whether process numbers here are those of the kernel's
+// first process namespace, which eBPF programs see. Its number is fixed
+// (PROC_PID_INIT_INO of include/linux/proc_ns.h).
+func FirstNamespace() bool {
+	var st syscall.Stat_t
+	err := syscall.Stat("/proc/self/ns/pid", &st)
+	return err == nil && st.Ino == 0xeffffffc
+}
+
 // CPUTime gives how long the process's main thread group ran, in ns where the
 // kernel keeps schedstat, otherwise in clock ticks: compare only two readings
 // of one process.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
@@ -84,7 +85,7 @@ func after(a packet.Addr) packet.Addr {
 
 // join sorts spans and joins those that touch.
 func join(in []span) []span {
-	slices.SortFunc(in, func(a, b span) int { return bytes.Compare(a.lo[:], b.lo[:]) })
+	sort.Slice(in, func(i, j int) bool { return bytes.Compare(in[i].lo[:], in[j].lo[:]) < 0 }) // package slices would cost the agent 16 KB
 	out := in[:0]
 	for _, s := range in {
 		if n := len(out); n > 0 && (bytes.Compare(s.lo[:], out[n-1].hi[:]) <= 0 || s.lo == after(out[n-1].hi)) {

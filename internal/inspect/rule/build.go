@@ -3,6 +3,7 @@ package rule
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
@@ -211,8 +212,9 @@ func (c *compiler) buildTxs(s *Set) error {
 	for k := range members {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b scanKey) int {
-		return cmp.Or(cmp.Compare(example[a].stage, example[b].stage), cmp.Compare(a.field, b.field), cmp.Compare(a.chain, b.chain), cmp.Compare(a.dir, b.dir))
+	sort.Slice(keys, func(i, j int) bool { // package slices would cost the agent 16 KB
+		a, b := keys[i], keys[j]
+		return cmp.Or(cmp.Compare(example[a].stage, example[b].stage), cmp.Compare(a.field, b.field), cmp.Compare(a.chain, b.chain), cmp.Compare(a.dir, b.dir)) < 0
 	})
 	for _, k := range keys {
 		g, err := c.newGroup(members[k])

@@ -1,7 +1,7 @@
 package rule
 
 import (
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/rule/syntax"
@@ -34,7 +34,7 @@ func (s portSet) size() int {
 }
 
 func joinPorts(in portSet) portSet {
-	slices.SortFunc(in, func(a, b portSpan) int { return int(a.lo) - int(b.lo) })
+	sort.Slice(in, func(i, j int) bool { return in[i].lo < in[j].lo }) // package slices would cost the agent 16 KB
 	out := in[:0]
 	for _, s := range in {
 		if n := len(out); n > 0 && int(s.lo) <= int(out[n-1].hi)+1 {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -189,12 +188,7 @@ func EncodePolicy(p *model.Policy) []byte {
 		b = appendText(b, 4, x.String(), MaxShort)
 	}
 	b = appendNested(b, 5, func(b []byte) []byte { return appendLimits(b, p.Limits) })
-	devices := make([]model.DeviceID, 0, len(p.DeviceLimits))
-	for d := range p.DeviceLimits {
-		devices = append(devices, d)
-	}
-	slices.SortFunc(devices, func(a, b model.DeviceID) int { return cmp.Compare(a, b) })
-	for _, d := range devices {
+	for _, d := range slices.Sorted(maps.Keys(p.DeviceLimits)) {
 		b = appendNested(b, 6, func(b []byte) []byte {
 			b = appendText(b, 1, string(d), MaxShort)
 			return appendNested(b, 2, func(b []byte) []byte { return appendLimits(b, p.DeviceLimits[d]) })

@@ -3,7 +3,7 @@ package edge
 import (
 	"cmp"
 	"math/bits"
-	"slices"
+	"sort"
 )
 
 // span is a prefix with what is said of it; addresses are 128 bits wide, those
@@ -33,7 +33,10 @@ type change struct {
 // flatten turns prefixes, of which one may lie in another but none overlap
 // otherwise, into places where the tier changes. last is the highest address.
 func flatten(spans []span, last wide) []change {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(a.from.compare(b.from), b.to.compare(a.to)) })
+	sort.Slice(spans, func(i, j int) bool { // package slices would cost the agent 16 KB
+		a, b := &spans[i], &spans[j]
+		return cmp.Or(a.from.compare(b.from), b.to.compare(a.to)) < 0
+	})
 	var out []change
 	var open []span // each within the one before
 	set := func(at wide, t Tier) {

@@ -1,0 +1,202 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/masugata/masugata/internal/host/inventory"
+	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// setFile and modeFile stand for the link: the set and the mode that the agent
+// of a test begins with.
+const setFile, modeFile = "reputation.set", "reputation.mode"
+
+// withReputation gives an agent the set of its folder, if one is there.
+func withReputation(ctx context.Context, cfg Config, dir string, log *slog.Logger, submit func(*model.Event)) (bool, error) {
+	payload, err := os.ReadFile(filepath.Join(dir, setFile))
+	if err != nil {
+		return false, nil
+	}
+	unlock, err := lock(cfg.State)
+	if err != nil {
+		return true, err
+	}
+	defer unlock()
+	a := build(cfg, "test", log)
+	i, err := inventory.Default()
+	if err != nil {
+		return true, err
+	}
+	a.id, a.link = i.Device(), localOnly{submit}
+	mode, _ := os.ReadFile(filepath.Join(dir, modeFile))
+	a.listed.SetPolicy(model.ReputationPolicy{Mode: model.Mode(mode)})
+	if err := a.listed.SetReputation(1, payload); err != nil {
+		return true, err
+	}
+	return true, a.run(ctx)
+}
+
+// dial is a program of the device: it says what became of a connection, and
+// stays for as long as its own process is looked at.
+func dial(network, to string) int {
+	c, err := net.DialTimeout(network, to, 3*time.Second)
+	if err != nil {
+		fmt.Println(err)
+	} else {
+		fmt.Println("connected")
+		c.Close()
+	}
+	time.Sleep(time.Second)
+	return 0
+}
+
+// listen takes TCP connections on all addresses.
+func listen(port string) int {
+	l, err := net.Listen("tcp", ":"+port)
+	fmt.Println(err)
+	if err != nil {
+		return 1
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return 1
+		}
+		c.Close()
+	}
+}
+
+// listedSet is a set of the class small with the listed addresses and as many
+// more as it takes.
+func listedSet(t *testing.T, listed []string, more int) []byte {
+	t.Helper()
+	now := uint32(time.Now().Unix())
+	snap, err := edge.Build(func(yield func(reputation.Object, reputation.Brief) bool) {
+		for _, s := range listed {
+			if !yield(edge.ObjectOf(netip.MustParseAddr(s)), reputation.Brief{Score: 95}) {
+				return
+			}
+		}
+		var b [4]byte
+		for i := range more {
+			binary.BigEndian.PutUint32(b[:], 0x0b000000+uint32(i)*2048+uint32(i%7)) // 11.0.0.0 and on
+			if !yield(edge.ObjectOf(netip.AddrFrom4(b)), reputation.Brief{Score: 80}) {
+				return
+			}
+		}
+	}, edge.Config{Header: edge.Header{Class: edge.ClassSmall, Version: 1, Issued: now, Expires: now + 3600, Key: edge.Key{1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if more == 0 && snap.Kept != len(listed) {
+		t.Fatalf("%d of %d are in the set", snap.Kept, len(listed))
+	}
+	return snap.Payload
+}
+
+const badIP, goodIP, badIP6 = "198.51.100.7", "198.51.100.8", "2001:db8:bad::7"
+
+// badHome is a home whose outside has the listed addresses, and an agent with
+// the set.
+func badHome(t *testing.T, mode model.Mode, more int) (*home, *exec.Cmd, chan told) {
+	h := newHome(t)
+	for _, line := range []string{
+		"-n " + h.outside + " addr add " + badIP + "/32 dev lo", "-n " + h.outside + " addr add " + goodIP + "/32 dev lo",
+		"-n " + h.outside + " addr add " + badIP6 + "/128 dev lo nodad",
+		"-n " + h.outside + " addr add 2001:db8::2/64 dev eth0 nodad", "-n " + h.device + " addr add 2001:db8::1/64 dev eth0 nodad",
+		"-n " + h.device + " -6 route add default via 2001:db8::2",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", line, err, out)
+		}
+	}
+	for name, data := range map[string][]byte{setFile: listedSet(t, []string{badIP, badIP6}, more), modeFile: []byte(mode)} {
+		if err := os.WriteFile(filepath.Join(h.dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, lines := h.start(h.outside, "listen", "80")
+	if !lines.Scan() {
+		t.Fatal("nobody listens")
+	}
+	cmd, events := h.agent()
+	return h, cmd, events
+}
+
+// tries has a program of the device connect and gives what it said.
+func (h *home) tries(network, to string) string {
+	h.t.Helper()
+	_, lines := h.start(h.device, "dial", network+" "+to)
+	return next(lines)
+}
+
+func next(lines *bufio.Scanner) string {
+	if !lines.Scan() {
+		return "nothing"
+	}
+	return lines.Text()
+}
+
+func TestConnectionsToListedAddressesAreRefused(t *testing.T) {
+	h, agent, events := badHome(t, "", 40000)
+	self, _ := os.Executable()
+	for _, c := range []struct{ network, to, listed string }{
+		{"tcp", badIP + ":80", badIP}, {"tcp", goodIP + ":80", ""}, {"udp", "[" + badIP6 + "]:53", badIP6}, {"tcp", "[2001:db8::2]:80", ""},
+	} {
+		said := h.tries(c.network, c.to)
+		if c.listed == "" {
+			if said != "connected" {
+				t.Errorf("%s: %s", c.to, said)
+			}
+			continue
+		}
+		if !strings.Contains(said, "operation not permitted") {
+			t.Errorf("%s: %s", c.to, said)
+		}
+		e := h.await(events, model.KindListedBlocked, 3*time.Second)
+		if !strings.Contains(e.line, c.to) || !strings.Contains(e.line, self) || e.rule != "reputation" || !strings.Contains(e.line, "score of 90 or more") {
+			t.Errorf("%s: told %s", c.to, e.line)
+		}
+	}
+	text, err := ReadStatus(h.dir + "/state")
+	if err != nil || !strings.Contains(text, "reputation_mode: enforce") || !strings.Contains(text, "reputation_refused: 2") || !strings.Contains(text, `reputation.connect: "active"`) {
+		t.Errorf("%v: %s", err, text)
+	}
+	t.Logf("the agent's memory with a full set: %s KiB resident\n%s", resident(t, agent), text)
+}
+
+func TestConnectionsToListedAddressesAreTold(t *testing.T) {
+	h, _, events := badHome(t, model.ModeObserve, 0)
+	if said := h.tries("tcp", badIP+":80"); said != "connected" {
+		t.Error(said)
+	}
+	if e := h.await(events, model.KindListedSeen, 3*time.Second); !strings.Contains(e.line, badIP+":80 (tcp)") || !strings.Contains(e.line, "only observes") {
+		t.Error(e.line)
+	}
+}
+
+// resident is the memory of the agent that ip netns exec became.
+func resident(t *testing.T, cmd *exec.Cmd) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	line, _, _ := strings.Cut(after, "kB")
+	return strings.TrimSpace(line)
+}
