@@ -9,21 +9,22 @@ type Type uint8
 
 // The types.
 const (
-	TypeNone   Type = iota
-	TypePrefix      // IPv4 or IPv6 address or prefix
-	TypeASN         // autonomous system
-	TypeDomain      // name, with or without all names below it
-	TypeURL         // URL in canonical form, or an expression: host suffix and path prefix
-	TypeFile        // hash of a file: MD5, SHA-1 or SHA-256
-	TypeTLSH        // similarity digest of a file
-	TypeJA4         // client fingerprint of TLS
-	TypeCert        // SHA-1 or SHA-256 of a certificate
-	TypeEmail       // address of mail
-	TypeDevice      // make and model of a device, "maker/model"
+	TypeNone     Type = iota
+	TypePrefix        // IPv4 or IPv6 address or prefix
+	TypeASN           // autonomous system
+	TypeDomain        // name, with or without all names below it
+	TypeURL           // URL in canonical form, or an expression: host suffix and path prefix; a path alone, which begins with "/", on every host
+	TypeFile          // hash of a file: MD5, SHA-1 or SHA-256
+	TypeTLSH          // similarity digest of a file
+	TypeJA4           // client fingerprint of TLS
+	TypeCert          // SHA-1 or SHA-256 of a certificate
+	TypeEmail         // address of mail
+	TypeDevice        // make and model of a device, "maker/model"
+	TypeEndpoint      // address or name with a port, "192.0.2.1:443"
 	NumTypes
 )
 
-var typeNames = [NumTypes]string{"none", "ip", "asn", "domain", "url", "file", "tlsh", "ja4", "certificate", "email", "device"}
+var typeNames = [NumTypes]string{"none", "ip", "asn", "domain", "url", "file", "tlsh", "ja4", "certificate", "email", "device", "endpoint"}
 
 // String is the type's word in APIs and files.
 func (t Type) String() string {
@@ -51,7 +52,7 @@ type Object struct {
 	Below  bool         // domain: all names below it as well; URL: all that begins with it
 	Prefix netip.Prefix // TypePrefix: masked; IPv4 never in IPv6 form
 	Number uint32       // TypeASN
-	Text   string       // domain, URL, e-mail, JA4, TLSH, device: canonical text; file, certificate: lower-case hexadecimal digits
+	Text   string       // domain, URL, e-mail, JA4, TLSH, device, endpoint: canonical text; file, certificate: lower-case hexadecimal digits
 }
 
 // String is the object as people write it.

@@ -9,7 +9,7 @@ func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 func (t *Type) UnmarshalText(b []byte) error {
 	v, ok := ParseType(string(b))
 	if !ok {
-		return fmt.Errorf("unknown type %q: write ip, asn, domain, url, file, tlsh, ja4, certificate, email or device", b)
+		return fmt.Errorf("unknown type %q: write ip, asn, domain, url, file, tlsh, ja4, certificate, email, device or endpoint", b)
 	}
 	*t = v
 	return nil

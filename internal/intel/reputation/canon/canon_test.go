@@ -65,9 +65,9 @@ func TestPrints(t *testing.T) {
 
 func TestGuess(t *testing.T) {
 	for in, want := range map[string]reputation.Type{
-		"192.0.2.1": reputation.TypePrefix, "192.0.2.0/24": reputation.TypePrefix, "192.0.2[.]1:8080": reputation.TypePrefix, "[2001:db8::1]:80": reputation.TypePrefix,
+		"192.0.2.1": reputation.TypePrefix, "192.0.2.0/24": reputation.TypePrefix, "192.0.2[.]1:8080": reputation.TypeEndpoint, "[2001:db8::1]:80": reputation.TypeEndpoint, "/bins/x.arm7": reputation.TypeURL,
 		"2001:db8::/32": reputation.TypePrefix, "2001:db8::1:2": reputation.TypePrefix, "192.0.2.1/x.sh": reputation.TypeURL, "hxxp://example[.]net/x": reputation.TypeURL,
-		"example.net/x": reputation.TypeURL, "example(.)net": reputation.TypeDomain, "*.example.net": reputation.TypeDomain, "example.net:443": reputation.TypeDomain,
+		"example.net/x": reputation.TypeURL, "example(.)net": reputation.TypeDomain, "*.example.net": reputation.TypeDomain, "example.net:443": reputation.TypeEndpoint,
 		"AS64496": reputation.TypeASN, "a@example.net": reputation.TypeEmail, strings.Repeat("ab", 20): reputation.TypeFile,
 		"t13d1516h2_8daaf6152771_02713d6af862": reputation.TypeJA4, strings.Repeat("ab:", 31) + "ab": reputation.TypeCert, "T1" + strings.Repeat("A", 70): reputation.TypeTLSH,
 		"http://user@example.net/": reputation.TypeURL, "[2001:db8::1]/x": reputation.TypeURL, "as12.example.net": reputation.TypeDomain,
@@ -76,7 +76,7 @@ func TestGuess(t *testing.T) {
 			t.Errorf("Guess(%q) = %v %q, %v; want %v", in, o.Type, o, err, want)
 		}
 	}
-	for _, in := range []string{"", "word", "12345", "/etc/passwd", "a/b", "deny from all", "http://", "192.0.2.1-192.0.2.9", "10.0.0.0/99"} {
+	for _, in := range []string{"", "word", "12345", "/index.php", "a/b", "192.0.2.1:0", "192.0.2.1:65536", "*.example.net:80", "deny from all", "http://", "192.0.2.1-192.0.2.9", "10.0.0.0/99"} {
 		if o, err := Guess(in); err == nil {
 			t.Errorf("Guess(%q) = %v %q, want an error", in, o.Type, o)
 		}
@@ -135,11 +135,11 @@ func TestOrdinaryAllocations(t *testing.T) {
 
 // FuzzGuess checks that what is read is canonical: it reads again as itself.
 func FuzzGuess(f *testing.F) {
-	for _, s := range []string{"192.0.2.1/24", "::ffff:1.2.3.4/99", "*.bü.example.", "hxxp://a[.]b/c", "a@b.example", "AS1.2", "x/y", "[::1]:1", "1.2.3.4:5"} {
+	for _, s := range []string{"192.0.2.1/24", "::ffff:1.2.3.4/99", "*.bü.example.", "hxxp://a[.]b/c", "a@b.example", "AS1.2", "x/y", "[::1]:1", "1.2.3.4:5", "/bins/mirai.arm7?x=1", "a.example.net:99", "[::ffff:1.2.3.4]:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, read := range []func(string) (reputation.Object, error){Guess, Address, ASN, Domain, File, TLSH, JA4, Cert, Email, Device} {
+		for _, read := range []func(string) (reputation.Object, error){Guess, Address, ASN, Domain, File, TLSH, JA4, Cert, Email, Device, Endpoint, Path} {
 			o, err := read(s)
 			if err != nil {
 				if err.Error() == "" {
@@ -154,6 +154,9 @@ func FuzzGuess(f *testing.F) {
 			if err != nil || again != o {
 				t.Fatalf("%q is %v %q, of which again %q, %v", s, o.Type, o, again, err)
 			}
+			if host, _, ok := Host(o); ok != (o.Type == reputation.TypeEndpoint) || ok && host.Type == reputation.TypeNone {
+				t.Fatalf("%q: host %v, %v", o, host, ok)
+			}
 			Parents(o.Text, func(string) bool { return true })
 			Widen(o)
 		}
@@ -161,7 +164,7 @@ func FuzzGuess(f *testing.F) {
 }
 
 func reader(t reputation.Type) func(string) (reputation.Object, error) {
-	return [reputation.NumTypes]func(string) (reputation.Object, error){Guess, Address, ASN, Domain, URL, File, TLSH, JA4, Cert, Email, Device}[t]
+	return [reputation.NumTypes]func(string) (reputation.Object, error){Guess, Address, ASN, Domain, URL, File, TLSH, JA4, Cert, Email, Device, Endpoint}[t]
 }
 
 func BenchmarkDomain(b *testing.B) {

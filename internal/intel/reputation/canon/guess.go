@@ -8,7 +8,8 @@ import (
 
 // Guess reads an entry of a list that mixes things. Texts made harmless by
 // people ("hxxp://", "192.0.2[.]1", "example[.]net") are read as what they were.
-// A port after an address or name is left out. 32, 40 and 64 hexadecimal digits
+// An address or name with a port is an endpoint, what begins with a slash a path
+// on every host. 32, 40 and 64 hexadecimal digits
 // are the hash of a file, with colons the fingerprint of a certificate; a plain
 // number is nothing. Errors are *Error.
 func Guess(s string) (reputation.Object, error) {
@@ -21,6 +22,9 @@ func Guess(s string) (reputation.Object, error) {
 	}
 	if strings.Contains(t, "://") {
 		return URL(t)
+	}
+	if t[0] == '/' {
+		return Path(t)
 	}
 	slash := strings.IndexByte(t, '/')
 	head := t
@@ -38,8 +42,8 @@ func Guess(s string) (reputation.Object, error) {
 	if o, err := Address(t); err == nil {
 		return o, nil
 	}
-	if colon := strings.LastIndexByte(t, ':'); colon > 0 && colon+1 < len(t) && isPort(t[colon+1:]) {
-		t = t[:colon]
+	if _, _, ok := cutPort(t); ok {
+		return Endpoint(t)
 	}
 	if mayBeAddress(strings.Trim(t, "[]")) {
 		return Address(t)

@@ -166,6 +166,10 @@ func eachProbe(k0, k1 uint64, o reputation.Object, yield func(uint64)) {
 	switch o.Type {
 	case reputation.TypeURL:
 		ask(true)
+		if slash := strings.IndexByte(o.Text, '/'); slash > 0 {
+			o.Text = o.Text[slash:]
+			ask(false)
+		}
 	case reputation.TypeDomain:
 		for above := true; above; {
 			ask(true)

@@ -3,9 +3,11 @@ package edge
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // maxText is the longest text that a set takes; a longer one is in none.
@@ -54,7 +56,8 @@ func widen(m, wide Match) Match {
 }
 
 // Expression says what is said of a host and a path as canon.Expressions gives
-// them: whole is set for the first, the URL itself.
+// them: whole is set for the first, the URL itself, for which its path alone is asked
+// too.
 func (s *Set) Expression(host, path string, whole bool) Match {
 	var text [maxText]byte
 	if len(host)+len(path) > maxText {
@@ -66,8 +69,35 @@ func (s *Set) Expression(host, path string, whole bool) Match {
 	m := s.find(h ^ space(reputation.TypeURL, true))
 	if whole {
 		m = widen(s.find(h^space(reputation.TypeURL, false)), m)
+		m = widen(m, s.path(path))
 	}
 	return m
+}
+
+// path says what is said of a path, with and without its query, on every host.
+func (s *Set) path(path string) Match {
+	if path == "" || path == "/" {
+		return Match{}
+	}
+	one := space(reputation.TypeURL, false)
+	m := s.find(sip(s.k0, s.k1, path, sipWord, sipEnd) ^ one)
+	if q := strings.IndexByte(path, '?'); q > 1 {
+		m = widen(m, s.find(sip(s.k0, s.k1, path[:q], sipWord, sipEnd)^one))
+	}
+	return m
+}
+
+// Endpoint says what is said of an address with a port, or of the address. Names with a
+// port are asked by Object.
+func (s *Set) Endpoint(a netip.AddrPort) Match {
+	t := s.Address(a.Addr())
+	m := Match{t, t != TierNone}
+	if !a.IsValid() {
+		return m
+	}
+	var text [64]byte
+	b := netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()).AppendTo(text[:0])
+	return widen(s.find(sip(s.k0, s.k1, b, sipWord, sipEnd)^space(reputation.TypeEndpoint, false)), m)
 }
 
 // File says what is said of a file by one of its hashes (MD5, SHA-1 or SHA-256
@@ -88,6 +118,12 @@ func (s *Set) Object(o reputation.Object) Match {
 		return Match{}
 	case reputation.TypeDomain:
 		return s.Domain(o.Text)
+	case reputation.TypeEndpoint:
+		h, ok := hashOf(s.k0, s.k1, o)
+		if host, _, known := canon.Host(o); ok && known {
+			return widen(s.find(h), s.Object(host))
+		}
+		return Match{}
 	}
 	h, ok := hashOf(s.k0, s.k1, o)
 	if !ok {

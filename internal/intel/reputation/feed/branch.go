@@ -1,7 +1,11 @@
 package feed
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // maxBranches is how many alternatives a condition may have.
@@ -12,6 +16,8 @@ const maxBranches = 20_000
 // why the alternative cannot be listed.
 type branch struct {
 	objects []reputation.Object
+	port    uint16 // that a detail narrows an address or name to
+	caller  bool   // the object is who calls, to which a port of the other end says nothing
 	err     error
 }
 
@@ -22,13 +28,50 @@ func (b *branch) detail() bool { return b.err == nil && len(b.objects) == 0 }
 func bothOf(a, b []branch) []branch {
 	switch {
 	case allDetails(b):
-		return a
+		return narrowed(a, b)
 	case allDetails(a):
-		return b
+		return narrowed(b, a)
 	case len(a) == 1 && len(b) == 1:
 		return []branch{joined(a[0], b[0])}
 	}
 	return []branch{{err: together()}}
+}
+
+// narrowed applies details to alternatives: an address or name with a port is an
+// endpoint, of the others nothing is kept.
+func narrowed(list, details []branch) []branch {
+	if len(details) != 1 || details[0].port == 0 || len(list) != 1 {
+		return list
+	}
+	b := list[0]
+	switch {
+	case b.detail():
+		b.port = details[0].port
+	case len(b.objects) == 1 && !b.caller && b.err == nil:
+		o, err := canon.Endpoint(bracketed(b.objects[0].String()) + ":" + strconv.Itoa(int(details[0].port)))
+		if err != nil {
+			return list // a prefix, or a name with all below it
+		}
+		b.objects = []reputation.Object{o}
+	}
+	return []branch{b}
+}
+
+// bracketed is a host as it stands before a port.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") && host[0] != '[' {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// portOf reads a port; 0 is none.
+func portOf(s string) uint16 {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
 }
 
 func allDetails(list []branch) bool {

@@ -236,9 +236,9 @@ func trimLeft(b []byte, comma byte) []byte {
 	return b
 }
 
-// socket reads "address:port" and "name:port" without the port.
+// socket reads "address:port" and "name:port", also without the port.
 func socket(b []byte) (reputation.Object, error) {
-	if host, _, ok := withPort(b); ok {
+	if host, port, ok := withPort(b); ok && len(port) == 0 {
 		b = host
 	}
 	return mixed(b)

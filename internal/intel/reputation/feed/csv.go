@@ -15,6 +15,7 @@ import (
 func roles() map[string]column {
 	return map[string]column{
 		"object": {roleObject, mixed}, "ip": {roleObject, address}, "socket": {roleObject, socket}, "domain": {roleObject, asDomain},
+		"endpoint": {roleObject, text(canon.Endpoint)}, "path": {roleObject, text(canon.Path)},
 		"url": {roleObject, asURL}, "hash": {roleObject, asFile}, "tlsh": {roleObject, text(canon.TLSH)}, "ja4": {roleObject, text(canon.JA4)},
 		"certificate": {roleObject, text(canon.Cert)}, "email": {roleObject, text(canon.Email)}, "asn": {roleObject, text(canon.ASN)},
 		"device": {roleObject, text(canon.Device)}, "value": {role: roleObject}, "type": {role: roleType}, "kind": {role: roleKind},

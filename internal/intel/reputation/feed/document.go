@@ -50,6 +50,9 @@ func (e *entryReader) Next(c *reputation.Claim) error {
 			}
 			return refusal(err, e.entry, []byte(e.text))
 		}
+		if host, ok := alsoHost(c.Object); ok {
+			e.also(c, host)
+		}
 		return e.counted()
 	}
 }

@@ -73,6 +73,9 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 			r.more = r.more[:0]
 			return r.refused(err, line)
 		}
+		if host, ok := alsoHost(c.Object); ok {
+			r.more = append(r.more, host)
+		}
 		if len(r.more) > 0 {
 			r.last = *c
 		}

@@ -11,9 +11,8 @@ import (
 
 // maltrail opens one file of Maltrail's static trails
 // (https://github.com/stamparm/maltrail, README, section "Trails"): names, which
-// hold for all names below, addresses with or without port, URLs, and paths. The
-// trail's name (Options.Name) becomes the note. A path by itself names no object
-// and is refused.
+// hold for all names below, addresses with or without port, URLs, and paths, which
+// hold on every host. The trail's name (Options.Name) becomes the note.
 func maltrail(r io.Reader, o *Options) (Reader, error) {
 	if !o.told && strings.Contains(o.Name, "scanner") {
 		o.Source.Kind, o.told = reputation.KindScanner, true
@@ -27,7 +26,7 @@ func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
 		return nil
 	}
 	if word[0] == '/' {
-		return &Refusal{Problem: "a path without a host", Mend: "a rule of the gate can match it on every host"}
+		return pathAlone(word, c)
 	}
 	if p, ok := ipv4(word); ok {
 		c.Object = reputation.Object{Type: reputation.TypePrefix, Prefix: p}
@@ -40,8 +39,13 @@ func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
 		if c.Object, err = hostObject(host); err != nil {
 			return err
 		}
-		if !r.o.told && len(port) > 0 {
-			c.Kind = reputation.KindC2
+		if len(port) > 0 {
+			if !r.o.told {
+				c.Kind = reputation.KindC2
+			}
+			if o, err := canon.Endpoint(string(word)); err == nil {
+				r.more = append(r.more[:0], o)
+			}
 		}
 		return nil
 	}
@@ -50,6 +54,16 @@ func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
 	}
 	c.Object, err = canon.Domain(string(word))
 	c.Object = canon.Widen(c.Object)
+	return err
+}
+
+// pathAlone reads a path that is bad on every host. How sure that is depends on how
+// much of it there is: bots use short names.
+func pathAlone(word []byte, c *reputation.Claim) (err error) {
+	c.Object, err = canon.Path(string(word))
+	if c.Confidence = longPathConfidence; len(c.Object.Text) < longPath {
+		c.Confidence = pathConfidence
+	}
 	return err
 }
 

@@ -26,8 +26,8 @@ func on(b []byte) bool { return string(b) == "true" || string(b) == "1" }
 func mispTypes() map[string]func([]byte) (reputation.Object, error) {
 	email, cert := text(canon.Email), text(canon.Cert)
 	out := map[string]func([]byte) (reputation.Object, error){
-		"ip-src": address, "ip-dst": address, "ip-src|port": beforeBar(address), "ip-dst|port": beforeBar(address),
-		"domain": asDomain, "hostname": asDomain, "hostname|port": beforeBar(asDomain), "domain|ip": beforeBar(asDomain),
+		"ip-src": address, "ip-dst": address, "ip-src|port": beforeBar(address), "ip-dst|port": barPort,
+		"domain": asDomain, "hostname": asDomain, "hostname|port": barPort, "domain|ip": beforeBar(asDomain),
 		"url": asURL, "AS": text(canon.ASN), "email": email, "email-src": email,
 		"x509-fingerprint-md5": cert, "x509-fingerprint-sha1": cert, "x509-fingerprint-sha256": cert,
 		"malware-sample": afterBar(asFile), "tlsh": text(canon.TLSH), "filename|tlsh": afterBar(text(canon.TLSH)), "ja4-fingerprint": text(canon.JA4),
@@ -36,6 +36,12 @@ func mispTypes() map[string]func([]byte) (reputation.Object, error) {
 		out[h], out["filename|"+h] = asFile, afterBar(asFile)
 	}
 	return out
+}
+
+// barPort reads "host|port".
+func barPort(b []byte) (reputation.Object, error) {
+	host, port, _ := strings.Cut(string(b), "|")
+	return canon.Endpoint(bracketed(host) + ":" + port)
 }
 
 func beforeBar(read func([]byte) (reputation.Object, error)) func([]byte) (reputation.Object, error) {

@@ -14,6 +14,20 @@ const (
 	maxExcerpt = 80
 )
 
+// How sure an entry is of a path without a host, in percent, by its length.
+const (
+	pathConfidence     = 30
+	longPathConfidence = 50
+	longPath           = 12 // bytes
+)
+
+// alsoHost is the address or name of an endpoint: who lists one does not want the others
+// of its ports either, as far as nobody else is known to be there.
+func alsoHost(o reputation.Object) (reputation.Object, bool) {
+	host, _, ok := canon.Host(o)
+	return host, ok
+}
+
 // address reads an address or prefix. The common form, IPv4, costs no allocation.
 func address(b []byte) (reputation.Object, error) {
 	if p, ok := ipv4(b); ok {

@@ -187,6 +187,8 @@ func (i *iocReader) branch(item *iocItem) branch {
 	t := i.term(item)
 	condition := string(item.condition)
 	switch {
+	case t.detail && string(item.search) == "PortItem/remotePort" && condition == "is" && !item.not:
+		return branch{port: portOf(string(trim(item.content)))}
 	case t.detail:
 		return branch{}
 	case t.read == nil:

@@ -18,7 +18,11 @@ type comparison struct {
 // branches gives an alternative for each value, in the parser's memory.
 func (c *comparison) branches(p *patternParser) []branch {
 	if c.isDetail() {
-		return []branch{{}}
+		b := branch{}
+		if c.path == "network-traffic:dst_port" && (c.op == "=" || c.op == "==") && !c.not {
+			b.port = portOf(c.values[0])
+		}
+		return []branch{b}
 	}
 	bad := func(problem, mend string) []branch {
 		return []branch{{err: &Refusal{Text: excerpt([]byte(c.path + " " + c.op)), Problem: problem, Mend: mend}}}
@@ -60,7 +64,7 @@ func (c *comparison) branches(p *patternParser) []branch {
 		}
 		n := len(p.objects)
 		p.objects = append(p.objects, o)
-		p.list = append(p.list, branch{objects: p.objects[n : n+1 : n+1]})
+		p.list = append(p.list, branch{objects: p.objects[n : n+1 : n+1], caller: strings.Contains(c.path, "src_ref")})
 	}
 	return p.list[start:len(p.list):len(p.list)]
 }

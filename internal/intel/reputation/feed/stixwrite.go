@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // Author is who answers for indicators that are written.
@@ -102,8 +103,8 @@ type stixIndicator struct {
 
 // AppendIndicator appends a claim as an indicator of STIX 2.1, in an edition of its
 // own times. Now stands for times that the claim does not know. ok is false, and
-// nothing is appended, for objects that STIX patterns cannot name (JA4, devices)
-// and prefixes of URLs. What it writes, Open("stix") reads as the same claim, with
+// nothing is appended, for objects that STIX patterns cannot name (JA4, devices, paths
+// alone) and prefixes of URLs. What it writes, Open("stix") reads as the same claim, with
 // the kind as a label.
 func AppendIndicator(dst []byte, c *reputation.Claim, by Author, now uint32) (_ []byte, ok bool) {
 	first := c.First
@@ -173,17 +174,25 @@ func patternOf(o reputation.Object) (string, bool) {
 		}
 		return equals("domain-name:value", o.Text), true
 	case reputation.TypeURL:
-		return equals("url:value", "http://"+o.Text), !o.Below
+		return equals("url:value", "http://"+o.Text), !o.Below && !canon.IsPath(o)
 	case reputation.TypeFile:
 		return equals("file:hashes."+algorithm(o.Text), o.Text), true
 	case reputation.TypeTLSH:
 		return equals("file:hashes.TLSH", o.Text), true
 	case reputation.TypeCert:
 		return equals("x509-certificate:hashes."+algorithm(o.Text), o.Text), true
+	case reputation.TypeEndpoint:
+		return endpointPattern(o)
 	case reputation.TypeEmail:
 		return equals("email-addr:value", o.Text), true
 	}
 	return "", false
+}
+
+// endpointPattern names an address or name with its port.
+func endpointPattern(o reputation.Object) (string, bool) {
+	host, port, ok := canon.Host(o)
+	return "[network-traffic:dst_ref.value = " + quote(host.String()) + " AND network-traffic:dst_port = " + strconv.Itoa(int(port)) + "]", ok
 }
 
 // algorithm names a hash by its length, quoted where STIX asks for it.

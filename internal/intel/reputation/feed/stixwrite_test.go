@@ -14,7 +14,7 @@ import (
 // What is written is read as the same claim.
 func TestIndicatorsReturn(t *testing.T) {
 	for _, s := range []string{"192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "AS64496", "a.example.com", "*.example.com", "http://example.com/a'b\\c?d=\"e\"",
-		"d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "a@example.com"} {
+		"d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "a@example.com", "192.0.2.1:23", "[2001:db8::1]:80", "c2.example.com:99"} {
 		o, err := canon.Guess(s)
 		if err != nil {
 			t.Fatal(err)

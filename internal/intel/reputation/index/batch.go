@@ -198,6 +198,12 @@ func (x *Index) askText(typ reputation.Type, text []byte) Answer {
 	case reputation.TypeDomain:
 		b, matched := x.DomainBytes(text)
 		return answerBrief(b, typ, len(matched))
+	case reputation.TypeEndpoint:
+		b, matched := x.Object(reputation.Object{Type: typ, Text: view(text)})
+		if matched.Type == reputation.TypePrefix {
+			return answerBrief(b, matched.Type, matched.Prefix.Bits())
+		}
+		return answerBrief(b, matched.Type, len(matched.Text))
 	case reputation.TypeURL:
 		b, matched := x.URL(text)
 		if matched.Type == reputation.TypePrefix {

@@ -7,15 +7,16 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
-// hostFilter knows which hosts have expressions, with few false alarms: two
-// bits of sixteen or more a host. Most URLs need no further look then.
+// hostFilter knows which hosts have expressions and which paths are listed on every
+// host, with few false alarms: two bits of sixteen or more each. Most URLs need
+// no further look then.
 type hostFilter struct{ bits []uint64 }
 
 func newHostFilter(hosts []uint64) hostFilter {
 	if len(hosts) == 0 {
 		return hostFilter{}
 	}
-	f := hostFilter{make([]uint64, 1<<bits.Len(uint(len(hosts)/4)))}
+	f := hostFilter{bits: make([]uint64, 1<<bits.Len(uint(len(hosts)/4)))}
 	for _, h := range hosts {
 		a, b := f.places(h)
 		f.bits[a/64] |= 1 << (a % 64)
@@ -39,6 +40,9 @@ func (x *Index) note(e entry, hosts []uint64) []uint64 {
 	switch {
 	case e.typ == reputation.TypeDomain && e.below:
 		x.minLabels = min(x.minLabels, strings.Count(e.text, ".")+1)
+	case e.typ == reputation.TypeURL && e.text[0] == '/':
+		x.alone++
+		return append(hosts, x.table.exactURL(split(e.text)))
 	case e.typ == reputation.TypeURL && e.below:
 		return append(hosts, x.table.hostKey(split(e.text)))
 	}

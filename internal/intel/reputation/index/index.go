@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // Index knows the briefs of many objects. It never changes; any number of
@@ -23,6 +24,7 @@ type Index struct {
 	table     table
 	hosts     hostFilter
 	prefixes  []uint64
+	alone     int // paths without a host
 	minLabels int // fewest labels of a domain that holds for the names below it
 	size      int
 }
@@ -121,6 +123,15 @@ func (x *Index) Object(o reputation.Object) (reputation.Brief, reputation.Object
 		return e.brief.brief(), e.object()
 	case reputation.TypeURL:
 		return x.url(o.Text)
+	case reputation.TypeEndpoint:
+		if b = x.Text(o.Type, o.Text); b.Listed() {
+			return b, match
+		}
+		host, _, ok := canon.Host(o)
+		if !ok {
+			return b, reputation.Object{}
+		}
+		return x.Object(host)
 	default:
 		b = x.Text(o.Type, o.Text)
 	}

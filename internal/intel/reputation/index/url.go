@@ -31,10 +31,45 @@ func (x *Index) url(url string) (reputation.Brief, reputation.Object) {
 				e = x.orName(e, l.host)
 			}
 		}
+		if p := x.path(l); p.brief != 0 {
+			return x.orPath(e, p, l)
+		}
 		if e.brief != 0 {
 			return e.brief.brief(), e.object()
 		}
 	}
+	return x.host(l)
+}
+
+// path looks for what is known of a URL's path on every host.
+func (x *Index) path(l locator) entry {
+	if x.alone == 0 || l.host == "" || len(l.path) < 2 {
+		return entry{}
+	}
+	whole := locator{path: l.path}
+	if q := strings.IndexByte(l.path, '?'); q >= 0 {
+		l.path = l.path[:q]
+	}
+	if !x.hosts.has(x.table.exactURL(whole)) && !x.hosts.has(x.table.exactURL(locator{path: l.path})) {
+		return entry{}
+	}
+	return x.exact(whole)
+}
+
+// orPath chooses between what is known of a URL and of its path on every host: the
+// heavier counts, but a host that is held to be good is heard before a path.
+func (x *Index) orPath(e, p entry, l locator) (reputation.Brief, reputation.Object) {
+	if e.brief != 0 && !secondWins(e.brief, p.brief) {
+		return e.brief.brief(), e.object()
+	}
+	if b, o := x.host(l); b.Listed() && (b.Local != reputation.LocalNo || b.Kind == reputation.KindBenign || b.Score > p.brief.brief().Score) {
+		return b, o
+	}
+	return p.brief.brief(), p.object()
+}
+
+// host says what is known of a URL's host.
+func (x *Index) host(l locator) (reputation.Brief, reputation.Object) {
 	a, ok := parseHost(l.host)
 	if !ok {
 		e := x.name(l.host, false)

@@ -31,6 +31,8 @@ func (l *Ledger) covers(key []byte, id uint32, out []found) []found {
 		out = l.names(key[1:], key[0]&belowBit != 0, exact, out)
 	case reputation.TypeURL:
 		out = l.urls(key, out)
+	case reputation.TypeEndpoint:
+		out = l.hostOf(key[1:], out)
 	}
 	return out
 }
@@ -91,7 +93,39 @@ func (l *Ledger) urls(key []byte, out []found) []found {
 	if slash <= 0 {
 		return out
 	}
-	h := text[:slash]
+	if l.paths > 0 {
+		out = l.pathAlone(text[slash:], out)
+	}
+	return l.hostNamed(text[:slash], out)
+}
+
+// pathAlone appends what is known of a path, with and without its query, on every
+// host.
+func (l *Ledger) pathAlone(path []byte, out []found) []found {
+	var room [512]byte
+	room[0] = tag(reputation.TypeURL, false)
+	key := append(room[:1], path...)
+	if id := l.find(key); id != 0 {
+		out = add(out, found{id, anywhere})
+	}
+	if q := bytes.IndexByte(path, '?'); q > 0 {
+		if id := l.find(key[:1+q]); id != 0 {
+			out = add(out, found{id, anywhere})
+		}
+	}
+	return out
+}
+
+// hostOf appends what is known of the host of an endpoint.
+func (l *Ledger) hostOf(endpoint []byte, out []found) []found {
+	if colon := bytes.LastIndexByte(endpoint, ':'); colon > 0 {
+		return l.hostNamed(endpoint[:colon], out)
+	}
+	return out
+}
+
+// hostNamed appends what is known of a host, an address or a name.
+func (l *Ledger) hostNamed(h []byte, out []found) []found {
 	if last := h[len(h)-1]; last == ']' || '0' <= last && last <= '9' {
 		return l.hostAddress(h, out)
 	}

@@ -52,12 +52,12 @@ func weighUp(key []byte, levels []level) judgement {
 			break
 		}
 	}
-	deep := typeOf(key) == reputation.TypeURL && isDeep(key)
+	a := asked{deep: typeOf(key) == reputation.TypeURL && isDeep(key), shared: typeOf(key) == reputation.TypeEndpoint && isShared(key)}
 	for i := range levels {
 		if levels[i].n == 0 {
 			continue
 		}
-		x := damp(deep, levels, i)
+		x := damp(a, levels, i)
 		if x.brief.Score > j.brief.Score || j.plain == 0 {
 			x.brief.Local = j.brief.Local
 			if j.brief.Local != reputation.LocalNo {
@@ -109,11 +109,30 @@ func isDeep(key []byte) bool {
 	return slash > 0 && slash+1 < len(key)
 }
 
+// asked is what there is to know of what was asked.
+type asked struct {
+	deep   bool // a URL that names more than the whole of a host
+	shared bool // an endpoint whose port many hosts of one address use
+}
+
+// isShared says whether an endpoint's port is one behind which an address mostly serves
+// many at once: the web's and those of names and mail. There an endpoint says no more
+// than its address.
+func isShared(key []byte) bool {
+	switch string(key[bytes.LastIndexByte(key, ':')+1:]) {
+	case "80", "443", "8080", "8443", "53", "853", "25", "465", "587", "993":
+		return true
+	}
+	return false
+}
+
 // damp scores what one level says against the object, with all that any level
-// says for it.
-func damp(deep bool, levels []level, at int) judgement {
+// says for it. A path alone is never enough to block by default: any site may have
+// it.
+func damp(a asked, levels []level, at int) judgement {
 	v := &levels[at]
-	g := goodOf(deep, levels, at)
+	g := goodOf(a, levels, at)
+	shared := a.shared && v.scope == exact
 	j := judgement{match: v.id, plain: v.against, good: max(g.benign, g.same, g.broad, g.above)}
 	score, most := v.against*(1-g.benign), float32(1)
 	if g.same > 0 {
@@ -127,13 +146,16 @@ func damp(deep bool, levels []level, at int) judgement {
 	}
 	switch {
 	case g.broad == 0 || g.same > 0 || g.above > 0:
-	case v.of == reputation.TypePrefix:
+	case v.of == reputation.TypePrefix || shared:
 		score *= 1 - g.broad/4
 		if v.n < ownersInKnown {
 			most = blockBelow
 		}
 	default:
 		score *= 1 - g.broad/10
+	}
+	if v.scope == anywhere || v.path {
+		score, most = score*(1-g.broad/2), min(most, blockBelow)
 	}
 	j.held = score > most
 	j.brief = reputation.Brief{Score: uint8(100*min(score, most) + 0.5), Kind: v.kind}
@@ -148,11 +170,11 @@ func damp(deep bool, levels []level, at int) judgement {
 // name above.
 type goodness struct{ benign, same, broad, above float32 }
 
-func goodOf(deep bool, levels []level, at int) (out goodness) {
+func goodOf(a asked, levels []level, at int) (out goodness) {
 	v := &levels[at]
 	for i := range levels {
 		g := &levels[i]
-		if deep && v.scope == exact && g.scope == host {
+		if a.deep && v.scope == exact && g.scope == host {
 			out.broad = max(out.broad, g.known, g.benign)
 			continue
 		}

@@ -46,6 +46,7 @@ type Ledger struct {
 	notes    notes
 	wide     wide
 	prefixes int // URLs that stand for all that begins with them
+	paths    int // paths without a host that are kept
 	guard    guard
 	stale    bool   // guard is older than the claims
 	revision uint64 // the last one given to a source

@@ -135,6 +135,9 @@ func (l *Ledger) cover(key []byte, id uint32) {
 		if key[0]&belowBit != 0 {
 			l.prefixes++
 		}
+		if key[1] == '/' {
+			l.paths++
+		}
 	}
 }
 
@@ -147,6 +150,9 @@ func (l *Ledger) uncover(key []byte) {
 	case reputation.TypeURL:
 		if key[0]&belowBit != 0 {
 			l.prefixes--
+		}
+		if key[1] == '/' {
+			l.paths--
 		}
 	}
 }

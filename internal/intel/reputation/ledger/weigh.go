@@ -83,6 +83,7 @@ type level struct {
 	id            uint32
 	scope         scope
 	of            reputation.Type
+	path          bool   // a path on every host
 	size          uint16 // of its key: of two names that cover each other the same for the same name
 	voices        [maxVoices]voice
 	n             int // voices
@@ -100,8 +101,9 @@ const maxVoices = 12
 type scope uint8
 
 const (
-	exact scope = iota // the object, or a prefix, name or URL of the same sort that covers it
-	host               // the host of the URL that was asked
+	exact    scope = iota // the object, or a prefix, name or URL of the same sort that covers it
+	host                  // the host of the URL or endpoint that was asked
+	anywhere              // its path, on every host
 )
 
 // hear reads all that is said of an object into v.
@@ -109,6 +111,7 @@ func (l *Ledger) hear(v *level, id uint32, now uint32) {
 	o := l.objects.at(id)
 	t := typeOf(l.keyOf(o))
 	*v = level{id: id, scope: v.scope, of: t, size: o.size}
+	v.path = t == reputation.TypeURL && l.keyOf(o)[1] == '/'
 	var kinds [reputation.NumKinds]float32
 	for i := o.claims; i != 0; {
 		c := l.claims.at(i)
