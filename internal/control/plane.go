@@ -312,7 +312,7 @@ func (p *plane) status(ctx context.Context) map[string]string {
 		out["events"] = err.Error()
 	}
 	s := p.link.Stats()
-	out["link"] = fmt.Sprintf("%d parts connected, %d calls waiting, %d batches, %d events, %d refused", s.Parts, s.Watching, s.Batches, s.Events, s.Refused)
+	out["link"] = fmt.Sprintf("%d parts connected, %d calls waiting, %d batches, %d events, %d refused, %d sets sent as differences", s.Parts, s.Watching, s.Batches, s.Events, s.Refused, s.Differences)
 	return out
 }
 

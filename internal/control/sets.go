@@ -50,14 +50,19 @@ type setBook struct {
 	issued  map[string]time.Time
 	agents  *agentSets // cut out of sets[setAgentActions]; nil while there is none
 	changed chan struct{}
+
+	lineages map[string]*lineage // of the sets that know differences; never changed
 }
 
 // newSetBook reads the sets that were kept. Actions in them that this version
 // cannot read are left out of what agents are given, and logged.
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, log *slog.Logger) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
-		issued: make(map[string]time.Time), changed: make(chan struct{})}
+		issued: make(map[string]time.Time), changed: make(chan struct{}), lineages: make(map[string]*lineage)}
 	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation, setAgentReputation} {
+		if d := differOf(name); d != nil {
+			b.lineages[name] = newLineage(d)
+		}
 		s, err := store.Set(ctx, name)
 		if errors.Is(err, model.ErrNotFound) {
 			continue
@@ -68,6 +73,9 @@ func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, lo
 		b.sets[name] = &wire.SignedSet{Name: wireName(name), Version: s.Version, Payload: s.Payload, Minisig: s.Minisig,
 			SHA256: s.SHA256[:], Size: uint64(len(s.Payload))}
 		b.issued[name] = s.Issued
+		if h := b.lineages[name]; h != nil {
+			h.advance(step{next: version{number: s.Version, whole: s.Payload}})
+		}
 		if name != setAgentActions {
 			continue
 		}
@@ -85,6 +93,19 @@ func wireName(name string) string {
 	return name
 }
 
+// keptName is the name of the set that a part knows by the given one.
+func keptName(part model.PartID, name string) string {
+	if strings.HasPrefix(string(part), string(model.RoleAgent)+"-") {
+		switch name {
+		case setActions:
+			return setAgentActions
+		case setReputation:
+			return setAgentReputation
+		}
+	}
+	return name
+}
+
 // publish signs the payload as the next version of the set, keeps it, and
 // wakes all that wait. A payload equal to the newest one that is not yet at
 // half its life is left as it is. Versions are the time in milliseconds, or
@@ -94,14 +115,14 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 	b.publishing.Lock()
 	defer b.publishing.Unlock()
 	sum := sha256.Sum256(payload)
-	version := uint64(max(now.UnixMilli(), 1))
+	number := uint64(max(now.UnixMilli(), 1))
 	if old, issued := b.newest(name); old != nil {
 		if [32]byte(old.SHA256) == sum && now.Sub(issued) < setLife/2 {
 			return nil
 		}
-		version = max(version, old.Version+1)
+		number = max(number, old.Version+1)
 	}
-	info := identity.SetInfo{Name: wireName(name), Version: version, Issued: now, Expires: now.Add(setLife)}
+	info := identity.SetInfo{Name: wireName(name), Version: number, Issued: now, Expires: now.Add(setLife)}
 	signed := b.signer.SignSet(info, payload)
 	var agents *agentSets
 	if name == setAgentActions {
@@ -110,13 +131,20 @@ func (b *setBook) publish(ctx context.Context, name string, payload []byte, now 
 			return fmt.Errorf("publish set %s: %w", name, err)
 		}
 	}
-	kept := model.SignedSet{Name: name, Version: version, Payload: payload, Minisig: signed.Minisig, SHA256: sum,
+	kept := model.SignedSet{Name: name, Version: number, Payload: payload, Minisig: signed.Minisig, SHA256: sum,
 		Issued: info.Issued, Expires: info.Expires}
 	if err := b.store.SaveSet(ctx, kept); err != nil {
-		return fmt.Errorf("keep set %s version %d: %w", name, version, err)
+		return fmt.Errorf("keep set %s version %d: %w", name, number, err)
+	}
+	h, next := b.lineages[name], step{}
+	if h != nil {
+		next = h.prepare(version{number: number, whole: payload})
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if h != nil {
+		h.advance(next)
+	}
 	b.sets[name], b.issued[name] = signed, now
 	if agents != nil {
 		b.agents = agents
@@ -134,21 +162,26 @@ func (b *setBook) newest(name string) (*wire.SignedSet, time.Time) {
 
 // Latest implements the link server's Sets.
 func (b *setBook) Latest(part model.PartID, device model.DeviceID, name string) *wire.SignedSet {
-	agent := strings.HasPrefix(string(part), string(model.RoleAgent)+"-")
-	switch {
-	case agent && name == setActions:
+	if name = keptName(part, name); name == setAgentActions {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.agents == nil {
 			return nil
 		}
 		return b.agents.of(device)
-	case agent && name == setReputation:
-		name = setAgentReputation
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.sets[name]
+}
+
+// Difference implements the link server's Sets.
+func (b *setBook) Difference(ctx context.Context, part model.PartID, name string, s *wire.SignedSet, base uint64) []byte {
+	h := b.lineages[keptName(part, name)]
+	if h == nil {
+		return nil
+	}
+	return h.difference(ctx, s.Version, base)
 }
 
 // Changed implements the link server's Sets.
@@ -163,6 +196,11 @@ func (b *setBook) Changed() <-chan struct{} {
 func (b *setBook) Content(ctx context.Context, sum []byte) ([]byte, error) {
 	if payload := b.held(sum); payload != nil {
 		return payload, nil
+	}
+	for _, h := range b.lineages {
+		if difference := h.content([32]byte(sum)); difference != nil {
+			return difference, nil
+		}
 	}
 	payload, err := b.store.Content(ctx, [32]byte(sum))
 	if errors.Is(err, model.ErrNotFound) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
 	"github.com/masugata/masugata/internal/link/client"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/spool"
@@ -47,6 +48,7 @@ func (g *Gate) openLink() error {
 		Sets: map[string]func(uint64, []byte) error{
 			wire.SetPolicy: g.setPolicy, wire.SetActions: g.setActions, wire.SetReputation: g.setReputation,
 		},
+		Differences: map[string]func(payload, difference []byte) ([]byte, error){wire.SetReputation: edge.Apply},
 	})
 	if err != nil {
 		g.closeLink()

@@ -847,6 +847,7 @@ type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Have          map[string]uint64      `protobuf:"bytes,1,rep,name=have,proto3" json:"have,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // set name to version; name every set wanted
 	WaitMs        uint32                 `protobuf:"varint,2,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`                                                         // at most 60000
+	Differences   []string               `protobuf:"bytes,3,rep,name=differences,proto3" json:"differences,omitempty"`                                                              // sets of which differences are taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -893,6 +894,13 @@ func (x *WatchRequest) GetWaitMs() uint32 {
 		return x.WaitMs
 	}
 	return 0
+}
+
+func (x *WatchRequest) GetDifferences() []string {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
 }
 
 type WatchResponse struct {
@@ -945,15 +953,22 @@ func (x *WatchResponse) GetSets() []*SignedSet {
 // version and life are signed too. A part refuses a set whose version is not
 // above the one it holds or whose life has ended.
 type SignedSet struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // policy, actions, rules, reputation
-	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	Payload       []byte                 `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"` // empty when only the digest is given: Fetch it
-	Minisig       string                 `protobuf:"bytes,4,opt,name=minisig,proto3" json:"minisig,omitempty"`
-	Sha256        []byte                 `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"` // of the payload
-	Size          uint64                 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // policy, actions, rules, reputation
+	Version uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Payload []byte                 `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"` // empty when only the digest is given: Fetch it
+	Minisig string                 `protobuf:"bytes,4,opt,name=minisig,proto3" json:"minisig,omitempty"`
+	Sha256  []byte                 `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"` // of the payload
+	Size    uint64                 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
+	// What turns version base into this one, only for a part that named the set
+	// in differences and has that version; payload is empty then. The signature
+	// covers the outcome. A part that cannot use it fetches the whole.
+	Base             uint64 `protobuf:"varint,7,opt,name=base,proto3" json:"base,omitempty"`
+	Difference       []byte `protobuf:"bytes,8,opt,name=difference,proto3" json:"difference,omitempty"` // empty when only the digest is given: Fetch it
+	DifferenceSha256 []byte `protobuf:"bytes,9,opt,name=difference_sha256,json=differenceSha256,proto3" json:"difference_sha256,omitempty"`
+	DifferenceSize   uint64 `protobuf:"varint,10,opt,name=difference_size,json=differenceSize,proto3" json:"difference_size,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SignedSet) Reset() {
@@ -1024,6 +1039,34 @@ func (x *SignedSet) GetSha256() []byte {
 func (x *SignedSet) GetSize() uint64 {
 	if x != nil {
 		return x.Size
+	}
+	return 0
+}
+
+func (x *SignedSet) GetBase() uint64 {
+	if x != nil {
+		return x.Base
+	}
+	return 0
+}
+
+func (x *SignedSet) GetDifference() []byte {
+	if x != nil {
+		return x.Difference
+	}
+	return nil
+}
+
+func (x *SignedSet) GetDifferenceSha256() []byte {
+	if x != nil {
+		return x.DifferenceSha256
+	}
+	return nil
+}
+
+func (x *SignedSet) GetDifferenceSize() uint64 {
+	if x != nil {
+		return x.DifferenceSize
 	}
 	return 0
 }
@@ -2605,22 +2648,30 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\btx_bytes\x18\a \x01(\x04R\atxBytes\x12\x1d\n" +
 	"\n" +
 	"rx_packets\x18\b \x01(\x04R\trxPackets\x12\x19\n" +
-	"\brx_bytes\x18\t \x01(\x04R\arxBytes\"\x9e\x01\n" +
+	"\brx_bytes\x18\t \x01(\x04R\arxBytes\"\xc0\x01\n" +
 	"\fWatchRequest\x12<\n" +
 	"\x04have\x18\x01 \x03(\v2(.masugata.link.v1.WatchRequest.HaveEntryR\x04have\x12\x17\n" +
-	"\await_ms\x18\x02 \x01(\rR\x06waitMs\x1a7\n" +
+	"\await_ms\x18\x02 \x01(\rR\x06waitMs\x12 \n" +
+	"\vdifferences\x18\x03 \x03(\tR\vdifferences\x1a7\n" +
 	"\tHaveEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"@\n" +
 	"\rWatchResponse\x12/\n" +
-	"\x04sets\x18\x01 \x03(\v2\x1b.masugata.link.v1.SignedSetR\x04sets\"\x99\x01\n" +
+	"\x04sets\x18\x01 \x03(\v2\x1b.masugata.link.v1.SignedSetR\x04sets\"\xa3\x02\n" +
 	"\tSignedSet\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x18\n" +
 	"\aminisig\x18\x04 \x01(\tR\aminisig\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x12\n" +
-	"\x04size\x18\x06 \x01(\x04R\x04size\"&\n" +
+	"\x04size\x18\x06 \x01(\x04R\x04size\x12\x12\n" +
+	"\x04base\x18\a \x01(\x04R\x04base\x12\x1e\n" +
+	"\n" +
+	"difference\x18\b \x01(\fR\n" +
+	"difference\x12+\n" +
+	"\x11difference_sha256\x18\t \x01(\fR\x10differenceSha256\x12'\n" +
+	"\x0fdifference_size\x18\n" +
+	" \x01(\x04R\x0edifferenceSize\"&\n" +
 	"\fFetchRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\")\n" +
 	"\rFetchResponse\x12\x18\n" +

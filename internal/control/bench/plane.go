@@ -168,6 +168,11 @@ func (r *register) State(context.Context, model.PartID, time.Time, *wire.PartSta
 // Latest implements server.Sets.
 func (r *register) Latest(model.PartID, model.DeviceID, string) *wire.SignedSet { return nil }
 
+// Difference implements server.Sets.
+func (r *register) Difference(context.Context, model.PartID, string, *wire.SignedSet, uint64) []byte {
+	return nil
+}
+
 // Changed implements server.Sets.
 func (r *register) Changed() <-chan struct{} { return nil }
 

@@ -27,6 +27,12 @@ type Config struct {
 	// version in the state report; the set is tried again after a restart or
 	// when a newer one comes.
 	Sets map[string]func(version uint64, payload []byte) error
+	// Differences gives, by a set's name, the function that makes a newer payload
+	// out of an older one and what came between them; sets that are not named
+	// are fetched as a whole, and so is one of which the function gives an error
+	// or another outcome than the control plane signed. It must stand any input
+	// and keep neither argument.
+	Differences map[string]func(payload, difference []byte) ([]byte, error)
 	// OnAck, when set, sees each batch that the control plane acknowledged,
 	// before the spool lets go of it; a process killed in between sees the
 	// batch again. One goroutine a lane calls it; the batch is valid during the

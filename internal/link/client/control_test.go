@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -40,10 +41,14 @@ type control struct {
 	states   map[model.PartID]*wire.PartState
 	refusals []server.Refusal
 	sets     map[string]*wire.SignedSet
-	changed  chan struct{}
-	delay    time.Duration // of Publish
-	failAck  int           // so many batches are stored without an answer
-	full     int           // so many batches find no room
+	// differences to the newest set, by name, whatever base they are asked from.
+	differences map[string][]byte
+	asked       []uint64 // bases
+	wholes      int      // payloads that were fetched
+	changed     chan struct{}
+	delay       time.Duration // of Publish
+	failAck     int           // so many batches are stored without an answer
+	full        int           // so many batches find no room
 }
 
 type token struct {
@@ -193,6 +198,13 @@ func (c *control) Latest(_ model.PartID, _ model.DeviceID, name string) *wire.Si
 	return c.sets[name]
 }
 
+func (c *control) Difference(_ context.Context, _ model.PartID, name string, s *wire.SignedSet, base uint64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, base)
+	return c.differences[name]
+}
+
 func (c *control) Changed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,6 +214,12 @@ func (c *control) Changed() <-chan struct{} {
 func (c *control) Content(_ context.Context, sum []byte) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, d := range c.differences {
+		if got := sha256.Sum256(d); string(got[:]) == string(sum) {
+			return d, nil
+		}
+	}
+	c.wholes++
 	for _, s := range c.sets {
 		if string(s.SHA256) == string(sum) {
 			return s.Payload, nil

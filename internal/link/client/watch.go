@@ -2,10 +2,10 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/wire"
@@ -29,7 +29,8 @@ func (c *Client) watchOnce(ctx context.Context) error {
 		have[name] += 0 // every wanted set is named
 	}
 	var res wire.WatchResponse
-	err := c.call(ctx, "Watch", &wire.WatchRequest{Have: have, WaitMs: uint32(watchFor.Milliseconds())}, &res, watchFor+callTimeout)
+	err := c.call(ctx, "Watch", &wire.WatchRequest{Have: have, WaitMs: uint32(watchFor.Milliseconds()),
+		Differences: slices.Sorted(maps.Keys(c.cfg.Differences))}, &res, watchFor+callTimeout)
 	if err != nil {
 		return err
 	}
@@ -50,15 +51,8 @@ func (c *Client) take(ctx context.Context, s *wire.SignedSet) error {
 	if s.Size > c.cfg.MaxSet {
 		return fmt.Errorf("set %s version %d has %d bytes, at most %d are taken", s.Name, s.Version, s.Size, c.cfg.MaxSet)
 	}
-	if len(s.Payload) == 0 && s.Size > 0 {
-		var res wire.FetchResponse
-		if err := c.call(ctx, "Fetch", &wire.FetchRequest{SHA256: s.SHA256}, &res, callTimeout); err != nil {
-			return fmt.Errorf("fetch set %s: %w", s.Name, err)
-		}
-		if sum := sha256.Sum256(res.Content); string(sum[:]) != string(s.SHA256) {
-			return fmt.Errorf("fetch set %s: the content is another than was asked for", s.Name)
-		}
-		s.Payload = res.Content
+	if err := c.complete(ctx, s); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	held := c.seen[s.Name]

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -200,7 +201,7 @@ func (s *Server) watch(ctx context.Context, c caller, req *wire.WatchRequest) (*
 	defer s.watching.Add(-1)
 	for {
 		changed := s.cfg.Sets.Changed()
-		if sets := s.newer(c, req.Have); len(sets) > 0 {
+		if sets := s.newer(ctx, c, req); len(sets) > 0 {
 			return &wire.WatchResponse{Sets: sets}, nil
 		}
 		select {
@@ -215,20 +216,37 @@ func (s *Server) watch(ctx context.Context, c caller, req *wire.WatchRequest) (*
 	}
 }
 
-func (s *Server) newer(c caller, have map[string]uint64) []wire.SignedSet {
+func (s *Server) newer(ctx context.Context, c caller, req *wire.WatchRequest) []wire.SignedSet {
 	var sets []wire.SignedSet
-	for name := range maps.Keys(have) {
+	for _, name := range slices.Sorted(maps.Keys(req.Have)) {
+		held := req.Have[name]
 		set := s.cfg.Sets.Latest(c.part, c.device, name)
-		if set == nil || set.Version <= have[name] {
+		if set == nil || set.Version <= held {
 			continue
 		}
 		out := *set
-		if len(out.Payload) > InlineSet {
+		if held != 0 && slices.Contains(req.Differences, name) {
+			s.addDifference(&out, s.cfg.Sets.Difference(ctx, c.part, name, set, held), held)
+		}
+		if len(out.Payload) > InlineSet || out.Base != 0 {
 			out.Payload = nil
 		}
 		sets = append(sets, out)
 	}
 	return sets
+}
+
+// addDifference says how the set comes out of version base, if it does.
+func (s *Server) addDifference(set *wire.SignedSet, difference []byte, base uint64) {
+	if difference == nil {
+		return
+	}
+	sum := sha256.Sum256(difference)
+	set.Base, set.DifferenceSHA256, set.DifferenceSize = base, sum[:], uint64(len(difference))
+	if len(difference) <= InlineSet {
+		set.Difference = difference
+	}
+	s.differences.Add(1)
 }
 
 func (s *Server) fetch(ctx context.Context, _ caller, req *wire.FetchRequest) (*wire.FetchResponse, error) {

@@ -94,9 +94,14 @@ type Sets interface {
 	// server does not change it. A payload above InlineSet bytes is left out of
 	// the answer and fetched by the part.
 	Latest(part model.PartID, device model.DeviceID, name string) *wire.SignedSet
+	// Difference gives what turns version base of the named set into the version
+	// s, which Latest gave the part, or nil when there is none that is much
+	// smaller. Many parts ask for the same at once. The server does not change it.
+	Difference(ctx context.Context, part model.PartID, name string, s *wire.SignedSet, base uint64) []byte
 	// Changed gives a channel that is closed at the next change of any set.
 	Changed() <-chan struct{}
-	// Content gives a payload by its SHA-256, nil if it is not known.
+	// Content gives a payload or a difference by its SHA-256, nil if it is not
+	// known.
 	Content(ctx context.Context, sha256 []byte) ([]byte, error)
 }
 
@@ -129,7 +134,7 @@ type Config struct {
 
 // Limits of the server.
 const (
-	InlineSet        = 256 << 10 // payload bytes that Watch carries inline
+	InlineSet        = 256 << 10 // bytes of a payload or a difference that Watch carries inline
 	MaxWait          = 60 * time.Second
 	MaxCallsPerPart  = 12 // at once
 	MaxEnrolments    = 16 // at once
@@ -149,4 +154,5 @@ type Stats struct {
 	Batches     uint64 // published
 	Events      uint64 // in them
 	Refused     uint64
+	Differences uint64 // sets that were sent as differences
 }

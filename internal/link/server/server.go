@@ -30,10 +30,11 @@ type Server struct {
 	refusals throttle // a second
 	failures throttle // a minute
 
-	watching atomic.Int64
-	batches  atomic.Uint64
-	events   atomic.Uint64
-	refused  atomic.Uint64
+	watching    atomic.Int64
+	batches     atomic.Uint64
+	events      atomic.Uint64
+	refused     atomic.Uint64
+	differences atomic.Uint64
 }
 
 // New makes a Server; log may be nil.
@@ -229,7 +230,7 @@ func (s *Server) Stats() Stats {
 	conns, parts := s.callers.counts()
 	return Stats{
 		Connections: conns, Parts: parts, Watching: int(s.watching.Load()),
-		Batches: s.batches.Load(), Events: s.events.Load(), Refused: s.refused.Load(),
+		Batches: s.batches.Load(), Events: s.events.Load(), Refused: s.refused.Load(), Differences: s.differences.Load(),
 	}
 }
 

@@ -49,7 +49,10 @@ func (*backend) Register(context.Context, model.Part, Certificate) error     { r
 func (*backend) Renewed(context.Context, model.PartID, Certificate) error    { return nil }
 func (*backend) Content(context.Context, []byte) ([]byte, error)             { return nil, nil }
 func (*backend) Latest(model.PartID, model.DeviceID, string) *wire.SignedSet { return nil }
-func (b *backend) Changed() <-chan struct{}                                  { return b.changed }
+func (*backend) Difference(context.Context, model.PartID, string, *wire.SignedSet, uint64) []byte {
+	return nil
+}
+func (b *backend) Changed() <-chan struct{} { return b.changed }
 func (*backend) State(context.Context, model.PartID, time.Time, *wire.PartState) error {
 	return nil
 }

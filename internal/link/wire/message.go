@@ -219,13 +219,18 @@ func (m *ReportResponse) Decode(b []byte) error {
 
 // WatchRequest waits for sets newer than those named.
 type WatchRequest struct {
-	Have   map[string]uint64
-	WaitMs uint32
+	Have        map[string]uint64
+	WaitMs      uint32
+	Differences []string // sets of which differences are taken
 }
 
 // AppendTo implements Message.
 func (m *WatchRequest) AppendTo(b []byte) []byte {
-	return appendVarint(appendMap(b, 1, m.Have), 2, uint64(m.WaitMs))
+	b = appendVarint(appendMap(b, 1, m.Have), 2, uint64(m.WaitMs))
+	for _, name := range m.Differences {
+		b = appendText(b, 3, name, MaxShort)
+	}
+	return b
 }
 
 // Decode implements Message.
@@ -237,6 +242,13 @@ func (m *WatchRequest) Decode(b []byte) error {
 			return addPair(&m.Have, f)
 		case 2:
 			return setU32(&m.WaitMs, f)
+		case 3:
+			s, err := f.text(MaxShort)
+			if err == nil && len(m.Differences) == MaxStateShort {
+				err = fmt.Errorf("more than %d names of sets", MaxStateShort)
+			}
+			m.Differences = append(m.Differences, s)
+			return err
 		}
 		return nil
 	})
@@ -251,6 +263,13 @@ type SignedSet struct {
 	Minisig string
 	SHA256  []byte
 	Size    uint64
+	// What turns version Base into this one; see link.proto. Difference is
+	// empty when it must be fetched by its SHA-256, and Base is 0 when there is
+	// none.
+	Base             uint64
+	Difference       []byte
+	DifferenceSHA256 []byte
+	DifferenceSize   uint64
 }
 
 // AppendTo implements Message.
@@ -262,7 +281,16 @@ func (m *SignedSet) AppendTo(b []byte) []byte {
 	}
 	b = appendText(b, 4, m.Minisig, MaxText)
 	b = appendBytes(b, 5, m.SHA256)
-	return appendVarint(b, 6, m.Size)
+	b = appendVarint(b, 6, m.Size)
+	if m.Base == 0 {
+		return b
+	}
+	b = appendVarint(b, 7, m.Base)
+	if len(m.Difference) > 0 {
+		b = appendBytes(b, 8, m.Difference)
+	}
+	b = appendBytes(b, 9, m.DifferenceSHA256)
+	return appendVarint(b, 10, m.DifferenceSize)
 }
 
 // Decode implements Message.
@@ -282,6 +310,14 @@ func (m *SignedSet) Decode(b []byte) error {
 			m.SHA256, err = f.raw()
 		case 6:
 			m.Size, err = f.number(math.MaxInt64)
+		case 7:
+			m.Base, err = f.number(math.MaxInt64)
+		case 8:
+			m.Difference, err = f.raw()
+		case 9:
+			m.DifferenceSHA256, err = f.raw()
+		case 10:
+			m.DifferenceSize, err = f.number(math.MaxInt64)
 		}
 		return err
 	})

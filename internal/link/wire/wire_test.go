@@ -148,8 +148,9 @@ func TestMessagesAgainstGenerated(t *testing.T) {
 		{&ReportRequest{Epoch: 1 << 60, Seq: 2, Batch: batch(events()), State: AppendPartState(nil, state)}, new(ReportRequest), new(linkv1.ReportRequest)},
 		{&ReportRequest{Epoch: 1, Seq: 2, Zstd: []byte{9}}, new(ReportRequest), new(linkv1.ReportRequest)},
 		{&ReportResponse{5, 6}, new(ReportResponse), new(linkv1.ReportResponse)},
-		{&WatchRequest{map[string]uint64{"policy": 1, "rules": 0}, 50000}, new(WatchRequest), new(linkv1.WatchRequest)},
-		{&WatchResponse{[]SignedSet{{"policy", 3, []byte("x"), "sig", []byte{1, 2}, 1}}}, new(WatchResponse), new(linkv1.WatchResponse)},
+		{&WatchRequest{map[string]uint64{"policy": 1, "rules": 0}, 50000, []string{"rules", "x"}}, new(WatchRequest), new(linkv1.WatchRequest)},
+		{&WatchResponse{[]SignedSet{{Name: "policy", Version: 3, Payload: []byte("x"), Minisig: "sig", SHA256: []byte{1, 2}, Size: 1},
+			{Name: "reputation", Version: 4, SHA256: []byte{3}, Size: 9, Base: 3, Difference: []byte("d"), DifferenceSHA256: []byte{4}, DifferenceSize: 1}}}, new(WatchResponse), new(linkv1.WatchResponse)},
 		{&FetchRequest{[]byte{1}}, new(FetchRequest), new(linkv1.FetchRequest)},
 		{&FetchResponse{[]byte{1, 2}}, new(FetchResponse), new(linkv1.FetchResponse)},
 	} {
@@ -348,8 +349,11 @@ func FuzzBatch(f *testing.F) {
 
 // FuzzMessages: no message decoder fails otherwise than by an error.
 func FuzzMessages(f *testing.F) {
-	f.Add((&WatchResponse{[]SignedSet{{"policy", 3, []byte("x"), "sig", []byte{1, 2}, 1}}}).AppendTo(nil))
+	f.Add((&WatchResponse{[]SignedSet{{Name: "policy", Version: 3, Minisig: "sig", SHA256: []byte{1, 2}, Size: 1, Base: 2, Difference: []byte("d"), DifferenceSHA256: []byte{2}, DifferenceSize: 1}}}).AppendTo(nil))
 	f.Add(EncodePolicy(&model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModeObserve}))
+	f.Add((&WatchRequest{map[string]uint64{"reputation": 1}, 1, []string{"reputation"}}).AppendTo(nil))
+	f.Add(EncodePolicy(&model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModeObserve, Reputation: model.ReputationPolicy{Mode: model.ModeObserve, Score: 50},
+		ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Score: 90}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, m := range []Message{
 			new(EnrollRequest), new(EnrollResponse), new(RenewRequest), new(RenewResponse), new(ReportRequest),
