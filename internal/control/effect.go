@@ -37,3 +37,11 @@ func (p *plane) consoleEffect() rest.ReputationEffect {
 	}
 	return p.reputation
 }
+
+// reputationScore is the least score that counts by the policy in force; 0 when
+// it says nothing.
+func (d *desk) reputationScore() uint8 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.policy.Reputation.Score
+}

@@ -89,7 +89,7 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 			return nil, err
 		}
 		p.reputation.Watch(fleet{p.state})
-		p.reputation.Follow(history{p.events}, p.own.submit)
+		p.reputation.Follow(history{p.events}, p.desk.reputationScore, p.own.submit)
 	}
 	if err := p.openConsole(); err != nil {
 		return nil, err

@@ -34,7 +34,8 @@ func (s *session) reputation() *cobra.Command {
 	c.AddCommand(&cobra.Command{Use: "status", Short: "Say how much is known", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return s.show(cmd, "/reputation", nil, "", cols("objects", "by type=by_type", "by band=by_band", "bytes", "built", "lookups", "hits"))
 	}})
-	c.AddCommand(s.feeds(), s.upload(), s.listing("allow", "Never list an object, whatever feeds say"), s.listing("deny", "Always list an object"), s.entries(), s.snapshot())
+	c.AddCommand(s.feeds(), s.upload(), s.listing("allow", "Never list an object, whatever feeds say"), s.listing("deny", "Always list an object"), s.entries(), s.snapshot(),
+		s.whatIf(), s.hits(), s.report(), s.reports())
 	return c
 }
 

@@ -193,7 +193,7 @@ type (
 		Owner   string `query:"owner" maxLength:"64"`
 		Trust   uint8  `query:"trust" minimum:"0" maximum:"100" default:"50"`
 		Kind    string `query:"kind" default:"suspicious" maxLength:"16"`
-		RawBody []byte `contentType:"application/octet-stream" required:"false" doc:"a list that would be a feed"`
+		RawBody []byte `contentType:"application/octet-stream"` // a list that would be a feed; may be empty
 	}
 	hitsInput struct {
 		Days int `query:"days" minimum:"1" maximum:"31" default:"7"`
@@ -213,6 +213,7 @@ func (s *server) registerEffect() {
 	o := s.operation(op{id: "reputation-what-if", method: http.MethodPost, path: at + "/what-if", tag: tag,
 		summary: "What a list, a feed or another score would have blocked of what devices did lately"})
 	o.MaxBodyBytes = maxUpload
+	o.RequestBody = &huma.RequestBody{}
 	huma.Register(s.api, o, func(ctx context.Context, in *whatIfInput) (*answer[ReputationWhatIf], error) {
 		kind, ok := reputation.ParseKind(in.Kind)
 		if !ok {
@@ -227,6 +228,7 @@ func (s *server) registerEffect() {
 		w.Top = orEmpty(w.Top)
 		return &answer[ReputationWhatIf]{Body: w}, nil
 	})
+	o.RequestBody.Required = false // Register takes every body of bytes for required
 	add(s, op{id: "reputation-hits", method: http.MethodGet, path: at + "/hits", tag: tag, summary: "What was seen and blocked because of each source"},
 		func(_ context.Context, in *hitsInput) (ReputationHits, error) {
 			h := s.Effect.Hits(in.Days)

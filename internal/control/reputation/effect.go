@@ -1,11 +1,13 @@
 package reputation
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -41,9 +43,11 @@ type History interface {
 
 // Follow has the service look at what devices did, for what-if questions and to
 // tell of devices that spoke with what is listed since: call it once, before
-// Run. tell takes the events and must not wait.
-func (s *Service) Follow(h History, tell func(*model.Event)) {
+// Run. least is the least score that counts, by policy, 0 for the default; tell
+// takes the events. Neither may wait.
+func (s *Service) Follow(h History, least func() uint8, tell func(*model.Event)) {
 	s.effect.back = newLookBack(s, h, tell)
+	s.effect.back.least = func() uint8 { return cmp.Or(least(), intel.DefaultBlock) }
 }
 
 func openEffect(s *Service) (*effect, error) {

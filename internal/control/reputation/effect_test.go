@@ -18,6 +18,8 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
+func byDefault() uint8 { return 0 }
+
 // past is what devices did.
 type past []Contact
 
@@ -56,7 +58,7 @@ func TestWhatIf(t *testing.T) {
 		spoke("tv", "good.example", "203.0.113.5", 443, 100, time.Hour),
 		spoke("tv", "", "192.168.1.1", 53, 1000, time.Hour),
 		spoke("tv", "old.example", "198.18.0.1", 80, 1, 48*time.Hour),
-	}, func(*model.Event) { t.Error("an event") })
+	}, byDefault, func(*model.Event) { t.Error("an event") })
 	upload(t, s, "known", "a", 90, "198.18.0.1\n")
 	day := rest.ReputationQuestion{Span: 24 * time.Hour, List: rest.ReputationUpload{Format: "mixed", Trust: 90, Kind: intel.KindMalware}}
 	ask := func(q rest.ReputationQuestion, list string) rest.ReputationWhatIf {
@@ -127,7 +129,7 @@ func TestWhatIfHeld(t *testing.T) {
 	c := Default()
 	c.Feeds = []Feed{{Name: "a", URL: feeds.URL + "/a", Kind: "c2", Trust: 90, Format: "mixed"}}
 	s := open(t, t.TempDir(), c)
-	s.Follow(past{spoke("cam", "", "198.18.0.1", 23, 2, time.Hour), spoke("cam", "", "198.18.0.90", 23, 3, time.Hour)}, func(*model.Event) {})
+	s.Follow(past{spoke("cam", "", "198.18.0.1", 23, 2, time.Hour), spoke("cam", "", "198.18.0.90", 23, 3, time.Hour)}, byDefault, func(*model.Event) {})
 	s.mustFetch(t, "a", stateOK)
 	q := rest.ReputationQuestion{Held: "a", Span: time.Hour * 24}
 	if _, err := s.WhatIf(t.Context(), q, nil); !errors.Is(err, model.ErrConflict) {
@@ -341,7 +343,7 @@ func TestLookBack(t *testing.T) {
 	}
 	start := func() *Service {
 		s := open(t, dir, Default())
-		s.Follow(history, func(e *model.Event) { told = append(told, e) })
+		s.Follow(history, byDefault, func(e *model.Event) { told = append(told, e) })
 		s.effect.back.begin(t.Context())
 		return s
 	}
@@ -404,7 +406,7 @@ func TestLookBack(t *testing.T) {
 func TestLookBackBounds(t *testing.T) {
 	s := open(t, t.TempDir(), Default())
 	told := 0
-	s.Follow(past{}, func(*model.Event) { told++ })
+	s.Follow(past{}, byDefault, func(*model.Event) { told++ })
 	b := s.effect.back
 	now := time.Now()
 	for i := range maxPairs + 1000 {

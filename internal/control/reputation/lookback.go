@@ -38,6 +38,7 @@ const (
 type lookBack struct {
 	s       *Service
 	history History
+	least   func() uint8 // score that counts
 	tell    func(*model.Event)
 	fresh   chan struct{} // there is a new index
 
@@ -227,10 +228,10 @@ func (b *lookBack) look() {
 // check tells of the devices that spoke with a remote end, if it is listed and
 // they were not told of; at most room. It says of how many.
 func (b *lookBack) check(r *remoteEnd, room int) (told int) {
-	t := b.s.table.Load()
+	t, least := b.s.table.Load(), b.least()
 	for _, o := range r.objects[:r.n] {
 		brief, match := t.Object(o)
-		if !brief.Listed() || brief.Score < intel.DefaultBlock {
+		if !blocks(brief, least) {
 			continue
 		}
 		for _, c := range r.devices {

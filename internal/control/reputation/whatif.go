@@ -33,7 +33,7 @@ const (
 // WhatIf implements the console's ReputationEffect. Nothing of the question
 // comes into force.
 func (s *Service) WhatIf(ctx context.Context, q rest.ReputationQuestion, content []byte) (rest.ReputationWhatIf, error) {
-	out := rest.ReputationWhatIf{To: s.now().UTC(), ScoreNow: intel.DefaultBlock, ScoreThen: cmp.Or(q.Score, intel.DefaultBlock)}
+	out := rest.ReputationWhatIf{To: s.now().UTC()}
 	out.From = out.To.Add(-q.Span)
 	var err error
 	if out.Question, err = questionOf(&q, content); err != nil {
@@ -42,6 +42,8 @@ func (s *Service) WhatIf(ctx context.Context, q rest.ReputationQuestion, content
 	if s.effect.back == nil {
 		return out, fmt.Errorf("this service runs without a control plane and knows of no devices: %w", errConflict)
 	}
+	out.ScoreNow = s.effect.back.least()
+	out.ScoreThen = cmp.Or(q.Score, out.ScoreNow)
 	all, err := s.contacts(ctx, out.From, out.To)
 	if err != nil {
 		return out, err
