@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
+	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 )
 
 // Config is the section "reputation" of the configuration.
@@ -49,19 +51,22 @@ type DNSConfig struct {
 
 // Feed is one feed as the operator configures it.
 type Feed struct {
-	Name     string            `yaml:"name"`
-	File     string            `yaml:"file"` // or a pattern of files
-	URL      string            `yaml:"url"`
-	Format   string            `yaml:"format"` // empty: guessed
-	Owner    string            `yaml:"owner"`
-	Trust    int               `yaml:"trust"`
-	Licence  string            `yaml:"licence"`
-	Kind     string            `yaml:"kind"`
-	Interval time.Duration     `yaml:"interval"`
-	Life     time.Duration     `yaml:"life"`
-	MaxMB    int               `yaml:"max_mb"`
-	Below    bool              `yaml:"below"`
-	Mapping  map[string]string `yaml:"mapping"`
+	Name       string            `yaml:"name"`
+	File       string            `yaml:"file"` // or a pattern of files
+	URL        string            `yaml:"url"`
+	TAXII      string            `yaml:"taxii"` // of a collection, or of an API root or discovery with collection
+	Collection string            `yaml:"collection"`
+	Login      Login             `yaml:"login"`
+	Format     string            `yaml:"format"` // empty: guessed
+	Owner      string            `yaml:"owner"`
+	Trust      int               `yaml:"trust"`
+	Licence    string            `yaml:"licence"`
+	Kind       string            `yaml:"kind"`
+	Interval   time.Duration     `yaml:"interval"`
+	Life       time.Duration     `yaml:"life"`
+	MaxMB      int               `yaml:"max_mb"`
+	Below      bool              `yaml:"below"`
+	Mapping    map[string]string `yaml:"mapping"`
 }
 
 // Default is the complete section of a new installation.
@@ -134,11 +139,7 @@ func (d *Feed) complete() (problems []string) {
 	}
 	check(validName(d.Name), "name: want up to 40 small letters, digits and hyphens")
 	check(!strings.HasPrefix(d.Name, ownPrefix), "name: those that begin with %q are the service's own", ownPrefix)
-	check((d.File == "") != (d.URL == ""), "want file or url, one of them")
-	if d.URL != "" {
-		u, err := url.Parse(d.URL)
-		check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "url: want http://… or https://…")
-	}
+	problems = append(problems, d.where()...)
 	if d.File != "" {
 		_, err := filepath.Match(d.File, "")
 		check(err == nil && filepath.IsAbs(d.File), "file: %q: want an absolute path or pattern", d.File)
@@ -159,6 +160,38 @@ func (d *Feed) complete() (problems []string) {
 	check(d.Life >= 0 && d.Life <= 20*365*24*time.Hour, "life: %v: want 0 to 20 years", d.Life)
 	check(d.MaxMB > 0 && d.MaxMB <= maxMB, "max_mb: %d: want 1 to %d", d.MaxMB, maxMB)
 	return problems
+}
+
+// where tells what is wrong with where the feed comes from, and completes it.
+func (d *Feed) where() (problems []string) {
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	places := 0
+	for key, place := range map[string]string{"file": d.File, "url": d.URL, "taxii": d.TAXII} {
+		if place == "" {
+			continue
+		}
+		places++
+		if key == "file" {
+			continue
+		}
+		u, err := url.Parse(place)
+		check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "%s: want http://… or https://…", key)
+		check(err != nil || u.User == nil, "%s: put user and password under login", key)
+	}
+	check(places == 1, "want file, url or taxii, one of them")
+	if d.TAXII != "" {
+		_, _, whole := taxii.CollectionURL(d.TAXII)
+		check(whole != (d.Collection != ""), "taxii: want the address of a collection (…/collections/NAME/), or of a server and collection")
+		check(d.Format == "" || d.Format == "stix", "format: collections are of the format stix")
+		d.Format = "stix"
+	} else {
+		check(d.Collection == "", "collection: is for taxii")
+	}
+	return append(problems, d.Login.problems(cmp.Or(d.URL, d.TAXII))...)
 }
 
 func setDefault[T comparable](v *T, fallback T) {

@@ -174,12 +174,15 @@ func plainError(err error) string {
 // keeps neither the operator's lists nor other feeds waiting.
 func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 	last := s.dir.fetched(fs.Name, copyGood)
-	got, err := get(ctx, s.client, &fs.Feed, last, s.dir.copy(fs.Name, copyNew), s.now().UTC())
+	got, err := get(ctx, s.client, &fs.Feed, last, s.dir.copy(fs.Name, copyGood), s.dir.copy(fs.Name, copyNew), s.now().UTC())
 	defer s.dir.remove(fs.Name, copyNew)
 	s.work.Lock()
 	defer s.work.Unlock()
 	if errors.Is(err, errUnchanged) {
 		s.dir.remove(fs.Name, copyHeld) // it is again what it was
+		if err := s.dir.advance(fs.Name, last, got); err != nil {
+			return err
+		}
 		if s.now().Sub(fs.imported) > reimportAfter {
 			return s.reimport(ctx, fs)
 		}
@@ -195,6 +198,11 @@ func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 // apply imports the newly fetched copy, or holds it back. The caller holds
 // work.
 func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
+	if fs.TAXII != "" { // what has ended by its own time is no loss of entries
+		s.mu.Lock()
+		s.ledger.Expire(s.seconds())
+		s.mu.Unlock()
+	}
 	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(fs.Name, copyNew))
 	if err != nil {
 		return err

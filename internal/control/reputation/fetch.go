@@ -34,6 +34,13 @@ type fetched struct {
 	Modified string    `json:"modified,omitempty"` // Last-Modified
 	SHA256   string    `json:"sha256"`
 	Time     time.Time `json:"time"`
+	// Of a collection: which it is, to which time of its server the copy holds
+	// all, and when it was last fetched as a whole.
+	Place string    `json:"place,omitempty"`
+	Added string    `json:"added,omitempty"`
+	Whole time.Time `json:"whole,omitzero"`
+	// Note is what went wrong with a part of the feed.
+	Note string `json:"note,omitempty"`
 }
 
 // copyWriter writes a copy: a zip archive of the files of a feed, at most left
@@ -45,24 +52,25 @@ type copyWriter struct {
 		Sum([]byte) []byte
 	}
 	left, most int64
+	spool      string // path of a file beside the copy, for what is on its way into it
 }
 
 // get fetches a feed into a new file at path. It returns errUnchanged when the
-// feed is what last says.
-func get(ctx context.Context, client *http.Client, d *Feed, last fetched, path string, now time.Time) (fetched, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+// feed is what last says; base is the copy that last speaks of.
+func get(ctx context.Context, client *http.Client, d *Feed, last fetched, base, path string, now time.Time) (fetched, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.time())
 	defer cancel()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fetched{}, err
 	}
 	most := int64(d.MaxMB) << 20
-	w := &copyWriter{archive: zip.NewWriter(f), digest: sha256.New(), left: most, most: most}
+	w := &copyWriter{archive: zip.NewWriter(f), digest: sha256.New(), left: most, most: most, spool: path + ".spool"}
 	got := fetched{Time: now}
-	if d.URL != "" {
-		err = w.download(ctx, client, d.URL, last, &got)
-	} else {
+	if d.File != "" {
 		err = w.files(ctx, d.File)
+	} else {
+		err = w.ask(ctx, client, d, last, base, &got)
 	}
 	if cerr := w.archive.Close(); err == nil {
 		err = cerr
@@ -78,6 +86,27 @@ func get(ctx context.Context, client *http.Client, d *Feed, last fetched, path s
 		err = errUnchanged
 	}
 	return got, err
+}
+
+// time bounds one fetch of the feed.
+func (d *Feed) time() time.Duration {
+	if d.TAXII != "" {
+		return taxiiTime
+	}
+	return fetchTime
+}
+
+// ask gets a feed from its server.
+func (w *copyWriter) ask(ctx context.Context, client *http.Client, d *Feed, last fetched, base string, got *fetched) error {
+	c, err := d.Login.caller(client)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if d.TAXII != "" {
+		return w.taxii(ctx, c, d, last, base, got)
+	}
+	return w.download(ctx, c, d.URL, last, got)
 }
 
 func (w *copyWriter) files(ctx context.Context, pattern string) error {
@@ -157,19 +186,18 @@ func (w *copyWriter) add(name string, r io.Reader) error {
 	return nil
 }
 
-func (w *copyWriter) download(ctx context.Context, client *http.Client, from string, last fetched, got *fetched) error {
+func (w *copyWriter) download(ctx context.Context, client *caller, from string, last fetched, got *fetched) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("User-Agent", "masugata-reputation")
 	if last.ETag != "" {
 		req.Header.Set("If-None-Match", last.ETag)
 	}
 	if last.Modified != "" {
 		req.Header.Set("If-Modified-Since", last.Modified)
 	}
-	res, err := client.Do(req)
+	res, err := client.do(req)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,19 @@ func (d folder) keep(feed, from, which string, f fetched) error {
 	return identity.WriteFile(d.copy(feed, which)+".json", b)
 }
 
+// advance notes how far an unchanged copy of a collection is.
+func (d folder) advance(feed string, last, got fetched) error {
+	if last.Place == got.Place && last.Added == got.Added && last.Whole.Equal(got.Whole) {
+		return nil
+	}
+	last.Place, last.Added, last.Whole = got.Place, got.Added, got.Whole
+	b, err := json.Marshal(last)
+	if err != nil {
+		return err
+	}
+	return identity.WriteFile(d.copy(feed, copyGood)+".json", b)
+}
+
 func (d folder) remove(feed, which string) {
 	_ = os.Remove(d.copy(feed, which)) // it may not be there; a rest is overwritten next time
 	_ = os.Remove(d.copy(feed, which) + ".json")
