@@ -75,7 +75,7 @@ test('a cut connection shows and mends itself', async ({ page }) => {
   await expect(page.locator('header .link.up')).toBeVisible()
 })
 
-const paths = ['/', '/events', '/incidents', '/incidents?show=all', '/actions', '/actions?show=proposed', '/actions?show=past', '/devices', '/reputation', '/reputation?object=198.51.100.23', '/reputation/feeds', '/parts', '/policy', '/audit', '/people', '/nowhere']
+const paths = ['/', '/events', '/incidents', '/incidents?show=all', '/actions', '/actions?show=proposed', '/actions?show=past', '/devices', '/reputation', '/reputation?object=198.51.100.23', '/reputation/feeds', '/reputation/effect', '/reputation/what-if?held=bad-names', '/parts', '/policy', '/audit', '/people', '/nowhere']
 
 for (const theme of ['light', 'dark'] as const) {
   for (const lang of ['en', 'ja'] as const) {

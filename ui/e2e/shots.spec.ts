@@ -4,7 +4,7 @@ import { test, type Page } from '@playwright/test'
 import { beginAttack, dress, enter, settled } from './console'
 
 const dir = process.env.SHOTS_DIR ?? 'test-results/shots'
-const paths = { overview: '/', events: '/events', incidents: '/incidents?show=all', actions: '/actions', proposed: '/actions?show=proposed', devices: '/devices', reputation: '/reputation?object=198.51.100.23', feeds: '/reputation/feeds', parts: '/parts', policy: '/policy', audit: '/audit', people: '/people' }
+const paths = { overview: '/', events: '/events', incidents: '/incidents?show=all', actions: '/actions', proposed: '/actions?show=proposed', devices: '/devices', reputation: '/reputation?object=198.51.100.23', feeds: '/reputation/feeds', effect: '/reputation/effect', whatif: '/reputation/what-if?held=bad-names', parts: '/parts', policy: '/policy', audit: '/audit', people: '/people' }
 
 const wanted = process.env.SHOTS ?? '1'
 const sets = [

@@ -98,6 +98,7 @@ type ReputationHits struct {
 	Days     []string               `json:"days" doc:"dates (UTC), the oldest first"`
 	Sources  []ReputationSourceHits `json:"sources" doc:"most hits first"`
 	Objects  []ReputationObjectHits `json:"objects" doc:"most hits first; at most 100"`
+	All      ReputationDayHits      `json:"all" doc:"all hits, each counted once"`
 	Unlisted ReputationDayHits      `json:"unlisted" doc:"hits on what no source lists any more"`
 	Lost     uint64                 `json:"lost,omitempty" doc:"hits since the start that came faster than they are counted"`
 }

@@ -203,7 +203,7 @@ func TestHits(t *testing.T) {
 	if got := brief(h); got != want {
 		t.Errorf("hits:\n%swant:\n%s", got, want)
 	}
-	if h.Unlisted != (rest.ReputationDayHits{Seen: 3}) || len(h.Days) != 7 || len(h.Objects) != 2 || h.Objects[0].Object != "198.18.0.1" || h.Objects[0].Devices != 2 {
+	if h.Unlisted != (rest.ReputationDayHits{Seen: 3}) || h.All != (rest.ReputationDayHits{Seen: 4, Blocked: 15}) || len(h.Days) != 7 || len(h.Objects) != 2 || h.Objects[0].Object != "198.18.0.1" || h.Objects[0].Devices != 2 {
 		t.Errorf("hits %+v", h)
 	}
 	s.effect.save()

@@ -35,6 +35,7 @@ type dayHits struct {
 	Date     string                 `json:"date"`
 	Sources  map[string]*sourceHits `json:"sources"`
 	Objects  map[string]*objectHits `json:"objects"`
+	All      rest.ReputationDayHits `json:"all"`
 	Unlisted rest.ReputationDayHits `json:"unlisted"`
 }
 
@@ -143,6 +144,7 @@ func (f *effect) hit(o intel.Object, e *model.Event) {
 	defer f.mu.Unlock()
 	d := f.today()
 	f.dirty = true
+	addHits(&d.All, n)
 	if len(sources) == 0 {
 		addHits(&d.Unlisted, n)
 		return
@@ -219,6 +221,7 @@ func (s *Service) Hits(days int) rest.ReputationHits {
 		if !ok {
 			continue
 		}
+		addHits(&out.All, d.All)
 		addHits(&out.Unlisted, d.Unlisted)
 		for name, x := range d.Sources {
 			sumSource(sources, name, days).take(i, x)

@@ -2,7 +2,7 @@
 // success becomes a CallError.
 import createClient from 'openapi-fetch'
 import { CallError, fromProblem } from './errors'
-import type { Access, DevicePage, Incident, IncidentPage, NewAction } from './model'
+import type { Access, DevicePage, Incident, IncidentPage, NewAction, Report } from './model'
 import type { paths } from './schema'
 
 const api = createClient<paths>({
@@ -40,6 +40,10 @@ const at = (id: string) => ({ params: { path: { id } } })
 
 type ActionStates = NonNullable<NonNullable<paths['/api/v1/actions']['get']['parameters']['query']>['state']>
 type IncidentStates = NonNullable<NonNullable<paths['/api/v1/incidents']['get']['parameters']['query']>['state']>
+
+/** What a change of reputation is asked about; the list itself is the body. */
+export type WhatIfQuestion = NonNullable<paths['/api/v1/reputation/what-if']['post']['parameters']['query']>
+type NewReport = NonNullable<paths['/api/v1/reputation/reports']['post']['requestBody']>['content']['application/json']
 
 export const calls = {
   setupNeeded: async () => (await value(api.GET('/api/v1/setup'))).needed,
@@ -91,6 +95,15 @@ export const calls = {
   setOwnEntry: (object: string, list: 'allow' | 'deny', note: string) =>
     value(api.POST('/api/v1/reputation/entries', { body: { object, list, ...(note && { note }) } })),
   dropOwnEntry: (object: string) => quiet(api.DELETE('/api/v1/reputation/entries', { params: { query: { object } } })),
+
+  whatIf: (query: WhatIfQuestion, list?: Blob) =>
+    // The description calls any bytes a string.
+    value(api.POST('/api/v1/reputation/what-if', { params: { query }, body: (list ?? '') as string, bodySerializer: (b) => b, headers: { 'Content-Type': 'application/octet-stream' } })),
+  hits: (days: number) => value(api.GET('/api/v1/reputation/hits', { params: { query: { days } } })),
+  reports: async () => (await value(api.GET('/api/v1/reputation/reports'))).reports,
+  report: (object: string, note: string, allow: boolean) => value(api.POST('/api/v1/reputation/reports', { body: { object, note, allow } as NewReport })),
+  decideReport: (id: string, state: Report['state'], note: string, allow: boolean) =>
+    value(api.POST('/api/v1/reputation/reports/{id}', { ...at(id), body: { state, note, allow } })),
 
   audit: (limit: number, before?: string) => value(api.GET('/api/v1/audit', { params: { query: { limit, before } } })),
 

@@ -1741,6 +1741,8 @@ export interface components {
             holds_for_s: number;
         };
         ReputationHits: {
+            /** @description all hits, each counted once */
+            all: components["schemas"]["ReputationDayHits"];
             /** @description dates (UTC), the oldest first */
             days: string[];
             /**

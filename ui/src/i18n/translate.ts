@@ -1,4 +1,6 @@
 // Turns a key and its values into a sentence of one language.
+import { effect as effectEn } from './effect.en'
+import { effect as effectJa } from './effect.ja'
 import { pages as pagesEn } from './pages.en'
 import { pages as pagesJa } from './pages.ja'
 import { reputation as reputationEn } from './reputation.en'
@@ -7,8 +9,8 @@ import { words as wordsEn } from './words.en'
 import { words as wordsJa } from './words.ja'
 
 /** The English sentences; the others have the same keys and names in braces. */
-export const en = { ...wordsEn, ...pagesEn, ...reputationEn }
-export const ja: Record<keyof typeof en, string> = { ...wordsJa, ...pagesJa, ...reputationJa }
+export const en = { ...wordsEn, ...pagesEn, ...reputationEn, ...effectEn }
+export const ja: Record<keyof typeof en, string> = { ...wordsJa, ...pagesJa, ...reputationJa, ...effectJa }
 
 export type Lang = 'en' | 'ja'
 export type Key = keyof typeof en

@@ -23,7 +23,7 @@ const feed: Feed = {
 describe('a verdict', () => {
   test('shows score, meaning and reasons, and is decided by one click', async () => {
     const onlist = vi.fn()
-    render(VerdictPanel, { verdict, entries: [], busy: false, onlist, ondrop: vi.fn() })
+    render(VerdictPanel, { verdict, entries: [], busy: false, onlist, ondrop: vi.fn(), onreport: vi.fn() })
     expect(screen.getByLabelText('Score 93 of 100')).toBeTruthy()
     expect(screen.getByText('blocked everywhere')).toBeTruthy()
     expect(screen.getByText('It is listed as c2.')).toBeTruthy()
@@ -34,14 +34,14 @@ describe('a verdict', () => {
   test('that an own entry decides can be taken back under the entry’s own name', async () => {
     const ondrop = vi.fn()
     const own: Verdict = { ...verdict, object: 'a.example.net', match: '*.example.net', local: 'deny' }
-    render(VerdictPanel, { verdict: own, entries: [{ object: 'example.net', list: 'deny' }], busy: false, onlist: vi.fn(), ondrop })
+    render(VerdictPanel, { verdict: own, entries: [{ object: 'example.net', list: 'deny' }], busy: false, onlist: vi.fn(), ondrop, onreport: vi.fn() })
     expect(screen.queryByRole('button', { name: 'Always deny' })).toBeNull()
     await fireEvent.click(screen.getByRole('button', { name: 'Take off the list' }))
     expect(ondrop).toHaveBeenCalledExactlyOnceWith('example.net')
   })
   test('gives a viewer nothing to press', () => {
     session.enter('ren', 'viewer')
-    render(VerdictPanel, { verdict, entries: [], busy: false, onlist: vi.fn(), ondrop: vi.fn() })
+    render(VerdictPanel, { verdict, entries: [], busy: false, onlist: vi.fn(), ondrop: vi.fn(), onreport: vi.fn() })
     expect(screen.queryAllByRole('button')).toHaveLength(0)
   })
 })

@@ -32,6 +32,9 @@ export function kindWords(kind: string, lang: Lang): string {
   return isKey(key) ? translate(lang, key) : kind
 }
 
+/** The kinds that speak against an object, worst last, for people to choose from. */
+export const badKinds = ['suspicious', 'anonymizer', 'scanner', 'spam', 'brute-force', 'exploit', 'flood', 'mining', 'phishing', 'bot', 'distribution', 'malware', 'c2'] as const
+
 /** The worst kind, unless what speaks for the object hides it. */
 function heaviest(v: Verdict): string {
   if (!['none', 'benign', 'known'].includes(v.kind)) return v.kind
