@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
-	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // maxText is the longest text that a set takes; a longer one is in none.
@@ -119,17 +118,28 @@ func (s *Set) Object(o reputation.Object) Match {
 	case reputation.TypeDomain:
 		return s.Domain(o.Text)
 	case reputation.TypeEndpoint:
-		h, ok := hashOf(s.k0, s.k1, o)
-		if host, _, known := canon.Host(o); ok && known {
-			return widen(s.find(h), s.Object(host))
-		}
-		return Match{}
+		return s.endpoint(o)
 	}
 	h, ok := hashOf(s.k0, s.k1, o)
 	if !ok {
 		return Match{}
 	}
 	return s.find(h)
+}
+
+// endpoint says what is said of an endpoint or of its host.
+func (s *Set) endpoint(o reputation.Object) Match {
+	h, ok := hashOf(s.k0, s.k1, o)
+	colon := strings.LastIndexByte(o.Text, ':')
+	if !ok || colon <= 0 {
+		return Match{}
+	}
+	host := o.Text[:colon]
+	if a, err := netip.ParseAddrPort(o.Text); err == nil {
+		t := s.Address(a.Addr())
+		return widen(s.find(h), Match{t, t != TierNone})
+	}
+	return widen(s.find(h), s.Domain(host))
 }
 
 // hashOf is the hash of all but addresses; ok is false for what has no place
