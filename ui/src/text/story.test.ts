@@ -42,6 +42,17 @@ describe('an event', () => {
     expect(advise(flood, 'en')).toBe('Do this.')
     expect(advise(flood, 'ja')).toContain('ファームウェア')
   })
+  test.each([
+    [{ kind: 'reputation.blocked', observables: [{ type: 'url', value: 'http://a.example/x' }] }, 'Camera A had traffic with URL http://a.example/x, which has a bad reputation. front-gate stopped it.', 'URL http://a.example/x'],
+    [{ kind: 'reputation.seen', observables: [{ type: 'ip', value: '198.51.100.7' }], process: { path: '/tmp/x' } }, '/tmp/x on Camera A spoke with 198.51.100.7, which has a bad reputation. It was let through.', '/tmp/x が評判の悪い 198.51.100.7'],
+    [{ kind: 'reputation.seen', rule: 'reputation.lookback', observables: [{ type: 'domain', value: 'a.example' }] }, 'Camera A spoke with a.example before it was listed. Its reputation is bad now.', 'a.example が登録される前に'],
+    [{ kind: 'contact', rule: 'contact.in', observables: [{ type: 'ip', value: '192.0.2.9' }, { type: 'port', value: '22' }, { type: 'protocol', value: 'tcp' }] }, '192.0.2.9 spoke to Camera A (tcp/22).', '192.0.2.9 が Camera A に接続'],
+  ])('about reputation says what was met: %o', (more, english, japanese) => {
+    const e = { ...flood, flood: undefined, explanation: '', advice: '', ...more } as Event
+    expect(explain(e, 'en', name)).toBe(english)
+    expect(explain(e, 'ja', name)).toContain(japanese)
+    expect(advise(e, 'ja') === '').toBe(e.kind === 'contact')
+  })
   test('of the inspection shows its rule', () => {
     const e = {
       ...flood, flood: undefined, kind: 'intrusion.blocked', subject: 'Exploit of a camera', rule: '1:2034567:3', explanation: '', advice: '',

@@ -100,14 +100,23 @@ export function explain(e: Event, lang: Lang, name: Namer): string {
     ...floodValues(e, lang),
     path: e.file?.path ?? e.process?.path ?? e.subject,
     by: e.file?.by || translate(lang, 'explain.someone'),
-    object: e.observables?.[0]?.value ?? e.subject,
+    object: objectWords(e, lang),
     protocol: service(e),
   })
 }
 
-/** What an event's sentences are filed under: its kind, but for the one that looks back. */
+/** What an event's sentences are filed under: its kind, unless its rule or what it knows tells more. */
 function about(e: Event): string {
-  return e.rule === 'reputation.lookback' ? 'reputation.lookback' : e.kind
+  if (e.rule === 'reputation.lookback') return e.rule
+  if (e.kind === 'contact' && (e.rule === 'contact.in' || e.rule === 'contact.more')) return e.rule
+  return e.kind.startsWith('reputation.') && e.process ? `${e.kind}.process` : e.kind
+}
+
+/** What was met, with what it is: "URL http://…". */
+function objectWords(e: Event, lang: Lang): string {
+  const o = e.observables?.[0]
+  const key = `observable.${o?.type}`
+  return o && isKey(key) && !['ip', 'domain'].includes(o.type) ? `${translate(lang, key)} ${o.value}` : (o?.value ?? e.subject)
 }
 
 /** How traffic was carried: "tcp/443". */
