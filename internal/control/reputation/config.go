@@ -56,6 +56,7 @@ type Feed struct {
 	URL        string            `yaml:"url"`
 	TAXII      string            `yaml:"taxii"` // of a collection, or of an API root or discovery with collection
 	Collection string            `yaml:"collection"`
+	MISP       string            `yaml:"misp"` // of the folder of a feed with a manifest
 	Login      Login             `yaml:"login"`
 	Format     string            `yaml:"format"` // empty: guessed
 	Owner      string            `yaml:"owner"`
@@ -170,7 +171,7 @@ func (d *Feed) where() (problems []string) {
 		}
 	}
 	places := 0
-	for key, place := range map[string]string{"file": d.File, "url": d.URL, "taxii": d.TAXII} {
+	for key, place := range map[string]string{"file": d.File, "url": d.URL, "taxii": d.TAXII, "misp": d.MISP} {
 		if place == "" {
 			continue
 		}
@@ -182,7 +183,7 @@ func (d *Feed) where() (problems []string) {
 		check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "%s: want http://… or https://…", key)
 		check(err != nil || u.User == nil, "%s: put user and password under login", key)
 	}
-	check(places == 1, "want file, url or taxii, one of them")
+	check(places == 1, "want file, url, taxii or misp, one of them")
 	if d.TAXII != "" {
 		_, _, whole := taxii.CollectionURL(d.TAXII)
 		check(whole != (d.Collection != ""), "taxii: want the address of a collection (…/collections/NAME/), or of a server and collection")
@@ -191,7 +192,11 @@ func (d *Feed) where() (problems []string) {
 	} else {
 		check(d.Collection == "", "collection: is for taxii")
 	}
-	return append(problems, d.Login.problems(cmp.Or(d.URL, d.TAXII))...)
+	if d.MISP != "" {
+		check(d.Format == "" || d.Format == "misp", "format: events of MISP are of the format misp")
+		d.Format = "misp"
+	}
+	return append(problems, d.Login.problems(cmp.Or(d.URL, d.TAXII, d.MISP))...)
 }
 
 func setDefault[T comparable](v *T, fallback T) {

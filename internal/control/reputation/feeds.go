@@ -186,7 +186,7 @@ func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 		if s.now().Sub(fs.imported) > reimportAfter {
 			return s.reimport(ctx, fs)
 		}
-		s.show(fs, func(v *feedView) { v.State, v.Problem = stateOK, "" })
+		s.show(fs, func(v *feedView) { v.State, v.Problem = stateOK, got.Note })
 		return nil
 	}
 	if err != nil {
@@ -224,6 +224,7 @@ func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
 	in.commit()
 	fs.imported = s.now()
 	s.took(fs, in, got.Time)
+	s.show(fs, func(v *feedView) { v.Problem = got.Note })
 	s.log.Info("feed taken", "feed", fs.Name, "entries", in.taken.change.After, "added", in.taken.change.Added,
 		"removed", in.taken.change.Removed, "refused", in.taken.refused)
 	return nil

@@ -25,8 +25,11 @@ var errUnchanged = errors.New("unchanged")
 // maxFeedFiles is how many files one feed may have.
 const maxFeedFiles = 50_000
 
-// fetchTime bounds one fetch.
-const fetchTime = 5 * time.Minute
+// fetchTime bounds one fetch, and manyTime one of a feed of many requests.
+const (
+	fetchTime = 5 * time.Minute
+	manyTime  = 10 * time.Minute
+)
 
 // fetched is what is known of a copy of a feed.
 type fetched struct {
@@ -34,8 +37,8 @@ type fetched struct {
 	Modified string    `json:"modified,omitempty"` // Last-Modified
 	SHA256   string    `json:"sha256"`
 	Time     time.Time `json:"time"`
-	// Of a collection: which it is, to which time of its server the copy holds
-	// all, and when it was last fetched as a whole.
+	// Of a collection or a feed of many files: which it is, to which time of its
+	// server the copy holds all, and when it was last fetched as a whole.
 	Place string    `json:"place,omitempty"`
 	Added string    `json:"added,omitempty"`
 	Whole time.Time `json:"whole,omitzero"`
@@ -90,8 +93,8 @@ func get(ctx context.Context, client *http.Client, d *Feed, last fetched, base, 
 
 // time bounds one fetch of the feed.
 func (d *Feed) time() time.Duration {
-	if d.TAXII != "" {
-		return taxiiTime
+	if d.TAXII != "" || d.MISP != "" {
+		return manyTime
 	}
 	return fetchTime
 }
@@ -103,8 +106,11 @@ func (w *copyWriter) ask(ctx context.Context, client *http.Client, d *Feed, last
 		return err
 	}
 	defer c.close()
-	if d.TAXII != "" {
+	switch {
+	case d.TAXII != "":
 		return w.taxii(ctx, c, d, last, base, got)
+	case d.MISP != "":
+		return w.misp(ctx, c, d, last, base, got)
 	}
 	return w.download(ctx, c, d.URL, last, got)
 }
@@ -186,28 +192,13 @@ func (w *copyWriter) add(name string, r io.Reader) error {
 	return nil
 }
 
-func (w *copyWriter) download(ctx context.Context, client *caller, from string, last fetched, got *fetched) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return err
-	}
-	if last.ETag != "" {
-		req.Header.Set("If-None-Match", last.ETag)
-	}
-	if last.Modified != "" {
-		req.Header.Set("If-Modified-Since", last.Modified)
-	}
-	res, err := client.do(req)
+func (w *copyWriter) download(ctx context.Context, c *caller, from string, last fetched, got *fetched) error {
+	res, err := c.ask(ctx, from, last)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	switch {
-	case res.StatusCode == http.StatusNotModified:
-		return errUnchanged
-	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s answered %s", req.URL.Host, res.Status)
-	case res.ContentLength > w.most:
+	if res.ContentLength > w.most {
 		return fmt.Errorf("is %d MB large, more than max_mb (%d)", res.ContentLength>>20, w.most>>20)
 	}
 	got.ETag, got.Modified = bounded(res.Header.Get("ETag")), bounded(res.Header.Get("Last-Modified"))

@@ -147,7 +147,11 @@ func openFeed(d *Feed, src intel.Source, now uint32, name string, r io.Reader) (
 			return nil, "", errors.New("its format cannot be told; set format")
 		}
 	}
-	fr, err := feed.Open(format, in, feed.Options{Source: src, Now: now, Name: strings.TrimSuffix(name, filepath.Ext(name)),
+	title := strings.TrimSuffix(name, filepath.Ext(name))
+	if d.TAXII != "" || d.MISP != "" {
+		title = "" // the files' names are ours or numbers
+	}
+	fr, err := feed.Open(format, in, feed.Options{Source: src, Now: now, Name: title,
 		Below: d.Below, Mapping: d.Mapping})
 	return fr, format, err
 }

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -168,6 +169,35 @@ func (c *caller) do(req *http.Request) (*http.Response, error) {
 		req.Header.Set(c.name, c.value)
 	}
 	return c.client.Do(req)
+}
+
+// ask gets a file unless it is as it was. The caller closes the body of an answer
+// without an error.
+func (c *caller) ask(ctx context.Context, at string, last fetched) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	if last.ETag != "" {
+		req.Header.Set("If-None-Match", last.ETag)
+	}
+	if last.Modified != "" {
+		req.Header.Set("If-Modified-Since", last.Modified)
+	}
+	res, err := c.do(req)
+	if err != nil {
+		return nil, err
+	}
+	switch res.StatusCode {
+	case http.StatusOK:
+		return res, nil
+	case http.StatusNotModified:
+		err = errUnchanged
+	default:
+		err = fmt.Errorf("%s answered %s", req.URL.Host, res.Status)
+	}
+	res.Body.Close()
+	return nil, err
 }
 
 func (c *caller) close() {

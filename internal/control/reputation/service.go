@@ -124,7 +124,7 @@ func (s *Service) addFeed(f Feed, upload bool) *feedState {
 	fs := &feedState{Feed: f, upload: upload}
 	src := f.source()
 	fs.id = s.ledger.Source(src)
-	place := cmp.Or(f.URL, f.TAXII, f.File)
+	place := cmp.Or(f.URL, f.TAXII, f.MISP, f.File)
 	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: place, Licence: f.Licence,
 		Trust: uint8(f.Trust), Kind: src.Kind, State: stateWaiting, Interval: f.Interval.Seconds(), Refusals: []rest.ReputationRefusal{}}
 	s.state.Lock()

@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// taxiiTime bounds one fetch of a collection.
-	taxiiTime = 10 * time.Minute
 	// taxiiPage is how many objects are asked for at once.
 	taxiiPage = 1000
 	// maxPages bounds the pages of one fetch.
