@@ -202,6 +202,7 @@ const (
 	bitsRange4  = 2 * 80 // IPv4 prefix: two changes
 	bitsRange6  = 2 * 136
 	bitsHash    = 28
+	bitsLined   = 64*8/lineFull + 1 + marksBits
 	bitsFilter  = 11 // and its share of the filter
 	bytesUnused = 24 << 10
 )
@@ -214,6 +215,8 @@ func (x *item) cost(c Class) int {
 		return bitsSingle
 	case x.family == family4:
 		return bitsRange4
+	case c.lined():
+		return bitsLined
 	case c.filtered():
 		return bitsHash + bitsFilter
 	}

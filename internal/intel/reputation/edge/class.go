@@ -43,8 +43,11 @@ func (c Class) hashBits() uint8 {
 	return 32
 }
 
+// lined says whether the class affords lists that are found with one look into memory.
+func (c Class) lined() bool { return c == ClassLarge }
+
 // filtered says whether the class affords a filter before its lists.
-func (c Class) filtered() bool { return c >= ClassMedium }
+func (c Class) filtered() bool { return c == ClassMedium }
 
 // Tier is what a set says of an entry, coarser than its score, so that a score
 // may change without a change of the set.

@@ -13,7 +13,12 @@
 // taken for a listed one once in 2^32/n (2^30/n). A match therefore says whether it is
 // Sure. The 32 bits after them are the tails, which whoever can afford them carries
 // beside the set (Set.WithTails): then every match is sure. Others confirm a
-// match at the control plane, or treat it with care.
+// match at the control plane, or treat it with care. Two entries whose first bits are
+// the same stay unsure: in a million there are some two hundred.
+//
+// In memory the hashes of large sets lie in lines of the cache behind a filter of
+// words, those of medium ones in a compact list behind a binary fuse filter, those
+// of small ones in the list alone.
 //
 // # Form
 //

@@ -17,8 +17,8 @@ type Header struct {
 
 // A set is: magic, header, number of sections, sections, SHA-256 of all that.
 const (
-	magicSet   = "MRS1"
-	magicDelta = "MRD1"
+	magicSet   = "MRS2" // 1 had another place for names with all below them
+	magicDelta = "MRD2"
 	magicTails = "MRT1"
 	digestSize = sha256.Size
 	headerSize = 4 + 1 + 8 + 8 + 4 + 4 + len(Key{}) + 2

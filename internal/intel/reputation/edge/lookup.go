@@ -1,10 +1,10 @@
 package edge
 
 import (
-	"bytes"
 	"encoding/hex"
 	"net/netip"
 	"strings"
+	"unsafe"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
@@ -16,30 +16,73 @@ const maxText = 2048
 // and a dot at the end do not matter; the name is in ASCII. Single labels are
 // not looked for: no set lists a whole top-level domain.
 func (s *Set) Domain(name string) Match {
-	var text [256]byte
 	name = strings.TrimSuffix(name, ".")
 	if len(name) == 0 || len(name) > 253 {
 		return Match{}
 	}
-	b := text[:copy(text[:], name)]
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c | 0x20
+	if hasCapitals(name) {
+		var text [256]byte
+		b := text[:copy(text[:], name)]
+		for i, c := range b {
+			if 'A' <= c && c <= 'Z' {
+				b[i] = c | 0x20
+			}
+		}
+		return s.domain(unsafe.String(&b[0], len(b))) // b is not changed any more
+	}
+	return s.domain(name)
+}
+
+// hasCapitals says whether an ASCII letter of a name is a capital, eight at a time: in
+// the highest bit of each byte stands whether the byte is 'A' or more, and not above
+// 'Z'.
+func hasCapitals(name string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(name); i += 8 {
+		x := word(name[i:])
+		low := x &^ highs
+		if (low+ones*(0x80-'A'))&^(low+ones*(0x80-'Z'-1))&^x&highs != 0 {
+			return true
 		}
 	}
-	h := sip(s.k0, s.k1, b, sipWord, sipEnd)
+	for ; i < len(name); i++ {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
+// domain asks for a name in small letters and those above it. The hash of the next name
+// is made before the one before it is looked for, so that the processor waits for
+// both at once.
+func (s *Set) domain(name string) Match {
+	h := sip(s.k0, s.k1, name)
+	name, more := above(name)
+	var next uint64
+	if more {
+		next = sip(s.k0, s.k1, name)
+	}
 	m := s.find(h ^ space(reputation.TypeDomain, false))
 	for {
-		m = widen(m, s.find(h^space(reputation.TypeDomain, true)))
-		for len(b) > 0 && b[0] != '.' {
-			b = b[1:]
+		if wide := s.find(h ^ space(reputation.TypeDomain, true)); wide.Tier != TierNone {
+			m = widen(m, wide)
 		}
-		if len(b) < 2 || m.Tier.local() || bytes.IndexByte(b[1:], '.') < 0 {
+		if !more || m.Tier.local() {
 			return m
 		}
-		b = b[1:]
-		h = sip(s.k0, s.k1, b, sipWord, sipEnd)
+		h = next
+		if name, more = above(name); more {
+			next = sip(s.k0, s.k1, name)
+		}
 	}
+}
+
+// above is the name above a name; ok is false when that has a single label.
+func above(name string) (up string, ok bool) {
+	up = name[strings.IndexByte(name, '.')+1:]
+	return up, len(up) < len(name) && strings.IndexByte(up, '.') >= 0
 }
 
 // widen joins a match with that of a wider entry.
@@ -64,7 +107,7 @@ func (s *Set) Expression(host, path string, whole bool) Match {
 	}
 	n := copy(text[:], host)
 	n += copy(text[n:], path)
-	h := sip(s.k0, s.k1, text[:n], sipWord, sipEnd)
+	h := sip(s.k0, s.k1, text[:n])
 	m := s.find(h ^ space(reputation.TypeURL, true))
 	if whole {
 		m = widen(s.find(h^space(reputation.TypeURL, false)), m)
@@ -79,9 +122,9 @@ func (s *Set) path(path string) Match {
 		return Match{}
 	}
 	one := space(reputation.TypeURL, false)
-	m := s.find(sip(s.k0, s.k1, path, sipWord, sipEnd) ^ one)
+	m := s.find(sip(s.k0, s.k1, path) ^ one)
 	if q := strings.IndexByte(path, '?'); q > 1 {
-		m = widen(m, s.find(sip(s.k0, s.k1, path[:q], sipWord, sipEnd)^one))
+		m = widen(m, s.find(sip(s.k0, s.k1, path[:q])^one))
 	}
 	return m
 }
@@ -96,13 +139,13 @@ func (s *Set) Endpoint(a netip.AddrPort) Match {
 	}
 	var text [64]byte
 	b := netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()).AppendTo(text[:0])
-	return widen(s.find(sip(s.k0, s.k1, b, sipWord, sipEnd)^space(reputation.TypeEndpoint, false)), m)
+	return widen(s.find(sip(s.k0, s.k1, b)^space(reputation.TypeEndpoint, false)), m)
 }
 
 // File says what is said of a file by one of its hashes (MD5, SHA-1 or SHA-256
 // as bytes).
 func (s *Set) File(sum []byte) Match {
-	return s.find(sip(s.k0, s.k1, sum, sipWord, sipEnd) ^ space(reputation.TypeFile, false))
+	return s.find(sip(s.k0, s.k1, sum) ^ space(reputation.TypeFile, false))
 }
 
 // Object says what is said of an object in canonical form, exactly or, of
@@ -155,7 +198,7 @@ func hashOf(k0, k1 uint64, o reputation.Object) (h uint64, ok bool) {
 		if err != nil || n == 0 || len(text) > 128 {
 			return 0, false
 		}
-		return sip(k0, k1, b[:n], sipWord, sipEnd) ^ space(o.Type, false), true
+		return sip(k0, k1, b[:n]) ^ space(o.Type, false), true
 	case reputation.TypeASN:
 		text = o.String()
 	case reputation.TypeURL:
@@ -166,5 +209,5 @@ func hashOf(k0, k1 uint64, o reputation.Object) (h uint64, ok bool) {
 	if len(text) == 0 || len(text) > maxText {
 		return 0, false
 	}
-	return sip(k0, k1, text, sipWord, sipEnd) ^ space(o.Type, o.Below), true
+	return sip(k0, k1, text) ^ space(o.Type, o.Below), true
 }

@@ -13,9 +13,11 @@ type Set struct {
 	header   Header
 	sum      [digestSize]byte
 	k0, k1   uint64
-	hashed   *filter // of all of hashes; nil: each list is asked
-	hashes   list
-	tails    []uint32 // in the order of hashes; nil without
+	hashed   *filter  // of all of hashes; nil: the list is asked at once
+	hashes   list     // of small and medium sets
+	lines    lines    // instead, of large ones
+	marks    marks    // of all of lines
+	tails    []uint32 // by place in hashes or lines; nil without
 	singles  list     // IPv4 addresses
 	four     ranges4
 	six      ranges6
@@ -74,9 +76,14 @@ func (s *Set) load(c *content) {
 	s.four, s.six = newRanges4(four), newRanges6(six)
 	s.singles = newList(merged(singles), 32)
 	all, wide := merged(hashes), c.Class.hashBits()
-	s.hashes = newList(all, wide)
-	if c.Class.filtered() {
+	switch {
+	case c.Class.lined() && len(all) > 0:
+		s.lines, s.marks = newLines(all, wide), newMarks(all, wide)
+	case c.Class.filtered():
 		s.hashed = newFilter(filterKeys(all, wide))
+		fallthrough
+	default:
+		s.hashes = newList(all, wide)
 	}
 }
 
@@ -124,7 +131,7 @@ func (s *Set) Expired(now uint32) bool { return now >= s.header.Expires }
 
 // Bytes is the memory that the set takes, without the tails.
 func (s *Set) Bytes() int {
-	return s.hashed.bytes() + s.hashes.bytes() + s.singles.bytes() + s.four.bytes() + s.six.bytes()
+	return s.hashed.bytes() + s.hashes.bytes() + s.lines.bytes() + s.marks.bytes() + s.singles.bytes() + s.four.bytes() + s.six.bytes()
 }
 
 // Address says what is said of an address or of a prefix that covers it. It is
@@ -156,6 +163,12 @@ func (s *Set) Prefixes(least Tier, yield func(netip.Prefix, Tier) bool) {
 func (s *Set) find(h uint64) Match {
 	lack := 32 - s.header.Class.hashBits()
 	v := uint32(h>>32) >> lack
+	if s.lines.n > 0 {
+		if !s.marks.has(v) {
+			return Match{}
+		}
+		return s.inLines(v, uint32(h>>lack))
+	}
 	if s.hashed != nil && !s.hashed.has(v<<lack) {
 		return Match{}
 	}
@@ -163,25 +176,51 @@ func (s *Set) find(h uint64) Match {
 	var m Match
 	for i, j := s.hashes.find(v); i < j; i++ {
 		_, t := s.hashes.at(i)
-		sure := false
-		if s.hasTails {
-			tail := s.tails[i]
-			if sure = tail == rest; !sure && tail != tailOfMany {
-				continue
-			}
-		}
-		if x := over(t, m.Tier); x != m.Tier {
-			m = Match{x, sure}
-		}
+		s.consider(&m, int(i), t, rest)
 	}
 	return m
 }
 
-// Kind of a match in a set: what is hashed beside the text.
-func space(t reputation.Type, below bool) uint64 {
-	n := uint64(t) * 2
-	if below {
-		n++
+// inLines is find where the hashes lie in lines.
+func (s *Set) inLines(v, rest uint32) (found Match) {
+	l := &s.lines
+	for line := l.line(v); ; line++ {
+		m, full := l.match(line, v)
+		for ; m != 0; m &= m - 1 {
+			if at, low, t := l.slot(line, m); low == v&(1<<slotBits-1) && t != TierNone {
+				s.consider(&found, at, t, rest)
+			}
+		}
+		if !full {
+			return found
+		}
 	}
-	return n * 0x9e3779b97f4a7c15
+}
+
+// consider takes an entry whose first bits fit; rest are those after them.
+func (s *Set) consider(m *Match, place int, t Tier, rest uint32) {
+	sure := false
+	if s.hasTails {
+		tail := s.tails[place]
+		if sure = tail == rest; !sure && tail != tailOfMany {
+			return
+		}
+	}
+	if x := over(t, m.Tier); x != m.Tier {
+		*m = Match{x, sure}
+	}
+}
+
+// belowFlip is the bit of a hash that is turned for objects that hold for all below
+// them: a name with all below it lies beside the name alone, so that asking for
+// both costs little more than for one.
+const belowFlip = 1 << 40
+
+// space is what a hash is turned by beside the text: what sort of thing it is.
+func space(t reputation.Type, below bool) uint64 {
+	n := uint64(t) * 0x9e3779b97f4a7c15
+	if below {
+		n ^= belowFlip
+	}
+	return n
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -74,10 +75,10 @@ func TestSip(t *testing.T) {
 	}
 	copy(in[:], key[:15])
 	k0, k1 := key.halves()
-	if got := sip(k0, k1, in[:], 2, 4); got != 0xa129ca6149be45e5 { // the vector of the paper's appendix A
+	if got := sipRounds(k0, k1, in[:], 2, 4); got != 0xa129ca6149be45e5 { // the vector of the paper's appendix A
 		t.Errorf("SipHash-2-4 is %x", got)
 	}
-	if a, b := sip(k0, k1, "some.name.example", 1, 3), sip(k0, k1, []byte("some.name.example"), 1, 3); a != b {
+	if a, b := sip(k0, k1, "some.name.example"), sip(k0, k1, []byte("some.name.example")); a != b {
 		t.Errorf("text %x, bytes %x", a, b)
 	}
 }
@@ -353,5 +354,19 @@ func TestInnocentIsNotTakenForAListedOne(t *testing.T) {
 	a, b := count(plain), count(open(t, spared.Payload))
 	if a == 0 || b != 0 || spared.Innocent == 0 {
 		t.Errorf("taken for listed ones: %d, with the innocent known %d; left out %d", a, b, spared.Innocent)
+	}
+}
+
+func TestHasCapitals(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := range 256 {
+				b := bytes.Repeat([]byte("z@[`-0\xff"), 3)[:n]
+				b[at] = byte(c)
+				if got := hasCapitals(string(b)); got != ('A' <= c && c <= 'Z') {
+					t.Fatalf("%q: %v", b, got)
+				}
+			}
+		}
 	}
 }

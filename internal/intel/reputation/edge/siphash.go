@@ -10,15 +10,12 @@ import (
 // who does not know it can look for names that collide.
 type Key [16]byte
 
-// sipRounds are the rounds a word and the rounds at the end of SipHash-1-3.
-const (
-	sipWord = 1
-	sipEnd  = 3
-)
-
-// sip is SipHash-c-d of s under the key (k0, k1), as in "SipHash: a fast
+// sip is SipHash-1-3 of s under the key (k0, k1), as in "SipHash: a fast
 // short-input PRF" (Aumasson, Bernstein, 2012).
-func sip[T string | []byte](k0, k1 uint64, s T, c, d int) uint64 {
+func sip[T string | []byte](k0, k1 uint64, s T) uint64 { return sipRounds(k0, k1, s, 1, 3) }
+
+// sipRounds is SipHash-c-d.
+func sipRounds[T string | []byte](k0, k1 uint64, s T, c, d int) uint64 {
 	v0, v1 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d
 	v2, v3 := k0^0x6c7967656e657261, k1^0x7465646279746573
 	n := len(s)
@@ -26,7 +23,9 @@ func sip[T string | []byte](k0, k1 uint64, s T, c, d int) uint64 {
 	for i := 0; i <= n; i += 8 {
 		m := last
 		if n-i >= 8 {
-			m = word(s[i : i+8])
+			m = word(s[i:])
+		} else if n >= 8 && n > i {
+			m |= word(s[n-8:]) >> (8 * (8 - n + i))
 		} else {
 			for j := n - 1; j >= i; j-- {
 				m |= uint64(s[j]) << (8 * (j - i))

@@ -24,7 +24,10 @@ func (s *Set) WithTails(tails []byte) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := s.hashes.n
+	n, places := s.hashes.n, s.hashes.n
+	if s.lines.n > 0 {
+		n, places = s.lines.n, 2*len(s.lines.words)
+	}
 	switch {
 	case len(b) < digestSize || [digestSize]byte(b[:digestSize]) != s.sum:
 		return nil, refuse("tails", OtherBase, "they do not name the digest of version %d", s.header.Version)
@@ -33,21 +36,29 @@ func (s *Set) WithTails(tails []byte) (*Set, error) {
 	}
 	out := *s
 	out.hasTails = true
-	out.tails = make([]uint32, n)
+	out.tails = make([]uint32, places)
 	var next [1 << tierBits]int // where the next one of a tier is in b
-	for i := range uint(n) {
-		_, t := s.hashes.at(i)
-		next[t]++
-	}
+	s.eachHash(func(_ int, t Tier) { next[t]++ })
 	at := digestSize
 	for t, count := range next {
 		next[t] = at
 		at += 4 * count
 	}
-	for i := range uint(n) {
-		_, t := s.hashes.at(i)
-		out.tails[i] = binary.BigEndian.Uint32(b[next[t]:])
+	s.eachHash(func(place int, t Tier) {
+		out.tails[place] = binary.BigEndian.Uint32(b[next[t]:])
 		next[t] += 4
-	}
+	})
 	return &out, nil
+}
+
+// eachHash gives the place and tier of all hashes in their order.
+func (s *Set) eachHash(yield func(place int, t Tier)) {
+	if s.lines.n > 0 {
+		s.lines.each(yield)
+		return
+	}
+	for i := range uint(s.hashes.n) {
+		_, t := s.hashes.at(i)
+		yield(int(i), t)
+	}
 }
