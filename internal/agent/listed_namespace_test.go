@@ -2,9 +2,12 @@ package agent
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,9 +16,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/masugata/masugata/internal/agent/listed"
+	"github.com/masugata/masugata/internal/host/connect"
 	"github.com/masugata/masugata/internal/host/inventory"
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
@@ -25,6 +31,10 @@ import (
 // setFile and modeFile stand for the link: the set and the mode that the agent
 // of a test begins with.
 const setFile, modeFile = "reputation.set", "reputation.mode"
+
+// oldKernel stands for a kernel that cannot be asked about connections, in the
+// file of the mode.
+const oldKernel = "old kernel"
 
 // withReputation gives an agent the set of its folder, if one is there.
 func withReputation(ctx context.Context, cfg Config, dir string, log *slog.Logger, submit func(*model.Event)) (bool, error) {
@@ -44,6 +54,13 @@ func withReputation(ctx context.Context, cfg Config, dir string, log *slog.Logge
 	}
 	a.id, a.link = i.Device(), localOnly{submit}
 	mode, _ := os.ReadFile(filepath.Join(dir, modeFile))
+	mode, old := bytes.CutSuffix(mode, []byte(oldKernel))
+	if old {
+		c := a.listedConfig()
+		c.Open = func(string) (*connect.Filter, error) { return nil, errors.New("no eBPF") }
+		a.listed = listed.New(c)
+		a.sending.met = a.listed.Met
+	}
 	a.listed.SetPolicy(model.ReputationPolicy{Mode: model.Mode(mode)})
 	if err := a.listed.SetReputation(1, payload); err != nil {
 		return true, err
@@ -51,17 +68,24 @@ func withReputation(ctx context.Context, cfg Config, dir string, log *slog.Logge
 	return true, a.run(ctx)
 }
 
-// dial is a program of the device: it says what became of a connection, and
-// stays for as long as its own process is looked at.
+// dial is a program of the device: it says what became of a connection, speaks
+// for two seconds and says how that went.
 func dial(network, to string) int {
 	c, err := net.DialTimeout(network, to, 3*time.Second)
 	if err != nil {
 		fmt.Println(err)
-	} else {
-		fmt.Println("connected")
-		c.Close()
+		time.Sleep(time.Second) // for as long as its process is looked at
+		return 0
 	}
-	time.Sleep(time.Second)
+	fmt.Println("connected")
+	for range 20 {
+		if _, err = c.Write([]byte("x")); err != nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	fmt.Println(err)
+	c.Close()
 	return 0
 }
 
@@ -77,7 +101,7 @@ func listen(port string) int {
 		if err != nil {
 			return 1
 		}
-		c.Close()
+		go func() { _, _ = io.Copy(io.Discard, c); c.Close() }()
 	}
 }
 
@@ -135,7 +159,15 @@ func badHome(t *testing.T, mode model.Mode, more int) (*home, *exec.Cmd, chan to
 		t.Fatal("nobody listens")
 	}
 	cmd, events := h.agent()
-	return h, cmd, events
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := ReadStatus(h.dir + "/state")
+		if err == nil && !strings.Contains(text, "reputation_listed: 0") {
+			return h, cmd, events
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the set is not in force: %v: %s", err, text)
+		}
+	}
 }
 
 // tries has a program of the device connect and gives what it said.
@@ -188,6 +220,65 @@ func TestConnectionsToListedAddressesAreTold(t *testing.T) {
 	if e := h.await(events, model.KindListedSeen, 3*time.Second); !strings.Contains(e.line, badIP+":80 (tcp)") || !strings.Contains(e.line, "only observes") {
 		t.Error(e.line)
 	}
+}
+
+// A connection that was there before its address was listed is stopped.
+func TestConnectionsThatAreThereAreHalted(t *testing.T) {
+	for name, kernel := range map[string]string{"raw": "", "old": oldKernel} {
+		t.Run(name, func(t *testing.T) {
+			h, _, events := badHome(t, model.Mode("enforce"+kernel), 0)
+			if kernel != "" {
+				for _, to := range []string{badIP + ":53", goodIP + ":53"} { // a program that speaks on and on
+					if said := h.tries("udp", to); said != "connected" {
+						t.Errorf("%s: %s", to, said)
+					}
+				}
+			} else {
+				h.raw(badIP)
+			}
+			e := h.await(events, model.KindListedBlocked, 3*time.Second)
+			if self, _ := os.Executable(); !strings.Contains(e.line, badIP+":53 (udp)") || !strings.Contains(e.line, self) || !strings.Contains(e.line, "saw it by its packets") {
+				t.Error(e.line)
+			}
+			out, err := exec.Command("ip", "-n", h.device, "route", "show", "type", "prohibit").CombinedOutput()
+			if err != nil || !strings.Contains(string(out), badIP) || strings.Contains(string(out), goodIP) {
+				t.Errorf("%v: %s", err, out)
+			}
+			if kernel != "" {
+				if said := h.tries("tcp", badIP+":80"); !strings.Contains(said, "permission denied") {
+					t.Error(said)
+				}
+				if said := h.tries("tcp", goodIP+":80"); said != "connected" {
+					t.Error(said)
+				}
+			}
+			text, err := ReadStatus(h.dir + "/state")
+			if err != nil || !strings.Contains(text, "reputation_halted: 1") ||
+				(kernel != "") != strings.Contains(text, "stopped only when their first packets are seen (0.1 s): no eBPF") {
+				t.Errorf("%v: %s", err, text)
+			}
+		})
+	}
+}
+
+// raw sends a datagram past the sockets that the kernel is asked about.
+func (h *home) raw(to string) {
+	h.t.Helper()
+	_, lines := h.start(h.device, "rawudp", to)
+	if said := next(lines); said != "sent" {
+		h.t.Error(said)
+	}
+}
+
+// rawUDP is the program of raw.
+func rawUDP(to string) int {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_UDP)
+	if err == nil {
+		err = syscall.Sendto(fd, []byte{0x20, 0, 0, 53, 0, 9, 0, 0, 'x'}, 0, &syscall.SockaddrInet4{Addr: netip.MustParseAddr(to).As4()})
+	}
+	fmt.Println(map[bool]any{true: "sent", false: err}[err == nil])
+	time.Sleep(2 * time.Second)
+	return 0
 }
 
 // resident is the memory of the agent that ip netns exec became.

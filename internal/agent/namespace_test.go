@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 	case "dial":
 		network, to, _ := strings.Cut(os.Getenv(argsEnv), " ")
 		os.Exit(dial(network, to))
+	case "rawudp":
+		os.Exit(rawUDP(os.Getenv(argsEnv)))
 	case "listen":
 		os.Exit(listen(os.Getenv(argsEnv)))
 	default:

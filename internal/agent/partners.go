@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/masugata/masugata/internal/agent/listed"
+	"github.com/masugata/masugata/internal/host/connect"
 	"github.com/masugata/masugata/internal/host/inventory"
 	"github.com/masugata/masugata/internal/host/process"
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
@@ -23,6 +25,13 @@ const (
 type control struct {
 	at    time.Time
 	addrs []netip.Addr
+}
+
+// listedConfig is what the watch over addresses of bad reputation needs.
+func (a *Agent) listedConfig() listed.Config {
+	return listed.Config{Limit: a.cfg.Reputation, State: a.cfg.State, Kept: a.neverRefused, Who: a.who, Open: connect.Open,
+		Forwards: inventory.Forwards, Seeing: func() bool { return a.sending.snapshot().meters > 0 },
+		Device: func() model.DeviceID { return a.id }, Submit: func(e *model.Event) { a.link.Submit(e) }, Cover: a.cover, Log: a.log}
 }
 
 // neverRefused are addresses that no list takes from this device: inner

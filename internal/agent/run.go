@@ -147,8 +147,8 @@ func build(cfg Config, version string, log Log) *Agent {
 	a.inspect = inspection.New(inspection.Config{Limit: a.cfg.Inspection, RuleBytes: a.cfg.InspectionRulesKiB << 10,
 		Interfaces: a.sending.interfaces, Addresses: inventory.Prefixes, Device: device, Submit: submit, Cover: a.cover, Log: log})
 	a.starts = &starting{log: log, hasher: a.hasher, submit: submit, device: device}
-	a.listed = listed.New(listed.Config{Limit: a.cfg.Reputation, State: a.cfg.State, Kept: a.neverRefused, Who: a.who,
-		Device: device, Submit: submit, Cover: a.cover, Log: log})
+	a.listed = listed.New(a.listedConfig())
+	a.sending.met = a.listed.Met
 	return a
 }
 

@@ -38,6 +38,7 @@ type sending struct {
 	log     Log
 	hasher  *process.Hasher
 	submit  func(*model.Event)
+	met     func(*traffic.Flow) // is told each flow
 	cover   func(model.Coverage)
 	device  func() model.DeviceID
 	detect  *Detector
@@ -59,12 +60,13 @@ type sendingStats struct {
 	pps    float64
 	weight float64
 	floods int
+	meters int // interfaces that are watched
 }
 
 func newSending(cfg *Config, log Log, hasher *process.Hasher) *sending {
 	s := &sending{cfg: cfg, log: log, hasher: hasher, detect: NewDetector(cfg.Limits),
 		meters: map[string]*traffic.Meter{}, indexes: map[string]inventory.Interface{},
-		owners: map[floodKey]*model.ProcessEvidence{}, own: ownAddresses, honest: map[floodKey]bool{}}
+		owners: map[floodKey]*model.ProcessEvidence{}, own: ownAddresses, met: func(*traffic.Flow) {}, honest: map[floodKey]bool{}}
 	s.detect.Connected = sockets.Connected
 	return s
 }
@@ -115,7 +117,10 @@ func (s *sending) step(now time.Time, span time.Duration) {
 	s.detect.Begin(span)
 	var total, weight float64
 	for name, m := range s.meters {
-		sample, err := m.Read(s.detect.Add)
+		sample, err := m.Read(func(f *traffic.Flow) {
+			s.met(f)
+			s.detect.Add(f)
+		})
 		if err != nil {
 			s.log.Warn("counting failed, will be opened anew", "interface", name, "error", err.Error())
 			s.drop(name)
@@ -142,7 +147,7 @@ func (s *sending) note(pps, weight float64, found []Finding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.pps += (pps - s.stats.pps) / 10
-	s.stats.weight = weight
+	s.stats.weight, s.stats.meters = weight, len(s.meters)
 	for i := range found {
 		if found[i].Phase == PhaseBegan {
 			s.stats.floods++

@@ -110,6 +110,7 @@ func (a *Agent) statusText() string {
 	line("reputation_listed", strconv.Itoa(met.Listed))
 	line("reputation_seen", strconv.FormatUint(met.Seen, 10))
 	line("reputation_refused", strconv.FormatUint(met.Refused, 10))
+	line("reputation_halted", strconv.Itoa(met.Halted))
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	line("heap_kib", strconv.FormatUint(m.HeapInuse>>10, 10))

@@ -17,12 +17,22 @@ const (
 	maxKinds = 128 // within that time; of more only the count is kept
 )
 
+// outcome is what became of an attempt.
+type outcome uint8
+
+const (
+	passed    outcome = iota // the mode only observes
+	refused                  // by the kernel, when it was asked
+	halted                   // once its packets were seen
+	unstopped                // was to be halted
+)
+
 // key is what makes attempts one.
 type key struct {
-	remote  netip.AddrPort
-	proto   uint8
-	pid     uint32
-	refused bool
+	remote netip.AddrPort
+	proto  uint8
+	pid    uint32
+	what   outcome
 }
 
 // joined holds what was told lately.
@@ -42,34 +52,47 @@ func (j joined) add(k key, count uint32, now time.Time, submit func(*model.Event
 		old.last = now
 		return
 	}
-	if len(j) >= maxKinds {
-		return // so many at once are a scan, of which enough is told
+	if len(j) < maxKinds { // so many at once are a scan, of which enough is told
+		j.put(k, event(), now, submit)
 	}
-	e := event()
-	j[k] = &repeats{began: now, event: e}
+}
+
+// put tells an attempt and notes it.
+func (j joined) put(k key, e *model.Event, now time.Time, submit func(*model.Event)) {
+	j[k] = &repeats{began: now, last: now, event: e}
 	submit(e)
+}
+
+// meanwhile says whether somebody was told of speaking with the remote end
+// lately, or too much else, and notes that it goes on.
+func (j joined) meanwhile(m *meeting, now time.Time) bool {
+	known := len(j) >= maxKinds
+	for k, r := range j {
+		if k.remote == m.remote && k.proto == m.proto {
+			r.last, known = now, true
+		}
+	}
+	return known
 }
 
 // flush tells the repeats whose time is over.
 func (j joined) flush(now time.Time, submit func(*model.Event)) {
 	for k, r := range j {
-		if now.Sub(r.began) < joinFor {
-			continue
-		}
-		if r.count == 0 {
+		switch {
+		case r.count > 0 && now.Sub(r.began) >= joinFor:
+			e := *r.event
+			e.ID, e.Time, e.Last, e.Count = model.NewID(now), r.began, r.last, r.count
+			r.began, r.count = now, 0
+			submit(&e)
+		case r.count == 0 && now.Sub(r.last) >= joinFor:
 			delete(j, k)
-			continue
 		}
-		e := *r.event
-		e.ID, e.Time, e.Last, e.Count = model.NewID(now), r.began, r.last, r.count
-		r.began, r.count = now, 0
-		submit(&e)
 	}
 }
 
 // event has the form of the gate's for the same thing: the listed address is
 // its subject and its first observable.
-func (r *runner) event(a *connect.Attempt, refused bool, now time.Time) *model.Event {
+func (r *runner) event(a *connect.Attempt, what outcome, now time.Time) *model.Event {
 	addr := a.Remote.Addr().String()
 	tier := r.set.Address(a.Remote.Addr())
 	e := &model.Event{ID: model.NewID(now), Time: now, Last: now, Device: r.cfg.Device(), Layer: model.LayerDevice,
@@ -84,12 +107,16 @@ func (r *runner) event(a *connect.Attempt, refused bool, now time.Time) *model.E
 		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableProto, Value: name})
 		to += " (" + name + ")"
 	}
-	did := "The agent let it pass, because the policy only observes."
-	if refused {
-		e.Kind, did = model.KindListedBlocked, "The agent had the kernel refuse it."
+	if what == refused || what == halted {
+		e.Kind = model.KindListedBlocked
 	}
-	e.Explanation = r.sender(e, a) + " began to speak with " + to + ", which reputation lists with a score of " +
-		strconv.Itoa(int(tier.Score())) + " or more. " + did
+	e.Explanation = r.sender(e, a) + " spoke with " + to + ", or began to, which reputation lists with a score of " +
+		strconv.Itoa(int(tier.Score())) + " or more. " + [...]string{
+		passed:    "The agent let it pass, because the policy only observes.",
+		refused:   "The agent had the kernel refuse it.",
+		halted:    "The agent saw it by its packets; since then the kernel lets nothing go there.",
+		unstopped: "The agent saw it by its packets and could not stop it.",
+	}[what]
 	e.Advice = "Ask why it is listed (masugata reputation explain), and find out what the program is and who put it there. If it is harmless, allow the address (masugata reputation allow)."
 	return e
 }
