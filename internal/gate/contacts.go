@@ -8,6 +8,7 @@ import (
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/gate/contact"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -74,7 +75,9 @@ func (g *Gate) beginContacts(now time.Time) {
 		g.inspection.NoteNames(true)
 	}
 	for _, n := range g.inspection.FetchNames() {
-		c.book.Name(n.Device, n.Addr, n.Name, now)
+		if name, err := canon.Domain(n.Name); err == nil { // neither an address nor a word of the home network
+			c.book.Name(n.Device, n.Addr, name.Text, now)
+		}
 	}
 }
 
@@ -141,6 +144,7 @@ func contactEvent(c *contact.Contact) *model.Event {
 	did := "spoke with"
 	switch {
 	case c.Inbound:
+		e.Observables = append(e.Observables, model.Observable{Type: model.ObservableClass, Value: model.ClassInbound})
 		e.Rule, did = ruleContactIn, "was spoken to by"
 	case !c.Answered:
 		did = "got no answer from"

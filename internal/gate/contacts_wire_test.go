@@ -129,7 +129,7 @@ func TestContactsOnTheWire(t *testing.T) {
 		"domain=www.shop.example ip=203.0.113.11 port=80 protocol=tcp ": "www.shop.example contact.out 1",
 		"ip=203.0.113.12 port=2323 protocol=tcp ":                       "203.0.113.12 contact.out 1",
 		"ip=203.0.113.12 port=9999 protocol=tcp ":                       "203.0.113.12 contact.out 1",
-		"ip=203.0.113.12 port=554 protocol=tcp ":                        "203.0.113.12 contact.in 1",
+		"ip=203.0.113.12 port=554 protocol=tcp class=inbound ":          "203.0.113.12 contact.in 1",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("contacts (-want +got):\n%s", d)

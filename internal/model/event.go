@@ -114,6 +114,10 @@ const (
 	ObservableClass  ObservableType = "class"    // a rule's classification
 )
 
+// ClassInbound is the class of contacts that the other end began: their port is
+// the device's own.
+const ClassInbound = "inbound"
+
 // FloodEvidence describes a flood: its shape, how fast it is, and which
 // process sends it if an agent saw it.
 type FloodEvidence struct {

@@ -12,18 +12,19 @@ import (
 
 // Contact is whom a device spoke with.
 type Contact struct {
-	Device model.DeviceID
-	Name   string     // of the other end, as the traffic gave it; may be empty
-	Addr   netip.Addr // of the other end; may be unset
-	Port   uint16
-	Proto  string // "tcp", "udp", …
-	Flows  uint64
-	First  time.Time
-	Last   time.Time
+	Device  model.DeviceID
+	Name    string     // of the other end, as the traffic gave it; may be empty
+	Addr    netip.Addr // of the other end; may be unset
+	Port    uint16     // of the other end, or of the device when Inbound
+	Proto   string     // "tcp", "udp", …
+	Inbound bool       // the other end began
+	Flows   uint64
+	First   time.Time
+	Last    time.Time
 }
 
 // ContactOf reads a contact's event, or a group of them with the same
-// observables. ok is false when it names nobody.
+// observables, whose texts it shares. ok is false when it names nobody.
 func ContactOf(device model.DeviceID, observables []model.Observable) (c Contact, ok bool) {
 	c.Device = device
 	for _, o := range observables {
@@ -40,6 +41,8 @@ func ContactOf(device model.DeviceID, observables []model.Observable) (c Contact
 			}
 		case model.ObservableProto:
 			c.Proto = o.Value
+		case model.ObservableClass:
+			c.Inbound = o.Value == model.ClassInbound
 		}
 	}
 	return c, c.Name != "" || c.Addr.IsValid()
@@ -61,20 +64,34 @@ func (c *Contact) port() string {
 	return c.Proto + "/" + strconv.Itoa(int(c.Port))
 }
 
-// objects are what a contact can be listed by: its name and its address, when
-// that is a stranger's.
-func (c *Contact) objects() (out [2]intel.Object, n int) {
+// objects appends what a contact can be listed by: its name, and its address
+// when that is a stranger's.
+func (c *Contact) objects(to []intel.Object) []intel.Object {
 	if c.Name != "" {
 		if o, err := canon.Domain(c.Name); err == nil {
-			out[n] = o
-			n++
+			to = append(to, o)
 		}
 	}
 	if c.Addr.IsValid() && outside(c.Addr) {
-		out[n] = address(c.Addr)
-		n++
+		to = append(to, address(c.Addr))
 	}
-	return out, n
+	return to
+}
+
+// endpoints appends the same with the other end's port.
+func endpoints(to []intel.Object, name string, addr netip.Addr, port uint16, inbound bool) []intel.Object {
+	if port == 0 || inbound {
+		return to
+	}
+	if name != "" {
+		if o, err := canon.Endpoint(name + ":" + strconv.Itoa(int(port))); err == nil {
+			to = append(to, o)
+		}
+	}
+	if addr.IsValid() && outside(addr) {
+		to = append(to, canon.FromAddrPort(netip.AddrPortFrom(addr, port)))
+	}
+	return to
 }
 
 // matched is what a hit is about: the first observable that can be listed.

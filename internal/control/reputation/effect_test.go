@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -402,6 +403,36 @@ func TestLookBack(t *testing.T) {
 	}
 }
 
+// TestLookBackEndpoints lists an address with a port: who spoke with another
+// port of it, or was spoken to by it, is not told of.
+func TestLookBackEndpoints(t *testing.T) {
+	s := open(t, t.TempDir(), Default())
+	var told []model.DeviceID
+	in := spoke("cam-3", "", "198.18.0.1", 8080, 1, time.Hour)
+	in.Inbound = true
+	history := past{spoke("cam-1", "", "198.18.0.1", 8080, 5, time.Hour), spoke("cam-2", "", "198.18.0.1", 443, 5, time.Hour), in,
+		spoke("cam-4", "c2.evil.example", "198.18.0.2", 8081, 1, time.Hour)}
+	s.Follow(history, byDefault, func(e *model.Event) { told = append(told, e.Device) })
+	s.effect.back.begin(t.Context())
+	for _, o := range []string{"198.18.0.1:8080", "c2.evil.example:8081"} {
+		if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: o, List: "deny"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := s.WhatIf(t.Context(), rest.ReputationQuestion{Span: 24 * time.Hour, Without: "local-deny"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Less.Devices != 2 || len(w.Top) != 2 {
+		t.Errorf("what-if: %+v", w)
+	}
+	s.effect.back.look()
+	slices.Sort(told)
+	if !slices.Equal(told, []model.DeviceID{"cam-1", "cam-4"}) {
+		t.Errorf("told of %v", told)
+	}
+}
+
 // TestLookBackBounds floods it with contacts and lists them all.
 func TestLookBackBounds(t *testing.T) {
 	s := open(t, t.TempDir(), Default())
@@ -411,7 +442,7 @@ func TestLookBackBounds(t *testing.T) {
 	now := time.Now()
 	for i := range maxPairs + 1000 {
 		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
-		b.keep(&Contact{Device: model.DeviceID(fmt.Sprint("d", i>>16)), Addr: a, Flows: 1, Last: now.Add(-time.Duration(maxPairs+1000-i) * time.Second)})
+		_, _ = b.keep(&Contact{Device: model.DeviceID(fmt.Sprint("d", i>>16)), Addr: a, Flows: 1, Last: now.Add(-time.Duration(maxPairs+1000-i) * time.Second)})
 	}
 	if b.pairs > maxPairs {
 		t.Errorf("%d pairs are kept", b.pairs)

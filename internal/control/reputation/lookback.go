@@ -5,10 +5,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -42,7 +46,7 @@ type lookBack struct {
 	tell    func(*model.Event)
 	fresh   chan struct{} // there is a new index
 
-	remotes map[remoteKey]*remoteEnd
+	remotes map[remoteKey]remoteEnd
 	pairs   int
 	told    map[toldKey]int64 // when, seconds since 1970
 	dirty   bool              // told is not on disk
@@ -51,13 +55,23 @@ type lookBack struct {
 }
 
 // remoteKey names a remote end.
-type remoteKey struct{ name, addr string }
+type remoteKey struct {
+	name string // canonical
+	addr netip.Addr
+}
 
-// remoteEnd is whom devices spoke with.
-type remoteEnd struct {
-	objects [2]intel.Object
-	n       int
-	devices map[model.DeviceID]*Contact // the last of each
+// remoteEnd is whom devices spoke with: their last contact each. A list instead
+// of a map, for most have one or two.
+type remoteEnd []pair
+
+// pair is a device's contact with a remote end, in few bytes: there are many.
+type pair struct {
+	device      model.DeviceID
+	proto       string
+	first, last int64 // seconds since 1970
+	flows       uint32
+	port        uint16
+	inbound     bool
 }
 
 // toldKey is what was told: a device and a listed object.
@@ -77,7 +91,7 @@ type keptLookBack struct {
 
 func newLookBack(s *Service, h History, tell func(*model.Event)) *lookBack {
 	b := &lookBack{s: s, history: h, tell: tell, fresh: make(chan struct{}, 1),
-		remotes: map[remoteKey]*remoteEnd{}, told: map[toldKey]int64{}}
+		remotes: map[remoteKey]remoteEnd{}, told: map[toldKey]int64{}}
 	s.told = append(s.told, b.notice)
 	return b
 }
@@ -126,71 +140,80 @@ func (b *lookBack) contact(e *model.Event) {
 		return
 	}
 	c.Flows, c.First, c.Last = uint64(e.Count), e.Time, e.Last
-	if r := b.keep(&c); r != nil && b.s.restored.Load() {
-		b.check(r, b.room())
+	if key, ok := b.keep(&c); ok && b.s.restored.Load() {
+		b.check(key, b.remotes[key], b.room())
 	}
 }
 
-// keep notes a contact; nil when nothing can be listed by it.
-func (b *lookBack) keep(c *Contact) *remoteEnd {
-	objects, n := c.objects()
-	if n == 0 {
-		return nil
+// keep notes a contact; ok is false when nothing can be listed by it. What it
+// keeps shares no memory with c.
+func (b *lookBack) keep(c *Contact) (key remoteKey, ok bool) {
+	if c.Name != "" {
+		if o, err := canon.Domain(c.Name); err == nil {
+			key.name = o.Text
+		}
 	}
-	key := remoteKey{c.Name, c.Addr.String()}
-	r := b.remotes[key]
-	if r == nil {
-		r = &remoteEnd{objects: objects, n: n, devices: map[model.DeviceID]*Contact{}}
+	if c.Addr.IsValid() && outside(c.Addr) {
+		key.addr = c.Addr
+	}
+	if key == (remoteKey{}) {
+		return key, false
+	}
+	r, known := b.remotes[key]
+	i := slices.IndexFunc(r, func(p pair) bool { return p.device == c.Device })
+	if i < 0 {
+		key.name = strings.Clone(key.name)
+		r = append(r, pair{device: model.DeviceID(strings.Clone(string(c.Device))), first: c.First.Unix()})
+		i = len(r) - 1
+		b.pairs++
+	}
+	p := &r[i]
+	p.first = min(p.first, c.First.Unix())
+	p.flows += uint32(min(c.Flows, uint64(math.MaxUint32-p.flows)))
+	if at := c.Last.Unix(); at > p.last || p.proto == "" {
+		p.last, p.port, p.inbound = at, c.Port, c.Inbound
+		if p.proto != c.Proto {
+			p.proto = strings.Clone(c.Proto)
+		}
+	}
+	if !known || i == len(r)-1 {
 		b.remotes[key] = r
 	}
-	if old := r.devices[c.Device]; old != nil {
-		if c.Last.After(old.Last) {
-			old.Last, old.Port, old.Proto = c.Last, c.Port, c.Proto
-		}
-		if c.First.Before(old.First) {
-			old.First = c.First
-		}
-		old.Flows += c.Flows
-		return r
-	}
-	own := *c
-	r.devices[c.Device] = &own
-	if b.pairs++; b.pairs > maxPairs {
+	if b.pairs > maxPairs {
 		b.forget()
 	}
-	return r
+	return key, true
 }
 
 // forget drops pairs that are too old, and the oldest fifth when there are
 // still too many.
 func (b *lookBack) forget() {
-	before := b.s.now().AddDate(0, 0, -lookDays)
-	b.drop(before)
+	b.drop(b.s.now().AddDate(0, 0, -lookDays).Unix())
 	if b.pairs <= maxPairs {
 		return
 	}
-	var times []time.Time
+	times := make([]int64, 0, b.pairs)
 	for _, r := range b.remotes {
-		for _, c := range r.devices {
-			times = append(times, c.Last)
+		for i := range r {
+			times = append(times, r[i].last)
 		}
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	b.drop(times[len(times)/5].Add(1))
+	slices.Sort(times)
+	b.drop(times[len(times)/5] + 1)
 }
 
 // drop forgets the pairs that last spoke before a time.
-func (b *lookBack) drop(before time.Time) {
+func (b *lookBack) drop(before int64) {
 	for key, r := range b.remotes {
-		for d, c := range r.devices {
-			if c.Last.Before(before) {
-				delete(r.devices, d)
-				b.pairs--
-			}
-		}
-		if len(r.devices) == 0 {
+		n := len(r)
+		r = slices.DeleteFunc(r, func(p pair) bool { return p.last < before })
+		switch {
+		case len(r) == 0:
 			delete(b.remotes, key)
+		case len(r) < n:
+			b.remotes[key] = r
 		}
+		b.pairs -= n - len(r)
 	}
 }
 
@@ -207,13 +230,13 @@ func (b *lookBack) look() {
 	if !b.s.restored.Load() {
 		return
 	}
-	b.drop(b.s.now().AddDate(0, 0, -lookDays))
+	b.drop(b.s.now().AddDate(0, 0, -lookDays).Unix())
 	room := b.room()
 	if room <= 0 {
 		return
 	}
-	for _, r := range b.remotes {
-		if room -= b.check(r, room); room > 0 {
+	for key, r := range b.remotes {
+		if room -= b.check(key, r, room); room > 0 {
 			continue
 		}
 		if b.room() <= 0 {
@@ -227,23 +250,35 @@ func (b *lookBack) look() {
 
 // check tells of the devices that spoke with a remote end, if it is listed and
 // they were not told of; at most room. It says of how many.
-func (b *lookBack) check(r *remoteEnd, room int) (told int) {
+func (b *lookBack) check(key remoteKey, r remoteEnd, room int) (told int) {
 	t, least := b.s.table.Load(), b.least()
-	for _, o := range r.objects[:r.n] {
+	tell := func(o intel.Object, pairs []pair) {
 		brief, match := t.Object(o)
 		if !blocks(brief, least) {
-			continue
+			return
 		}
-		for _, c := range r.devices {
-			if told >= room {
-				return told
-			}
-			if !b.known(c.Device, o) && !b.known(c.Device, match) {
-				b.remember(c.Device, match)
-				b.report(c, o, match)
+		for i := range pairs {
+			if p := &pairs[i]; told < room && !b.known(p.device, o) && !b.known(p.device, match) {
+				b.remember(p.device, match)
+				b.report(key, p, o, match)
 				b.toldNow++
 				told++
 			}
+		}
+	}
+	if key.name != "" {
+		tell(intel.Object{Type: intel.TypeDomain, Text: key.name}, r)
+	}
+	if key.addr.IsValid() {
+		tell(address(key.addr), r)
+	}
+	if t.byType[intel.TypeEndpoint.String()] == 0 {
+		return told // asking for each port costs more
+	}
+	var ends [2]intel.Object
+	for i := range r {
+		for _, o := range endpoints(ends[:0], key.name, key.addr, r[i].port, r[i].inbound) {
+			tell(o, r[i:i+1])
 		}
 	}
 	return told
@@ -267,6 +302,7 @@ func (b *lookBack) remember(d model.DeviceID, o intel.Object) {
 	if _, ok := b.told[key]; ok {
 		return
 	}
+	key.device = strings.Clone(key.device)
 	b.told[key] = b.s.now().Unix()
 	b.dirty = true
 	if len(b.told) > maxTold {
@@ -296,35 +332,49 @@ func (b *lookBack) save() {
 }
 
 // report makes the event: a device spoke with what is listed since.
-func (b *lookBack) report(c *Contact, o, match intel.Object) {
+func (b *lookBack) report(key remoteKey, p *pair, o, match intel.Object) {
 	b.s.mu.RLock()
 	v := b.s.ledger.Explain(o, b.s.seconds())
 	b.s.mu.RUnlock()
 	now := b.s.now().UTC()
-	e := &model.Event{Time: now, Last: now, Device: c.Device, Layer: model.LayerNetwork, Kind: model.KindListedSeen,
-		Severity: severityOf(&v), Subject: c.remote(), Rule: LookBackRule, Count: 1}
-	observe := func(t model.ObservableType, value string) {
-		if value != "" {
-			e.Observables = append(e.Observables, model.Observable{Type: t, Value: value})
-		}
+	who := key.name
+	if who == "" {
+		who = key.addr.String()
 	}
-	if o.Type == intel.TypeDomain {
-		observe(model.ObservableDomain, o.Text)
+	e := &model.Event{Time: now, Last: now, Device: p.device, Layer: model.LayerNetwork, Kind: model.KindListedSeen,
+		Severity: severityOf(&v), Subject: who, Rule: LookBackRule, Count: 1, Observables: observed(key, p, o.Type == intel.TypePrefix)}
+	times := "once"
+	if p.flows > 1 {
+		times = fmt.Sprintf("%d times", p.flows)
 	}
-	if c.Addr.IsValid() {
-		observe(model.ObservableIP, c.Addr.String())
-	}
-	if o.Type != intel.TypeDomain {
-		observe(model.ObservableDomain, c.Name)
-	}
-	if c.Port != 0 {
-		observe(model.ObservablePort, fmt.Sprint(c.Port))
-	}
-	observe(model.ObservableProto, c.Proto)
-	e.Explanation = fmt.Sprintf("%s spoke with %s (%d connections, last on %s) before it was listed. %s",
-		c.Device, c.remote(), max(c.Flows, 1), c.Last.UTC().Format("2006-01-02 15:04 UTC"), v.Words)
+	e.Explanation = fmt.Sprintf("%s spoke with %s (%s, last on %s) before it was listed. %s",
+		p.device, who, times, time.Unix(p.last, 0).UTC().Format("2006-01-02 15:04 UTC"), v.Words)
 	e.Advice = "Look what the device does since, whether its firmware is up to date, and whether it should speak with this at all. If the listing is wrong, report it and allow " + match.String() + "."
 	b.tell(e)
+}
+
+// observed are the observables of a contact, what is listed first: its address,
+// or else its name.
+func observed(key remoteKey, p *pair, byAddress bool) (out []model.Observable) {
+	add := func(t model.ObservableType, value string) {
+		if value != "" {
+			out = append(out, model.Observable{Type: t, Value: value})
+		}
+	}
+	if !byAddress {
+		add(model.ObservableDomain, key.name)
+	}
+	if key.addr.IsValid() {
+		add(model.ObservableIP, key.addr.String())
+	}
+	if byAddress {
+		add(model.ObservableDomain, key.name)
+	}
+	if p.port != 0 {
+		add(model.ObservablePort, fmt.Sprint(p.port))
+	}
+	add(model.ObservableProto, p.proto)
+	return out
 }
 
 // severityOf is how much a contact with something listed matters.

@@ -99,6 +99,7 @@ type trial struct {
 	out     *rest.ReputationWhatIf
 	judged  map[string]*verdicts                // by object
 	remotes map[string]*rest.ReputationWhatIfOf // by remote end
+	objects []intel.Object                      // of the contact at hand
 	counted map[string]bool                     // devices of remote ends
 }
 
@@ -246,8 +247,8 @@ func blocks(b intel.Brief, score uint8) bool { return b.Listed() && b.Score >= s
 // worst judges what a contact can be listed by, now and then.
 func (t *trial) worst(then *ledger.Ledger, c *Contact) verdicts {
 	var out verdicts
-	objects, n := c.objects()
-	for _, o := range objects[:n] {
+	t.objects = endpoints(c.objects(t.objects[:0]), c.Name, c.Addr, c.Port, c.Inbound)
+	for _, o := range t.objects {
 		v := t.judge(then, o)
 		if v.now.Score >= out.now.Score {
 			out.now, out.before = v.now, v.before
