@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/masugata/masugata/internal/control/reputation"
 	"github.com/masugata/masugata/internal/store/state"
 )
 
@@ -74,17 +75,21 @@ func backup(ctx context.Context, cfg Config, file string) error {
 	return nil
 }
 
-// archive writes the copy of the state, the keys and the operator's reputation
-// lists, if there are any.
+// archive writes the copy of the state, the keys and what the reputation service
+// cannot fetch again.
 func archive(out io.Writer, state, data string) error {
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
 	if err := addFile(tw, state, "state.db"); err != nil {
 		return err
 	}
-	lists := filepath.Join(data, keptLists)
-	if _, err := os.Stat(lists); err == nil {
-		if err := addFile(tw, lists, keptLists); err != nil {
+	known, err := reputation.BackupFiles(filepath.Join(data, reputationFolder))
+	if err != nil {
+		return err
+	}
+	for _, name := range known {
+		name = reputationFolder + "/" + name
+		if err := addFile(tw, filepath.Join(data, filepath.FromSlash(name)), name); err != nil {
 			return err
 		}
 	}
@@ -129,7 +134,6 @@ func restoreCommand() *cobra.Command {
 const (
 	keptState = "state.db"
 	keptKeys  = "ca"
-	keptLists = reputationFolder + "/entries.json"
 )
 
 // restore unpacks beside the data folder's own names first, so that a backup
@@ -165,21 +169,28 @@ func restore(file, data string) error {
 			return fmt.Errorf("restore: %s is not a whole backup: %w", file, err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(tmp, keptLists)); err != nil {
-		return nil // of before there were any
+	known, err := reputation.BackupFiles(filepath.Join(tmp, reputationFolder))
+	if err != nil {
+		return fmt.Errorf("restore: %s is not a whole backup: %w", file, err)
 	}
-	if err := os.MkdirAll(filepath.Join(data, reputationFolder), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(data, reputationFeeds), 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if err := os.Rename(filepath.Join(tmp, keptLists), filepath.Join(data, keptLists)); err != nil {
-		return fmt.Errorf("restore: %w", err)
+	for _, name := range known { // none in a backup of before there were any
+		name = filepath.Join(reputationFolder, filepath.FromSlash(name))
+		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(data, name)); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
 	}
 	return nil
 }
 
+// reputationFeeds is where copies of feeds lie.
+var reputationFeeds = filepath.Join(reputationFolder, "feeds")
+
 // unpack writes all files of a backup into a folder.
 func unpack(tr *tar.Reader, dir string) error {
-	for _, name := range []string{keptKeys, reputationFolder} {
+	for _, name := range []string{keptKeys, reputationFolder, reputationFeeds} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			return err
 		}
@@ -201,7 +212,9 @@ func unpack(tr *tar.Reader, dir string) error {
 // restoreOne writes one file; only the names that backup writes are taken.
 func restoreOne(tr *tar.Reader, h *tar.Header, data string) error {
 	key, isKey := strings.CutPrefix(h.Name, "ca/")
-	if h.Name != keptState && h.Name != keptLists && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
+	known, isKnown := strings.CutPrefix(h.Name, reputationFolder+"/")
+	isKnown = isKnown && reputation.InBackup(known)
+	if h.Name != keptState && !isKnown && (!isKey || key == "" || strings.ContainsAny(key, `/\`) || key == "..") || h.Typeflag != tar.TypeReg {
 		return fmt.Errorf("%q does not belong into a backup", h.Name)
 	}
 	out, err := os.OpenFile(filepath.Join(data, h.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
