@@ -82,10 +82,12 @@ func mayBeAddress(s string) bool {
 
 func addressProblem(s, addr string) *Error {
 	if host, port, ok := strings.Cut(addr, ":"); ok && !strings.Contains(port, ":") && mayBeAddress(host) {
-		return refuse(s, "an address with a port", "leave the port out")
+		return refuse(s, "an address with a port where an address is meant", "leave the port out, or list it as an endpoint")
 	}
-	if strings.HasPrefix(addr, "0") || strings.Contains(addr, ".0") {
-		return refuse(s, "an address with leading zeros can be read in two ways", "leave the zeros out")
+	for part := range strings.SplitSeq(addr, ".") {
+		if len(part) > 1 && part[0] == '0' {
+			return refuse(s, "an address with leading zeros can be read in two ways", "leave the zeros out")
+		}
 	}
 	return refuse(s, "not an IP address", "write it like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32")
 }

@@ -84,10 +84,11 @@ func (x *Index) host(l locator) (reputation.Brief, reputation.Object) {
 }
 
 // orName chooses between an expression and what is known of a narrower name of
-// the host.
+// the host, or of its name alone, which the expression does not know of.
 func (x *Index) orName(e entry, host string) entry {
 	n := x.name(host, false)
-	if len(n.text) > len(split(e.text).host) && secondWins(e.brief, n.brief) {
+	own := len(split(e.text).host)
+	if (len(n.text) > own || len(n.text) == own && !n.below) && secondWins(e.brief, n.brief) {
 		return n
 	}
 	return e

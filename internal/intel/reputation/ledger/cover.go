@@ -96,7 +96,7 @@ func (l *Ledger) urls(key []byte, out []found) []found {
 	if l.paths > 0 {
 		out = l.pathAlone(text[slash:], out)
 	}
-	return l.hostNamed(text[:slash], out)
+	return l.hostNamed(text[:slash], key[0]&belowBit == 0, out)
 }
 
 // pathAlone appends what is known of a path, with and without its query, on every
@@ -119,13 +119,15 @@ func (l *Ledger) pathAlone(path []byte, out []found) []found {
 // hostOf appends what is known of the host of an endpoint.
 func (l *Ledger) hostOf(endpoint []byte, out []found) []found {
 	if colon := bytes.LastIndexByte(endpoint, ':'); colon > 0 {
-		return l.hostNamed(endpoint[:colon], out)
+		return l.hostNamed(endpoint[:colon], true, out)
 	}
 	return out
 }
 
-// hostNamed appends what is known of a host, an address or a name.
-func (l *Ledger) hostNamed(h []byte, out []found) []found {
+// hostNamed appends what is known of a host, an address or a name; alone is false for an
+// expression, which holds for names below its host too, of which an entry of the
+// name alone says nothing.
+func (l *Ledger) hostNamed(h []byte, alone bool, out []found) []found {
 	if last := h[len(h)-1]; last == ']' || '0' <= last && last <= '9' {
 		return l.hostAddress(h, out)
 	}
@@ -134,7 +136,7 @@ func (l *Ledger) hostNamed(h []byte, out []found) []found {
 		return out
 	}
 	room[0] = tag(reputation.TypeDomain, false)
-	if id := l.find(append(room[:1], h...)); id != 0 {
+	if id := l.find(append(room[:1], h...)); id != 0 && alone {
 		out = add(out, found{id, host})
 	}
 	return l.names(h, false, host, out)

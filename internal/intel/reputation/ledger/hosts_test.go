@@ -38,6 +38,29 @@ func guess(t *testing.T, text string) reputation.Object {
 	return o
 }
 
+// An expression holds for names below its host, so an entry of the host's name alone says
+// nothing of it, but of a URL on that host.
+func TestExpressionWithoutTheNameAlone(t *testing.T) {
+	l := ledger.New(ledger.Config{})
+	say(t, l, reputation.Source{Name: "a", Trust: 60}, reputation.KindC2, "host.example.com/a/*")
+	say(t, l, reputation.Source{Name: "b", Trust: 90}, reputation.KindC2, "host.example.com")
+	b := index.NewBuilder(100)
+	l.Each(now, func(o reputation.Object, brief reputation.Brief) bool { return b.Add(o, brief) == nil })
+	x, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]uint8{"host.example.com/a/*": 60, "http://host.example.com/a/b": 90, "http://sub.host.example.com/a/b": 60, "http://host.example.com/b": 90, "http://sub.host.example.com/b": 0} {
+		o := guess(t, text)
+		if got := l.Brief(o, now).Score; got != want {
+			t.Errorf("ledger %s: %d, want %d", text, got, want)
+		}
+		if got, by := x.Object(o); !o.Below && got.Score != want {
+			t.Errorf("index %s: %d by %v, want %d", text, got.Score, by, want)
+		}
+	}
+}
+
 // Endpoints and paths without a host are answered alike by the ledger, the index and,
 // where they weigh enough, the edge set.
 func TestEndpointsAndPaths(t *testing.T) {
