@@ -76,8 +76,16 @@ events:
 incidents:
   end_after: 6s
   retire_after: 5s
+reputation:
+  enabled: true
+  feeds:
+    - {name: lab, owner: lab, file: %s, kind: c2, trust: 90}
 `
-	gateConfig = `state: %s
+	// listedFile is the feed's: an address for documentation (RFC 5737) that
+	// nothing in the lab has, so that the pages have something to say.
+	listedFile    = "listed.txt"
+	listedAddress = "198.51.100.23"
+	gateConfig    = `state: %s
 ports:
   inside: ` + topology.GateInside + `
   outside: ` + topology.GateOutside + `
@@ -99,7 +107,11 @@ func (p *Product) StartControl(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, fmt.Appendf(nil, controlConfig, p.data(), topology.AddrManage), 0o600); err != nil {
+	listed := filepath.Join(filepath.Dir(file), listedFile)
+	if err := os.WriteFile(listed, []byte(listedAddress+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, fmt.Appendf(nil, controlConfig, p.data(), topology.AddrManage, listed), 0o600); err != nil {
 		return err
 	}
 	if _, err := p.Lab.Start(instance.Program{Name: ControlName, Node: topology.Control, Argv: []string{p.program(ControlName), "serve", "-c", file}}); err != nil {
