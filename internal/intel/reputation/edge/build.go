@@ -58,10 +58,10 @@ func Build(entries iter.Seq2[reputation.Object, reputation.Brief], c Config) (*S
 	items = s.spare(items, &c)
 	items = s.fit(unique(items), c.Class)
 	s.Kept = len(items)
-	sections, tails := cut(items)
+	sections, rest := cut(items)
 	set := content{Header: c.Header, sections: sections}
 	s.Payload = set.encode()
-	s.Tails = encodeTails(Digest(s.Payload), tails)
+	s.Tails = rest.encode(Digest(s.Payload))
 	return s, nil
 }
 
@@ -244,7 +244,8 @@ func (s *Snapshot) fit(items []item, c Class) []item {
 }
 
 // cut sorts items into sections, with the tails of the hashes beside them.
-func cut(items []item) (sections []section, tails []uint32) {
+func cut(items []item) (sections []section, rest *tails) {
+	rest = new(tails)
 	slices.SortFunc(items, func(x, y item) int {
 		return cmp.Or(cmp.Compare(x.family, y.family), cmp.Compare(x.tier, y.tier), cmp.Compare(x.bits, y.bits), x.compareNumber(&y))
 	})
@@ -263,18 +264,19 @@ func cut(items []item) (sections []section, tails []uint32) {
 		high := x.high
 		if x.family == familyHash {
 			high >>= 64 - x.bits
+			tail := uint32(x.high >> (32 - x.bits))
 			if last := len(s.high) - 1; last >= 0 && s.high[last] == high {
-				tails[len(tails)-1] = tailOfMany
+				rest.addMore(tail)
 				continue
 			}
-			tails = append(tails, uint32(x.high>>(32-x.bits)))
+			rest.add(tail)
 		}
 		s.high = append(s.high, high)
 		if s.low != nil {
 			s.low = append(s.low, x.low)
 		}
 	}
-	return sections, tails
+	return sections, rest
 }
 
 // ObjectOf is the object of an address, for Build.

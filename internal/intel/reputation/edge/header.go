@@ -20,6 +20,9 @@ const (
 	magicSet   = "MRS2" // 1 had another place for names with all below them
 	magicDelta = "MRD2"
 	magicTails = "MRT1"
+
+	magicTailsDelta = "MRU1"
+
 	digestSize = sha256.Size
 	headerSize = 4 + 1 + 8 + 8 + 4 + 4 + len(Key{}) + 2
 )

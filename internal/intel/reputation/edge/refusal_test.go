@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -73,6 +74,95 @@ func TestRefusals(t *testing.T) {
 	wantReason(t, "tails cut", err, Corrupt)
 	_, err = set.WithTails(sealed(one.Tails, func(b []byte) []byte { return b[:len(b)-4] }))
 	wantReason(t, "fewer tails", err, Corrupt)
+}
+
+func TestRefusalsOfTails(t *testing.T) {
+	one := build(t, random(rand.New(rand.NewPCG(5, 6)), 500), Config{Header: header(ClassSmall, 5)})
+	two := build(t, random(rand.New(rand.NewPCG(7, 8)), 400), Config{Header: header(ClassSmall, 6)})
+	set := open(t, one.Payload)
+	d, err := TailsDelta(one.Tails, two.Tails)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ApplyTails(one.Tails, d); err != nil || !slices.Equal(got, two.Tails) {
+		t.Fatalf("difference of tails: %v", err)
+	}
+	for n := range len(one.Tails) {
+		if _, err := set.WithTails(one.Tails[:n]); err == nil {
+			t.Fatalf("the first %d of %d bytes of tails are taken", n, len(one.Tails))
+		}
+		changed := slices.Clone(one.Tails)
+		changed[n] ^= 1 << (n % 8)
+		if _, err := set.WithTails(changed); err == nil {
+			t.Fatalf("byte %d of tails changed is taken", n)
+		}
+	}
+	for n := range len(d) {
+		if _, err := ApplyTails(one.Tails, d[:n]); err == nil {
+			t.Fatalf("the first %d of %d bytes of a difference of tails are taken", n, len(d))
+		}
+	}
+	apply := func(old, delta []byte) error { _, err := ApplyTails(old, delta); return err }
+	wantReason(t, "difference of other tails", apply(two.Tails, d), OtherBase)
+	wantReason(t, "of a set", apply(one.Payload, d), OtherBase)
+	wantReason(t, "other outcome", apply(one.Tails, sealed(d, func(b []byte) []byte { b[40]++; return b })), Corrupt)
+	wantReason(t, "more behind", apply(one.Tails, sealed(d, func(b []byte) []byte { return append(b, make([]byte, 8)...) })), Corrupt)
+	_, err = set.WithTails(sealed(one.Tails, func(b []byte) []byte { return append(b, make([]byte, 8)...) }))
+	wantReason(t, "a shared tail of an entry that shares none", err, Corrupt)
+	if !set.Fits(one.Tails) || set.Fits(two.Tails) || !TailsFit(two.Payload, two.Tails) || TailsFit(two.Payload, nil) || TailsFit(nil, one.Tails) {
+		t.Error("which tails fit which set is told wrongly")
+	}
+}
+
+// TestTailsOfAnyChange: whatever changes between two sets the difference of
+// their tails gives the newer ones.
+func TestTailsOfAnyChange(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 1))
+	sets := [][]byte{build(t, nil, Config{Header: header(ClassMedium, 1)}).Tails}
+	e := random(r, 4000)
+	for range 4 {
+		sets = append(sets, build(t, e, Config{Header: header(ClassMedium, 2)}).Tails)
+		for o := range e {
+			switch r.IntN(9) {
+			case 0:
+				delete(e, o)
+			case 1:
+				e[o] = score(uint8(50 + r.IntN(51))) // to another tier
+			}
+		}
+		maps.Copy(e, random(r, 200))
+	}
+	sets = append(sets, (&tails{words: []uint32{7, 7, 0, 7}, many: []uint64{2 << 32, 2<<32 | 7}}).encode([digestSize]byte{}))
+	for i, old := range sets {
+		for j, next := range sets {
+			d, err := TailsDelta(old, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := ApplyTails(old, d); err != nil || !slices.Equal(got, next) {
+				t.Fatalf("from %d to %d: %v", i, j, err)
+			}
+		}
+	}
+}
+
+func FuzzApplyTails(f *testing.F) {
+	old := build(f, random(rand.New(rand.NewPCG(1, 1)), 60), Config{Header: header(ClassSmall, 1)}).Tails
+	for n := range 3 {
+		d, err := TailsDelta(old, build(f, random(rand.New(rand.NewPCG(uint64(n), 1)), 30*n), Config{Header: header(ClassSmall, 2)}).Tails)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(d[:len(d)-digestSize], old[:len(old)-digestSize])
+	}
+	f.Fuzz(func(t *testing.T, delta, tails []byte) {
+		_, _, _ = decodeTails("tails", seal(slices.Clone(tails)))
+		if next, err := ApplyTails(old, seal(slices.Clone(delta))); err == nil {
+			if _, _, err := decodeTails("tails", next); err != nil {
+				t.Fatalf("the outcome cannot be read: %v", err)
+			}
+		}
+	})
 }
 
 func FuzzOpen(f *testing.F) {

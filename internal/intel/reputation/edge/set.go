@@ -18,6 +18,7 @@ type Set struct {
 	lines    lines    // instead, of large ones
 	marks    marks    // of all of lines
 	tails    []uint32 // by place in hashes or lines; nil without
+	shared   []uint64 // tails where that is tailOfMany: place, tail; sorted
 	singles  list     // IPv4 addresses
 	four     ranges4
 	six      ranges6
@@ -199,15 +200,11 @@ func (s *Set) inLines(v, rest uint32) (found Match) {
 
 // consider takes an entry whose first bits fit; rest are those after them.
 func (s *Set) consider(m *Match, place int, t Tier, rest uint32) {
-	sure := false
-	if s.hasTails {
-		tail := s.tails[place]
-		if sure = tail == rest; !sure && tail != tailOfMany {
-			return
-		}
+	if s.hasTails && !s.hasTail(place, rest) {
+		return
 	}
 	if x := over(t, m.Tier); x != m.Tier {
-		*m = Match{x, sure}
+		*m = Match{x, s.hasTails}
 	}
 }
 
