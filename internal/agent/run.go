@@ -19,6 +19,7 @@ import (
 	"github.com/masugata/masugata/internal/host/files"
 	"github.com/masugata/masugata/internal/host/inventory"
 	"github.com/masugata/masugata/internal/host/process"
+	"github.com/masugata/masugata/internal/intel/reputation/edge"
 	"github.com/masugata/masugata/internal/link/client"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/link/spool"
@@ -104,6 +105,7 @@ func Run(ctx context.Context, cfg Config, version string, log Log) error {
 		Endpoint: cfg.Endpoint, Identity: store, Spool: sp, Software: version, Log: log, State: a.state,
 		Sets: map[string]func(uint64, []byte) error{wire.SetPolicy: a.takePolicy, wire.SetActions: a.takeActions,
 			wire.SetRules: a.takeRules, wire.SetReputation: a.listed.SetReputation},
+		Differences: map[string]func(payload, difference []byte) ([]byte, error){wire.SetReputation: edge.Apply},
 	})
 	if err != nil {
 		return err

@@ -196,10 +196,10 @@ func (d *desk) publish(ctx context.Context, actions []model.Action, undone []mod
 	kills := slices.DeleteFunc(actions, func(a model.Action) bool { return a.Kind != model.ActionKillProcess })
 	own := wire.EncodeActions(kills, nil)
 	now := d.now()
-	if err := d.sets.publish(ctx, setActions, all, now); err != nil {
+	if err := d.sets.publish(ctx, now, named{setActions, all}); err != nil {
 		return err
 	}
-	return d.sets.publish(ctx, setAgentActions, own, now)
+	return d.sets.publish(ctx, now, named{setAgentActions, own})
 }
 
 // showStanding keeps how devices stand in step with the open incidents.
@@ -270,7 +270,7 @@ func (d *desk) sendPolicy(ctx context.Context) error {
 	d.mu.Lock()
 	payload := wire.EncodePolicy(&d.policy)
 	d.mu.Unlock()
-	if err := d.sets.publish(ctx, setPolicy, payload, d.now()); err != nil {
+	if err := d.sets.publish(ctx, d.now(), named{setPolicy, payload}); err != nil {
 		return err
 	}
 	d.unsent = false

@@ -9,24 +9,28 @@ import (
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
+	"github.com/masugata/masugata/internal/link/wire"
 )
 
 // The sets of what has a score of 50 or more: gates search addresses, names,
 // URLs and files, agents only addresses, which are all that they refuse
 // connections by.
+// Beside their set gates get its tails, by which each match is sure.
 const (
-	setReputation      = "reputation"
-	setAgentReputation = "reputation@agent"
+	setReputation      = wire.SetReputation
+	setReputationTails = wire.SetReputationTails
+	setAgentReputation = setReputation + "@agent"
 )
 
 // edgeKinds say which set is made for whom.
 var edgeKinds = [...]struct {
 	name  string
+	tails string // name of the set of its tails; "" when nobody needs them
 	class edge.Class
 	takes func(reputation.Type) bool
 }{
-	{setReputation, edge.ClassLarge, func(reputation.Type) bool { return true }},
-	{setAgentReputation, edge.ClassSmall, func(t reputation.Type) bool { return t == reputation.TypePrefix }},
+	{setReputation, setReputationTails, edge.ClassLarge, func(reputation.Type) bool { return true }},
+	{setAgentReputation, "", edge.ClassSmall, func(t reputation.Type) bool { return t == reputation.TypePrefix }},
 }
 
 // edgeEvery is the least time between two sets.
@@ -115,12 +119,27 @@ func (e *edgeSets) send(ctx context.Context, kind int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if old == nil && snap.Kept == 0 || old != nil && now.Sub(issued) < setLife/2 && edge.SameEntries(old.Payload, snap.Payload) {
+	if old == nil && snap.Kept == 0 ||
+		old != nil && now.Sub(issued) < setLife/2 && edge.SameEntries(old.Payload, snap.Payload) && e.hasTails(k.tails, old.Payload) {
 		return nil
 	}
-	if err := e.sets.publish(ctx, k.name, snap.Payload, now); err != nil {
+	all := []named{{k.name, snap.Payload}}
+	if k.tails != "" {
+		all = append(all, named{k.tails, snap.Tails})
+	}
+	if err := e.sets.publish(ctx, now, all...); err != nil {
 		return err
 	}
 	e.log.Info("reputation set sent", "set", k.name, "entries", snap.Kept, "below_50", snap.Low, "no_room", snap.NoRoom, "bytes", len(snap.Payload))
 	return nil
+}
+
+// hasTails says whether the newest tails are those of a set. They are not when
+// an earlier version made the set, or when the process ended between the two.
+func (e *edgeSets) hasTails(name string, payload []byte) bool {
+	if name == "" {
+		return true
+	}
+	tails, _ := e.sets.newest(name)
+	return tails != nil && edge.TailsFit(payload, tails.Payload)
 }

@@ -109,3 +109,40 @@ func TestAgentGetsASmallSet(t *testing.T) {
 		}
 	}
 }
+
+// TestGateGetsTailsOfItsSet: tails go with each set, and again when the process
+// ended between the two.
+func TestGateGetsTailsOfItsSet(t *testing.T) {
+	m := newMemory()
+	e := newEdgeSets(newTestDesk(t, m).sets, slog.New(slog.DiscardHandler))
+	name := reputation.Object{Type: reputation.TypeDomain, Text: "bad.example", Below: true}
+	e.source = known(func(yield func(reputation.Object, reputation.Brief) bool) { yield(name, reputation.Brief{Score: 92}) })
+	now := time.Now()
+	newest := func() (set, tails *wire.SignedSet) {
+		t.Helper()
+		now = now.Add(time.Minute)
+		if err := e.refresh(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		return e.sets.Latest("gate-000000000001", "", wire.SetReputation), e.sets.Latest("gate-000000000001", "", wire.SetReputationTails)
+	}
+	set, tails := newest()
+	opened, err := edge.Open(set.Payload, uint32(now.Unix()), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err = opened.WithTails(tails.Payload); err != nil || opened.Domain("a.bad.example") != (edge.Match{Tier: edge.TierCertain, Sure: true}) {
+		t.Fatalf("%v: %+v", err, opened.Domain("a.bad.example"))
+	}
+	if again, _ := newest(); again != set {
+		t.Error("sent again without a reason")
+	}
+	delete(e.sets.sets, setReputationTails) // as a control plane of before left it
+	set, tails = newest()
+	if tails == nil || !edge.TailsFit(set.Payload, tails.Payload) {
+		t.Error("no tails of the set")
+	}
+	if s := e.sets.Latest("agent-000000000001", "", wire.SetReputation); s == nil || edge.TailsFit(s.Payload, tails.Payload) {
+		t.Error("the agents' set and the gates' are one")
+	}
+}

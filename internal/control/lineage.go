@@ -31,6 +31,8 @@ func differOf(name string) *differ {
 	switch name {
 	case setReputation, setAgentReputation:
 		return &differ{edge.Delta, edge.Apply}
+	case setReputationTails:
+		return &differ{edge.TailsDelta, edge.ApplyTails}
 	}
 	return nil
 }

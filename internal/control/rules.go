@@ -38,7 +38,7 @@ func (r *agentRules) refresh(ctx context.Context, now time.Time) error {
 	}
 	if len(files) > 0 || r.seen != "" || r.sent() {
 		r.check(files)
-		if err := r.sets.publish(ctx, setRules, wire.EncodeRules(files), now); err != nil {
+		if err := r.sets.publish(ctx, now, named{setRules, wire.EncodeRules(files)}); err != nil {
 			return err
 		}
 	}

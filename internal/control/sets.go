@@ -59,7 +59,7 @@ type setBook struct {
 func newSetBook(ctx context.Context, signer *identity.Signer, store setStore, log *slog.Logger) (*setBook, error) {
 	b := &setBook{signer: signer, store: store, sets: make(map[string]*wire.SignedSet),
 		issued: make(map[string]time.Time), changed: make(chan struct{}), lineages: make(map[string]*lineage)}
-	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation, setAgentReputation} {
+	for _, name := range []string{setPolicy, setActions, setAgentActions, setRules, setReputation, setReputationTails, setAgentReputation} {
 		if d := differOf(name); d != nil {
 			b.lineages[name] = newLineage(d)
 		}
@@ -106,52 +106,89 @@ func keptName(part model.PartID, name string) string {
 	return name
 }
 
-// publish signs the payload as the next version of the set, keeps it, and
-// wakes all that wait. A payload equal to the newest one that is not yet at
-// half its life is left as it is. Versions are the time in milliseconds, or
-// one above the last: after an old backup was brought back they are still
-// above those that parts hold, which take nothing else.
-func (b *setBook) publish(ctx context.Context, name string, payload []byte, now time.Time) error {
+// named is the payload of a set to be published.
+type named struct {
+	name    string
+	payload []byte
+}
+
+// publish signs each payload as the next version of its set, keeps it, and
+// wakes all that wait, once all are in force together. A payload equal to the
+// newest one that is not yet at half its life is left as it is. Versions are
+// the time in milliseconds, or one above the last: after an old backup was
+// brought back they are still above those that parts hold, which take nothing
+// else.
+func (b *setBook) publish(ctx context.Context, now time.Time, payloads ...named) error {
 	b.publishing.Lock()
 	defer b.publishing.Unlock()
-	sum := sha256.Sum256(payload)
-	number := uint64(max(now.UnixMilli(), 1))
-	if old, issued := b.newest(name); old != nil {
-		if [32]byte(old.SHA256) == sum && now.Sub(issued) < setLife/2 {
-			return nil
+	var all []ready
+	var failed error // what was kept before is put in force all the same
+	for _, p := range payloads {
+		r, err := b.prepare(ctx, p, now)
+		if err != nil {
+			failed = err
+			break
 		}
-		number = max(number, old.Version+1)
-	}
-	info := identity.SetInfo{Name: wireName(name), Version: number, Issued: now, Expires: now.Add(setLife)}
-	signed := b.signer.SignSet(info, payload)
-	var agents *agentSets
-	if name == setAgentActions {
-		var err error
-		if agents, err = cutForAgents(b.signer, info, payload); err != nil {
-			return fmt.Errorf("publish set %s: %w", name, err)
+		if r.signed != nil {
+			all = append(all, r)
 		}
 	}
-	kept := model.SignedSet{Name: name, Version: number, Payload: payload, Minisig: signed.Minisig, SHA256: sum,
-		Issued: info.Issued, Expires: info.Expires}
-	if err := b.store.SaveSet(ctx, kept); err != nil {
-		return fmt.Errorf("keep set %s version %d: %w", name, number, err)
-	}
-	h, next := b.lineages[name], step{}
-	if h != nil {
-		next = h.prepare(version{number: number, whole: payload})
+	if len(all) == 0 {
+		return failed
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if h != nil {
-		h.advance(next)
-	}
-	b.sets[name], b.issued[name] = signed, now
-	if agents != nil {
-		b.agents = agents
+	for _, r := range all {
+		if r.lineage != nil {
+			r.lineage.advance(r.step)
+		}
+		b.sets[r.name], b.issued[r.name] = r.signed, now
+		if r.agents != nil {
+			b.agents = r.agents
+		}
 	}
 	close(b.changed)
 	b.changed = make(chan struct{})
-	return nil
+	return failed
+}
+
+// ready is a version of a set that is kept and has to be put in force.
+type ready struct {
+	name    string
+	signed  *wire.SignedSet // nil: nothing is to be done
+	agents  *agentSets
+	lineage *lineage
+	step    step
+}
+
+// prepare signs and keeps the next version of a set. Call it with publishing
+// held.
+func (b *setBook) prepare(ctx context.Context, p named, now time.Time) (r ready, err error) {
+	sum := sha256.Sum256(p.payload)
+	number := uint64(max(now.UnixMilli(), 1))
+	if old, issued := b.newest(p.name); old != nil {
+		if [32]byte(old.SHA256) == sum && now.Sub(issued) < setLife/2 {
+			return r, nil
+		}
+		number = max(number, old.Version+1)
+	}
+	r.name = p.name
+	info := identity.SetInfo{Name: wireName(p.name), Version: number, Issued: now, Expires: now.Add(setLife)}
+	r.signed = b.signer.SignSet(info, p.payload)
+	if p.name == setAgentActions {
+		if r.agents, err = cutForAgents(b.signer, info, p.payload); err != nil {
+			return r, fmt.Errorf("publish set %s: %w", p.name, err)
+		}
+	}
+	kept := model.SignedSet{Name: p.name, Version: number, Payload: p.payload, Minisig: r.signed.Minisig, SHA256: sum,
+		Issued: info.Issued, Expires: info.Expires}
+	if err := b.store.SaveSet(ctx, kept); err != nil {
+		return r, fmt.Errorf("keep set %s version %d: %w", p.name, number, err)
+	}
+	if r.lineage = b.lineages[p.name]; r.lineage != nil {
+		r.step = r.lineage.prepare(version{number: number, whole: p.payload})
+	}
+	return r, nil
 }
 
 func (b *setBook) newest(name string) (*wire.SignedSet, time.Time) {

@@ -23,6 +23,9 @@ type reporter interface {
 	Status() client.Status
 }
 
+// maxSet bounds one set: the tails of the largest reputation set fit.
+const maxSet = 32 << 20
+
 // IdentityDir is where the identity of a gate with the given state folder is.
 func IdentityDir(state string) string { return filepath.Join(state, "identity") }
 
@@ -46,9 +49,12 @@ func (g *Gate) openLink() error {
 		Endpoint: g.cfg.Control.Endpoint, Identity: id, Spool: g.spool, Software: g.version, Log: g.log,
 		ReportEvery: g.cfg.Control.ReportEvery, State: g.partState,
 		Sets: map[string]func(uint64, []byte) error{
-			wire.SetPolicy: g.setPolicy, wire.SetActions: g.setActions, wire.SetReputation: g.setReputation,
+			wire.SetPolicy: g.setPolicy, wire.SetActions: g.setActions, wire.SetReputation: g.setReputation, wire.SetReputationTails: g.setReputationTails,
 		},
-		Differences: map[string]func(payload, difference []byte) ([]byte, error){wire.SetReputation: edge.Apply},
+		Differences: map[string]func(payload, difference []byte) ([]byte, error){
+			wire.SetReputation: edge.Apply, wire.SetReputationTails: edge.ApplyTails,
+		},
+		MaxSet: maxSet,
 	})
 	if err != nil {
 		g.closeLink()

@@ -25,7 +25,7 @@ func (g *Gate) neverListed() []netip.Prefix {
 // about it. Call it with mu held.
 func (g *Gate) inspectListed() {
 	if g.inspection != nil {
-		g.inspection.SetListing(inline.Listing{Set: g.blocklist.set, Kept: g.neverListed(), Regards: g.reputationRegards()})
+		g.inspection.SetListing(inline.Listing{Set: g.blocklist.sure, Kept: g.neverListed(), Regards: g.reputationRegards()})
 	}
 }
 

@@ -111,7 +111,7 @@ func (g *Gate) list(t testing.TB, version uint64, objects ...reputation.Object) 
 		t.Fatal(err)
 	}
 	g.mu.Lock()
-	g.blocklist.set = set
+	g.blocklist.set, g.blocklist.sure = set, set
 	g.inspectListed()
 	g.mu.Unlock()
 	time.Sleep(200 * time.Millisecond) // a worker turns at least every 50 ms

@@ -63,6 +63,7 @@ func (g *Gate) scan(now time.Time) {
 	}
 	g.devices.tick(now)
 	g.reconfigure(now)
+	g.lateTails(now)
 	g.loop.Scans++
 	g.loop.LastScan = time.Since(now)
 	g.loop.WorstFor = max(g.loop.WorstFor, g.loop.LastScan)

@@ -18,6 +18,9 @@ type blocklist struct {
 	writing sync.Mutex // one write at a time; taken before Gate.mu
 
 	set     *edge.Set // nil: none came yet
+	sure    *edge.Set // what the inspection asks: set with its tails, or an older one until they come
+	tails   []byte    // that came before their set; nil: none
+	came    time.Time // when set came
 	inputs  blockInputs
 	written bool // inputs are those of the list in the data path
 	blocked int  // prefixes in it
@@ -50,9 +53,12 @@ func (g *Gate) setReputation(version uint64, payload []byte) error {
 		return fmt.Errorf("reputation %d: %w", version, err)
 	}
 	g.mu.Lock()
-	g.blocklist.set = set
-	g.inspectListed()
+	g.blocklist.set, g.blocklist.came = set, time.Now()
+	err = g.matchTails()
 	g.mu.Unlock()
+	if err != nil {
+		g.log.Error("reputation tails; names, URLs and files are matched without", "error", err)
+	}
 	if err := g.writeBlocklist(); err != nil {
 		return fmt.Errorf("reputation %d: %w", version, err)
 	}
@@ -60,6 +66,57 @@ func (g *Gate) setReputation(version uint64, payload []byte) error {
 	defer g.mu.Unlock()
 	g.log.Info("reputation in force", "version", version, "entries", set.Len(), "blocked", g.blocklist.blocked, "no_room", g.blocklist.noRoom)
 	return nil
+}
+
+// setReputationTails takes the signed set "reputation-tails". Tails of another
+// set than the one in force wait for theirs, which comes with them.
+func (g *Gate) setReputationTails(version uint64, payload []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.blocklist.tails = payload
+	if err := g.matchTails(); err != nil {
+		return fmt.Errorf("reputation tails %d: %w", version, err)
+	}
+	return nil
+}
+
+// tailsWithin is how long the inspection goes on with an older set that has its
+// tails when those of the one in force do not come.
+const tailsWithin = time.Minute
+
+// lateTails gives up waiting for tails. Call it with mu held.
+func (g *Gate) lateTails(now time.Time) {
+	b := &g.blocklist
+	if b.sure != nil && b.sure.Header().Version < b.set.Header().Version && now.Sub(b.came) > tailsWithin {
+		b.sure = b.set
+		g.inspectListed()
+		g.log.Warn("the tails of the reputation set did not come; names, URLs and files are only counted", "version", b.set.Header().Version)
+	}
+}
+
+// matchTails gives the inspection the set in force, once its tails are there.
+// Until then it goes on with the older set, if that has its own: the time in
+// between is that of one call to the control plane, and without tails matches
+// of names, URLs and files are not sure, so nothing is done about them. Call it
+// with mu held.
+func (g *Gate) matchTails() error {
+	b := &g.blocklist
+	if b.set == nil {
+		return nil
+	}
+	var err error
+	if b.tails != nil && b.set.Fits(b.tails) {
+		var sure *edge.Set
+		if sure, err = b.set.WithTails(b.tails); err == nil {
+			b.sure = sure
+		}
+		b.tails = nil
+	}
+	if b.sure == nil || !b.sure.Sure() {
+		b.sure = b.set
+	}
+	g.inspectListed()
+	return err
 }
 
 // neverBlocked are addresses that no list takes away.
@@ -161,6 +218,8 @@ func (g *Gate) reputationMissing(now time.Time) string {
 		return "the data path did not take the reputation set"
 	case b.set.Expired(uint32(now.Unix())):
 		return "the reputation set is past its life; its addresses stay blocked"
+	case !b.sure.Sure():
+		return "the tails of the reputation set did not come, so names, URLs and files are only counted; addresses are blocked"
 	case b.noRoom > 0:
 		return fmt.Sprintf("%d addresses of bad reputation have no place in the kernel's table", b.noRoom)
 	}

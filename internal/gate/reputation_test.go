@@ -133,3 +133,61 @@ func TestReputationRegards(t *testing.T) {
 		}
 	}
 }
+
+// namedSet is a set that lists one name, with its tails.
+func namedSet(t *testing.T, version uint64, name string) *edge.Snapshot {
+	t.Helper()
+	o := reputation.Object{Type: reputation.TypeDomain, Text: name, Below: true}
+	s, err := edge.Build(maps.All(map[reputation.Object]reputation.Brief{o: {Score: 95}}),
+		edge.Config{Header: edge.Header{Class: edge.ClassLarge, Version: version, Issued: 1, Expires: 1 << 31, Key: edge.Key{1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestTailsMakeMatchesSure: the inspection gets a set once its tails are there,
+// whichever comes first, and goes on with the former one meanwhile, but not for
+// ever.
+func TestTailsMakeMatchesSure(t *testing.T) {
+	g := narrowGate(t, &narrow{room: 9})
+	asked := func(what, name string, want edge.Match) {
+		t.Helper()
+		if got := g.blocklist.sure.Domain(name); got != want {
+			t.Errorf("%s: %s: %+v, want %+v", what, name, got, want)
+		}
+	}
+	take := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sure, unsure := edge.Match{Tier: edge.TierCertain, Sure: true}, edge.Match{Tier: edge.TierCertain}
+	one, two, three := namedSet(t, 1, "one.example"), namedSet(t, 2, "two.example"), namedSet(t, 3, "three.example")
+	take(g.setReputation(1, one.Payload))
+	asked("without tails", "one.example", unsure)
+	if m := g.reputationMissing(time.Now()); m == "" {
+		t.Error("that there are no tails is not told")
+	}
+	take(g.setReputationTails(1, one.Tails))
+	asked("set, then tails", "one.example", sure)
+	take(g.setReputation(2, two.Payload))
+	asked("until the tails come", "one.example", sure)
+	take(g.setReputationTails(2, two.Tails))
+	asked("with them", "two.example", sure)
+	asked("with them", "one.example", edge.Match{})
+	take(g.setReputationTails(3, three.Tails))
+	asked("tails before their set", "two.example", sure)
+	take(g.setReputation(3, three.Payload))
+	asked("tails, then set", "three.example", sure)
+	if err := g.setReputationTails(4, three.Tails[:len(three.Tails)-1]); err == nil || g.blocklist.sure == nil {
+		t.Error("tails that were cut are taken")
+	}
+	asked("after tails that were cut", "three.example", sure)
+	take(g.setReputation(4, namedSet(t, 4, "four.example").Payload))
+	g.lateTails(time.Now())
+	asked("not late yet", "three.example", sure)
+	g.lateTails(time.Now().Add(tailsWithin + time.Second))
+	asked("late", "four.example", unsure)
+}

@@ -20,6 +20,9 @@ const (
 	SetActions    = "actions"
 	SetRules      = "rules"
 	SetReputation = "reputation"
+	// SetReputationTails go with the set "reputation" of gates; they name the
+	// set that they belong to.
+	SetReputationTails = "reputation-tails"
 )
 
 // EncodeActions gives the payload of the set "actions": the actions in force,
