@@ -142,7 +142,4 @@ func TestGateGetsTailsOfItsSet(t *testing.T) {
 	if tails == nil || !edge.TailsFit(set.Payload, tails.Payload) {
 		t.Error("no tails of the set")
 	}
-	if s := e.sets.Latest("agent-000000000001", "", wire.SetReputation); s == nil || edge.TailsFit(s.Payload, tails.Payload) {
-		t.Error("the agents' set and the gates' are one")
-	}
 }
