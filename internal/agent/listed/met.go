@@ -78,6 +78,8 @@ func (r *runner) meet(m *meeting, now time.Time) {
 	if r.look.Load().tier(m.remote.Addr()) == edge.TierNone || r.told.meanwhile(m, now) {
 		return
 	}
+	// A process that is stopped may end at once, and its socket with it.
+	a := connect.Attempt{Remote: m.remote, Proto: m.proto, PID: owner(m), Count: 1}
 	what := passed
 	if r.table != nil {
 		what = halted
@@ -88,7 +90,6 @@ func (r *runner) meet(m *meeting, now time.Time) {
 		r.table.Keep(maxHalted, func(netip.Addr, time.Time) bool { return true })
 		r.countHalted()
 	}
-	a := connect.Attempt{Remote: m.remote, Proto: m.proto, PID: owner(m), Count: 1}
 	r.count(what, 1)
 	r.told.put(key{m.remote, m.proto, a.PID, what}, r.event(&a, what, now), now, r.cfg.Submit)
 }
