@@ -73,6 +73,7 @@ func runAlone(ctx context.Context, cfg Config, version string, log *slog.Logger,
 	if err != nil {
 		return err
 	}
+	service.Thrifty()
 	token, err := ownTokens(cfg)
 	if err != nil {
 		return err

@@ -192,6 +192,7 @@ func (in *intake) read(d *Feed, src intel.Source, name string, r io.Reader) erro
 func (in *intake) flush() error {
 	in.s.mu.Lock()
 	defer in.s.mu.Unlock()
+	in.s.tune()
 	for i := range in.batch {
 		err := in.imp.Add(&in.batch[i])
 		var refusal *ledger.Refusal

@@ -114,6 +114,7 @@ func (r *replica) fill(ctx context.Context, src *snapshot.Source, p *openedPart,
 func (r *replica) add(imp *ledger.Import, batch []intel.Claim) error {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
+	r.s.tune()
 	for i := range batch {
 		err := imp.Add(&batch[i])
 		var refusal *ledger.Refusal

@@ -41,8 +41,9 @@ type Service struct {
 	effect  *effect                               // what it does to the devices' traffic
 	// snapshots makes snapshots for look-up nodes; nil: none.
 	snapshots *snapshots
-	replica   *replica // it is such a node itself; nil: no
-	sharing   *sharing // nil: nothing is shared
+	replica   *replica     // it is such a node itself; nil: no
+	sharing   *sharing     // nil: nothing is shared
+	percent   atomic.Int64 // of garbage that a thrifty service lets lie; 0: it is none
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -194,6 +195,7 @@ func (s *Service) notice() {
 func (s *Service) rebuild() error {
 	s.building.Lock()
 	defer s.building.Unlock()
+	defer s.tidy()()
 	if s.cfg.Neighbours {
 		if err := s.lookAround(); err != nil {
 			s.log.Warn("neighbourhoods are not judged anew", "error", err)
@@ -208,31 +210,20 @@ func (s *Service) rebuild() error {
 	}
 	var byType [intel.NumTypes]int
 	var byBand [intel.BandCertain + 1]int
-	b := index.NewBuilder(hint)
-	b.Prefixes = true
-	b.Seed = uint64(s.now().UnixNano())
-	var failed error
-	s.Each(func(o intel.Object, brief intel.Brief) bool {
-		if failed = b.Add(o, brief); failed != nil {
-			return false
-		}
-		byType[o.Type]++
+	x, err := s.newIndex(hint, func(typ intel.Type, brief intel.Brief) {
+		byType[typ]++
 		byBand[intel.BandOf(brief.Score)]++
-		return true
 	})
-	if failed != nil {
-		return failed
+	if err != nil {
+		return err
 	}
+	t.Index = x
 	s.mu.RLock()
 	stats := s.ledger.Stats()
 	s.mu.RUnlock()
 	t.sources = make(map[string]ledger.SourceStats, len(stats.Sources))
 	for _, one := range stats.Sources {
 		t.sources[one.Source.Name] = one
-	}
-	var err error
-	if t.Index, err = b.Build(); err != nil {
-		return err
 	}
 	collapse(t.Index)
 	for i, n := range byType {

@@ -36,12 +36,14 @@ type Builder struct {
 	six    []item6
 	asn    []uint64 // number 32, packed brief 16
 	chunks [][]byte
+	first  int // room that the first chunk begins with, in bytes
 	texts  int
 }
 
 // NewBuilder expects about hint objects.
 func NewBuilder(hint int) *Builder {
-	return &Builder{four: make([]item4, 0, min(max(hint, 0), 1<<20)/4)}
+	hint = min(max(hint, 0), 1<<20)
+	return &Builder{four: make([]item4, 0, hint/4), first: min(20*hint, chunkSize)}
 }
 
 // Add takes an object in canonical form. An object of which nothing is known
@@ -94,10 +96,11 @@ func (b *Builder) text(o reputation.Object, p packed) error {
 		if n == maxChunks {
 			return ErrFull
 		}
-		var chunk []byte // the first grows, so that a small index stays small
-		if n > 0 {
-			chunk = make([]byte, 0, chunkSize)
+		size := chunkSize
+		if n == 0 { // the first grows, so that a small index stays small
+			size = b.first
 		}
+		chunk := make([]byte, 0, size)
 		b.chunks = append(b.chunks, chunk)
 		n++
 	}
@@ -138,15 +141,15 @@ func buildASN(items []uint64) []uint64 {
 	return slices.Clip(out)
 }
 
-// buildTable puts the records into the table. Chunks become strings one by
-// one, so that no more than one of them is there twice.
+// buildTable puts the records into the table. Chunks become strings as they
+// are, for nobody writes to them any more.
 func (b *Builder) buildTable(x *Index) {
 	x.table = newTable(b.texts, newSalts(b.Seed))
 	t := &x.table
 	x.minLabels = 1 << 15
 	var hosts []uint64
 	for c := range b.chunks {
-		t.chunks = append(t.chunks, string(b.chunks[c]))
+		t.chunks = append(t.chunks, text(b.chunks[c]))
 		b.chunks[c] = nil
 		for at := 0; at < len(t.chunks[c]); {
 			e, size := readRecord(t.chunks[c][at:])
@@ -165,6 +168,15 @@ func (b *Builder) buildTable(x *Index) {
 		}
 	}
 	x.hosts = newHostFilter(hosts)
+}
+
+// text makes a string of a chunk that is not written to any more; one that is
+// much emptier than its room is copied.
+func text(chunk []byte) string {
+	if len(chunk) < cap(chunk)/4*3 {
+		return string(chunk)
+	}
+	return view(chunk)
 }
 
 // same finds the record of the same object, 0 if there is none.

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"unsafe"
+
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
@@ -27,6 +29,16 @@ const blockOf = 256
 // yield's to keep. What covers an object is already in its Brief, so whoever
 // looks for the most exact entry that holds needs that entry only.
 func (l *Ledger) Each(now uint32, yield func(reputation.Object, reputation.Brief) bool) {
+	l.each(now, func(text []byte) string { return string(text) }, yield)
+}
+
+// EachLent is Each with objects that are lent until yield returns: it leaves no
+// garbage.
+func (l *Ledger) EachLent(now uint32, yield func(reputation.Object, reputation.Brief) bool) {
+	l.each(now, func(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }, yield)
+}
+
+func (l *Ledger) each(now uint32, keep func(text []byte) string, yield func(reputation.Object, reputation.Brief) bool) {
 	var (
 		text   []byte
 		ids    [blockOf]uint32
@@ -36,7 +48,7 @@ func (l *Ledger) Each(now uint32, yield func(reputation.Object, reputation.Brief
 		n      int
 	)
 	flush := func() bool {
-		all, start := string(text), 0
+		all, start := keep(text), 0
 		for i := range n {
 			o := objectOf(l.keyOf(l.objects.at(ids[i])), all[start:ends[i]])
 			start = ends[i]
