@@ -85,7 +85,6 @@ const (
 	defaultInterval = 6 * time.Hour
 	defaultMaxMB    = 256
 	maxMB           = 4096
-	defaultTrust    = 50
 )
 
 // Check records all that is wrong with the section, which stands at key.
@@ -153,7 +152,7 @@ func (d *Feed) complete() (problems []string) {
 	if d.Owner == "" {
 		d.Owner = d.Name
 	}
-	setDefault(&d.Trust, defaultTrust)
+	setDefault(&d.Trust, int(feed.Trust(d.Format)))
 	setDefault(&d.Interval, defaultInterval)
 	setDefault(&d.MaxMB, defaultMaxMB)
 	check(d.Trust > 0 && d.Trust <= 100, "trust: %d: want 1 to 100", d.Trust)

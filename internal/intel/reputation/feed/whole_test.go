@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 )
@@ -45,7 +46,7 @@ func keep(t testing.TB, l *ledger.Ledger, docs []document, each func(format stri
 		m := open[d.format]
 		if m == nil {
 			var err error
-			if m, err = l.Import(l.Source(reputation.Source{Name: d.format, Trust: 80}), now); err != nil {
+			if m, err = l.Import(l.Source(reputation.Source{Name: d.format, Trust: feed.Trust(d.format)}), now); err != nil {
 				t.Fatal(err)
 			}
 			open[d.format] = m
@@ -100,9 +101,15 @@ func TestCorpusScores(t *testing.T) {
 		}
 	}
 	bands := map[reputation.Band]int{}
+	told := 0
 	for _, o := range bad {
-		bands[reputation.BandOf(l.Brief(o, now).Score)]++
+		score := l.Brief(o, now).Score
+		bands[reputation.BandOf(score)]++
+		if host, _, ok := canon.Host(o); ok && score >= reputation.DefaultBlock && l.Brief(host, now).Score < reputation.DefaultBlock {
+			told++
+		}
 	}
+	t.Logf("%d endpoints are blocked though their addresses or names, which others use too, are not", told)
 	t.Logf("%d claims stored; of %d vouched for %d at or above the threshold, highest score %d", stored, len(good), alarms, top)
 	t.Logf("%d listed as bad, by band: %v", len(bad), bands)
 }
