@@ -25,6 +25,12 @@ func (c *ContactsConfig) check(f *configfile.File) {
 	f.Check(c.Most >= 1 && c.Most <= 1000, "contacts.most", "%d: want 1 to 1000", c.Most)
 }
 
+// ContactsStatus says how far contacts were told.
+type ContactsStatus struct {
+	Every time.Duration `json:"every_ns"`
+	Told  uint64        `json:"told"` // since the start
+}
+
 // Rules of contact events.
 const (
 	ruleContactOut  = "contact.out"  // the device began
@@ -43,6 +49,7 @@ type contacts struct {
 	read   time.Time     // when the counters were last read for it
 	listen bool          // the counters that are read now are for it, too
 	named  bool          // the inspection gathers names
+	told   uint64
 }
 
 // configureContacts begins, ends or changes the book. Call it with mu held.
@@ -106,6 +113,7 @@ func (g *Gate) lastContacts() {
 
 func (g *Gate) submitContacts(all []contact.Told, now time.Time) {
 	for i := range all {
+		g.contacts.told += uint64(len(all[i].Contacts))
 		for j := range all[i].Contacts {
 			g.submit(contactEvent(&all[i].Contacts[j]))
 		}

@@ -110,6 +110,9 @@ func TestContactsOnTheWire(t *testing.T) {
 	for len(l.of(model.KindContact)) < 6 && time.Now().Before(deadline) {
 		time.Sleep(100 * time.Millisecond)
 	}
+	if c := w.status().Contacts; c == nil || c.Told < 6 {
+		t.Errorf("status %+v", c)
+	}
 	stop()
 	got := map[string]string{}
 	for _, e := range l.of(model.KindContact) {

@@ -38,6 +38,7 @@ type Status struct {
 	Totals     datapath.Totals  `json:"totals"`
 	Coverage   []model.Coverage `json:"coverage"`
 	Inspection *inline.Status   `json:"inspection,omitempty"`
+	Contacts   *ContactsStatus  `json:"contacts,omitempty"` // none: nobody is told whom devices speak with
 	Scans      uint64           `json:"scans"`
 	Late       uint64           `json:"late_scans"`
 	LastScan   time.Duration    `json:"last_scan_ns"`
@@ -58,6 +59,9 @@ func (g *Gate) status() Status {
 	if g.inspection != nil {
 		i := g.inspection.Status()
 		s.Inspection = &i
+	}
+	if c := &g.contacts; c.book != nil {
+		s.Contacts = &ContactsStatus{Every: c.conf.Interval, Told: c.told}
 	}
 	if g.link != nil {
 		l := g.link.Status()

@@ -140,6 +140,9 @@ func (b *lookBack) contact(e *model.Event) {
 		return
 	}
 	c.Flows, c.First, c.Last = uint64(e.Count), e.Time, e.Last
+	if now := b.s.now(); c.Last.After(now) { // a clock that is ahead must not make it outlast all others
+		c.Last = now
+	}
 	if key, ok := b.keep(&c); ok && b.s.restored.Load() {
 		b.check(key, b.remotes[key], b.room())
 	}

@@ -115,6 +115,9 @@ func writeTable(w io.Writer, s *gate.Status) error {
 		row("in the kernel", "%d packets forwarded and %d dropped as inspection said of their flow, %d passed uninspected",
 			tr.Settled, tr.DroppedVerdict, tr.Uninspected)
 	}
+	if c := s.Contacts; c != nil {
+		row("contacts", "whom devices speak with is told every %v (contacts.enabled), %d so far", c.Every, c.Told)
+	}
 	row("seen", "%d devices, %d flows, %d floods going on", s.Devices, s.Flows, s.Floods)
 	row("scans", "%d, the last in %v, the longest in %v, %d left out", s.Scans, s.LastScan, s.WorstScan, s.Late)
 	for _, c := range s.Coverage {
