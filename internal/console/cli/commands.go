@@ -337,13 +337,3 @@ func (s *session) audit() *cobra.Command {
 	c.Flags().IntVarP(&limit, "limit", "n", 100, "how many, newest first")
 	return c
 }
-
-func (s *session) tokens() *cobra.Command {
-	c := &cobra.Command{Use: "tokens", Short: "List your API tokens", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return s.show(cmd, "/tokens", nil, "tokens", cols("id", "name", "user", "access", "created", "expires", "last used=last_used"))
-	}}
-	c.AddCommand(&cobra.Command{Use: "delete ID", Short: "Void an API token", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return s.do(cmd, http.MethodDelete, "/tokens/"+url.PathEscape(args[0]), nil, nil, "", nil)
-	}})
-	return c
-}

@@ -20,7 +20,8 @@ import (
 type caller struct {
 	user   string
 	access model.Access
-	token  bool // by API token
+	token  bool   // by API token
+	name   string // of the token
 }
 
 // by is the form for authors of actions and the audit trail.
@@ -92,7 +93,7 @@ func (s *server) identify(ctx context.Context, authorization string) (caller, er
 		if err != nil {
 			return caller{}, err
 		}
-		return caller{user: t.User, access: t.Access, token: true}, nil
+		return caller{user: t.User, access: t.Access, token: true, name: t.Name}, nil
 	}
 	return s.fromSession(ctx)
 }

@@ -106,7 +106,7 @@ func (s *server) serveTAXII(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // a failed write means that the caller is gone
 	s.metrics.observe("taxii-"+q.what, status, time.Since(started))
 	if who := callerOf(r.Context()); page.Count > 0 {
-		s.Log.InfoContext(r.Context(), "shared with a partner", "by", who.by(), "address", addressOf(r.Context()), "what", q.what,
+		s.Log.InfoContext(r.Context(), "shared with a partner", "token", who.name, "by", who.by(), "address", addressOf(r.Context()), "what", q.what,
 			"collection", q.collection, "objects", page.Count)
 	}
 }
