@@ -209,11 +209,12 @@ func TestConnectionsToListedAddressesAreRefused(t *testing.T) {
 	if err != nil || !strings.Contains(text, "reputation_mode: enforce") || !strings.Contains(text, "reputation_refused: 2") || !strings.Contains(text, `reputation.connect: "active"`) {
 		t.Errorf("%v: %s", err, text)
 	}
-	t.Logf("the agent's memory with a full set: %s KiB resident\n%s", resident(t, agent), text)
+	t.Logf("the agent's memory with a full set: %s\n%s", resident(t, agent), text)
 }
 
 func TestConnectionsToListedAddressesAreTold(t *testing.T) {
-	h, _, events := badHome(t, model.ModeObserve, 0)
+	h, agent, events := badHome(t, model.ModeObserve, 0)
+	t.Logf("the agent's memory with two addresses: %s", resident(t, agent))
 	if said := h.tries("tcp", badIP+":80"); said != "connected" {
 		t.Error(said)
 	}
@@ -287,7 +288,11 @@ func resident(t *testing.T, cmd *exec.Cmd) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(text), "VmRSS:")
-	line, _, _ := strings.Cut(after, "kB")
-	return strings.TrimSpace(line)
+	out := ""
+	for _, name := range []string{"VmHWM", "VmRSS", "RssAnon"} {
+		_, after, _ := strings.Cut(string(text), name+":")
+		line, _, _ := strings.Cut(after, "kB")
+		out += name + " " + strings.TrimSpace(line) + " KiB, "
+	}
+	return out
 }

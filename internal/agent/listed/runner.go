@@ -142,9 +142,10 @@ func (r *runner) openTable() {
 }
 
 // prefixes gives the addresses of the set that count, without those that are
-// kept, and counts them.
+// kept, and puts into n how many it gave.
 func prefixes(x *wanted, kept []netip.Prefix, n *int) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
+		*n = 0
 		x.set.Prefixes(x.least, func(p netip.Prefix, _ edge.Tier) bool {
 			if slices.ContainsFunc(kept, p.Overlaps) {
 				return true

@@ -126,7 +126,12 @@ func (f *Filter) Set(list iter.Seq[netip.Prefix], refuse bool) error {
 		f.remove()
 		return nil
 	}
-	four, six = atLeastOne(four), atLeastOne(six)
+	if len(four) == 0 {
+		four = append(four, none4)
+	}
+	if len(six) == 0 {
+		six = append(six, none6())
+	}
 	p := &source{refuse: refuse, cookie: f.cookie, attempts: f.attempts, count4: len(four), count6: len(six),
 		anyone: f.anyone, self: f.self}
 	var err error

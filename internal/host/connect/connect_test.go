@@ -185,11 +185,11 @@ func TestProgramsOfAKilledProcessAreSwept(t *testing.T) {
 		return
 	}
 	f := open(t)
-	four, err := fill4([]span{{wide{0, 0x7f000002}, wide{0, 0x7f000002}}})
+	four, err := fill4([]span4{0x7f000002_7f000002})
 	if err != nil {
 		t.Fatal(err)
 	}
-	six, err := fill6(atLeastOne(nil))
+	six, err := fill6([]span6{none6()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,15 +77,17 @@ func (r *request) ask(command, size uintptr) (int, error) {
 	}
 }
 
-// allowMemory lifts the bound on locked memory, which maps count against before
-// kernel 5.11.
+// memory is how much locked memory maps may need before kernel 5.11, which
+// counts them so: two lists at a time.
+const memory = 8 << 20
+
+// allowMemory raises the bound on locked memory, as far as it may.
 func allowMemory() error {
-	most := unix.Rlimit{Cur: unix.RLIM_INFINITY & (1<<63 - 1), Max: unix.RLIM_INFINITY & (1<<63 - 1)}
 	var now unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &now); err != nil {
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &now); err != nil || now.Cur >= memory {
 		return err
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &most); err == nil {
+	if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: memory, Max: max(memory, now.Max)}) == nil {
 		return nil
 	}
 	now.Cur = now.Max

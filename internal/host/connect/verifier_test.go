@@ -39,11 +39,11 @@ func TestProgramsPassTheVerifier(t *testing.T) {
 		return
 	}
 	f := open(t)
-	four, err := fill4([]span{{}})
+	four, err := fill4([]span4{none4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	six, err := fill6([]span{{}})
+	six, err := fill6([]span6{none6()})
 	if err != nil {
 		t.Fatal(err)
 	}
