@@ -95,6 +95,7 @@ type ReputationFeed struct {
 	Kind     reputation.Kind     `json:"kind"`
 	State    string              `json:"state" enum:"waiting,ok,failing,held"`
 	Problem  string              `json:"problem,omitempty"`
+	Why      *ReputationDoubt    `json:"why,omitempty" doc:"why it is held back"`
 	Interval float64             `json:"interval_s"`
 	Entries  int                 `json:"entries" doc:"in force"`
 	Read     int                 `json:"read" doc:"of the last copy"`
@@ -108,6 +109,14 @@ type ReputationFeed struct {
 	Good     time.Time           `json:"good,omitzero" doc:"when the copy in force was fetched"`
 	Next     time.Time           `json:"next,omitzero"`
 	Refusals []ReputationRefusal `json:"refusals" doc:"the first refused entries of the last copy"`
+}
+
+// ReputationDoubt is why a copy of a feed should not be applied without a
+// person's word.
+type ReputationDoubt struct {
+	Code string `json:"code" enum:"unreadable,shrunk,own,benign,before" doc:"none of its entries can be read; most are gone; it lists the operator's own things, or what warninglists name; it was held back before the last start"`
+	N    int    `json:"n" doc:"how many entries that is about"`
+	Was  int    `json:"was,omitempty" doc:"entries before"`
 }
 
 // ReputationOverlap says how many entries a feed shares with another source.

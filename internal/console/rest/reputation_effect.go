@@ -68,6 +68,7 @@ type ReputationWhatIf struct {
 	Entries   int                  `json:"entries" doc:"of the list or held back copy"`
 	Refused   int                  `json:"refused" doc:"entries of it that cannot be read"`
 	Suspect   string               `json:"suspect,omitempty" doc:"why a feed like this would be held back"`
+	Why       *ReputationDoubt     `json:"why,omitempty" doc:"the same as a code"`
 	All       ReputationReach      `json:"all" doc:"what devices did in this time"`
 	Now       ReputationReach      `json:"now" doc:"what is blocked as things are"`
 	Then      ReputationReach      `json:"then" doc:"what would be blocked"`

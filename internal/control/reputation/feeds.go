@@ -31,7 +31,7 @@ func (s *Service) restore(ctx context.Context) {
 			}
 		}
 		if held := s.dir.fetched(fs.Name, copyHeld); held.SHA256 != "" {
-			s.show(fs, func(v *feedView) { v.State, v.Problem = stateHeld, "held back before the last start" })
+			s.show(fs, func(v *feedView) { v.hold(&rest.ReputationDoubt{Code: doubtBefore}) })
 		}
 		s.work.Unlock()
 	}
@@ -68,6 +68,9 @@ func (s *Service) show(fs *feedState, change func(*feedView)) {
 	defer s.state.Unlock()
 	v := feedView{&fs.view}
 	change(&v)
+	if v.State != stateHeld {
+		v.Why = nil
+	}
 }
 
 // fetchesAtOnce is how many feeds are fetched at a time: one that is slow must
@@ -207,11 +210,11 @@ func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
 	if err != nil {
 		return err
 	}
-	if why := s.cfg.Hold.suspect(&fs.Feed, &in.taken); why != "" {
+	if why := s.cfg.Hold.suspect(&fs.Feed, &in.taken); why != nil {
 		in.abort()
-		s.log.Warn("feed held back; what it said before holds", "feed", fs.Name, "reason", why)
+		s.log.Warn("feed held back; what it said before holds", "feed", fs.Name, "reason", doubtWords(why))
 		s.show(fs, func(v *feedView) {
-			v.State, v.Problem = stateHeld, why
+			v.hold(why)
 			v.Read, v.Refused, v.Refusals = in.taken.read, in.taken.refused, in.taken.refusals
 		})
 		return s.dir.keep(fs.Name, copyNew, copyHeld, got)

@@ -214,23 +214,47 @@ const (
 	leastToShrink = 10
 )
 
-// suspect says why a copy should not be applied without a person's word, or "".
-func (c *HoldConfig) suspect(d *Feed, t *taken) string {
+// The codes of doubts.
+const (
+	doubtUnreadable = "unreadable"
+	doubtShrunk     = "shrunk"
+	doubtOwn        = "own"
+	doubtBenign     = "benign"
+	doubtBefore     = "before"
+)
+
+// suspect says why a copy should not be applied without a person's word, or nil.
+func (c *HoldConfig) suspect(d *Feed, t *taken) *rest.ReputationDoubt {
 	ch := t.change
-	if t.read == 0 && t.refused > 0 {
-		return fmt.Sprintf("none of its %d entries can be read", t.refused)
+	switch {
+	case t.read == 0 && t.refused > 0:
+		return &rest.ReputationDoubt{Code: doubtUnreadable, N: t.refused}
+	case ch.Before >= leastToShrink && float64(ch.Before-ch.After)*100 >= c.ShrinkPercent*float64(ch.Before):
+		return &rest.ReputationDoubt{Code: doubtShrunk, N: ch.After, Was: ch.Before}
+	case d.speaksFor():
+		return nil
+	case t.own > 0:
+		return &rest.ReputationDoubt{Code: doubtOwn, N: t.own}
+	case ch.Benign > 0 && float64(ch.Benign)*100 > c.BenignPercent*float64(ch.After):
+		return &rest.ReputationDoubt{Code: doubtBenign, N: ch.Benign}
 	}
-	if ch.Before >= leastToShrink && float64(ch.Before-ch.After)*100 >= c.ShrinkPercent*float64(ch.Before) {
-		return fmt.Sprintf("has %d entries where it had %d", ch.After, ch.Before)
-	}
-	if d.speaksFor() {
+	return nil
+}
+
+// doubtWords says a doubt in words; "" for none.
+func doubtWords(d *rest.ReputationDoubt) string {
+	if d == nil {
 		return ""
 	}
-	if t.own > 0 {
-		return fmt.Sprintf("lists %d of your own addresses or names", t.own)
+	switch d.Code {
+	case doubtUnreadable:
+		return fmt.Sprintf("none of its %d entries can be read", d.N)
+	case doubtShrunk:
+		return fmt.Sprintf("has %d entries where it had %d", d.N, d.Was)
+	case doubtOwn:
+		return fmt.Sprintf("lists %d of your own addresses or names", d.N)
+	case doubtBenign:
+		return fmt.Sprintf("lists %d things that warninglists name", d.N)
 	}
-	if ch.Benign > 0 && float64(ch.Benign)*100 > c.BenignPercent*float64(ch.After) {
-		return fmt.Sprintf("lists %d things that warninglists name", ch.Benign)
-	}
-	return ""
+	return "held back before the last start"
 }

@@ -172,7 +172,7 @@ func TestBadFeedsAreHeldBack(t *testing.T) {
 		"benign": addresses(20) + "8.8.8.8\n", "html": "<html>\n<p>gone</p>\n",
 	} {
 		web.set("/bots", text)
-		if v := s.mustFetch(t, "bots", stateHeld); v.Problem == "" || v.Entries != 100 {
+		if v := s.mustFetch(t, "bots", stateHeld); v.Problem == "" || v.Entries != 100 || v.Why == nil || doubtWords(v.Why) != v.Problem {
 			t.Errorf("%s: %+v", name, v)
 		}
 		if s.score(t, "198.18.0.99") < intel.DefaultBlock {

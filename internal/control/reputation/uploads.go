@@ -23,6 +23,11 @@ var (
 // feedView is what is told of a feed.
 type feedView struct{ *rest.ReputationFeed }
 
+// hold shows that a copy is held back.
+func (v *feedView) hold(why *rest.ReputationDoubt) {
+	v.State, v.Problem, v.Why = stateHeld, doubtWords(why), why
+}
+
 func (v *feedView) count(t *taken) {
 	v.Read, v.Refused, v.Refusals = t.read, t.refused, slices.Clone(t.refusals)
 	v.Added, v.Removed, v.Entries = t.change.Added, t.change.Removed, t.change.After

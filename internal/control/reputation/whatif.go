@@ -170,7 +170,8 @@ func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []Contact) 
 	defer t.s.mu.RUnlock()
 	in.taken.change = in.imp.Change()
 	t.out.Entries, t.out.Refused = in.taken.change.After, in.taken.refused
-	t.out.Suspect = t.s.cfg.Hold.suspect(d, &in.taken)
+	t.out.Why = t.s.cfg.Hold.suspect(d, &in.taken)
+	t.out.Suspect = doubtWords(t.out.Why)
 	t.weigh(in.imp.Suppose().Without(instead), all)
 }
 

@@ -55,7 +55,8 @@ type Verdict struct {
 	Band       Band     `json:"band"`
 	Kind       Kind     `json:"kind"`
 	Local      Local    `json:"local,omitempty"`
-	Confidence uint8    `json:"confidence"` // 0 to 100: how much independent evidence the score rests on
+	Held       bool     `json:"held,omitempty"` // others use it widely, so that its score stays below the block
+	Confidence uint8    `json:"confidence"`     // 0 to 100: how much independent evidence the score rests on
 	First      uint32   `json:"first_seen,omitempty"`
 	Last       uint32   `json:"last_seen,omitempty"`
 	Reasons    []Reason `json:"reasons,omitempty"` // what weighs most first

@@ -1647,6 +1647,23 @@ export interface components {
             /** @enum {string} */
             state: "open" | "accepted" | "rejected";
         };
+        ReputationDoubt: {
+            /**
+             * @description none of its entries can be read; most are gone; it lists the operator's own things, or what warninglists name; it was held back before the last start
+             * @enum {string}
+             */
+            code: "unreadable" | "shrunk" | "own" | "benign" | "before";
+            /**
+             * Format: int64
+             * @description how many entries that is about
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description entries before
+             */
+            was?: number;
+        };
         ReputationEntry: {
             readonly by?: string;
             /** @enum {string} */
@@ -1717,6 +1734,8 @@ export interface components {
             tried?: string;
             /** Format: int32 */
             trust: number;
+            /** @description why it is held back */
+            why?: components["schemas"]["ReputationDoubt"];
         };
         ReputationFeedList: {
             feeds: components["schemas"]["ReputationFeed"][];
@@ -1974,6 +1993,8 @@ export interface components {
             to: string;
             /** @description whom more or less would be blocked with, most devices first; at most 100 */
             top: components["schemas"]["ReputationWhatIfOf"][];
+            /** @description the same as a code */
+            why?: components["schemas"]["ReputationDoubt"];
         };
         ReputationWhatIfOf: {
             address?: string;
@@ -2143,6 +2164,7 @@ export interface components {
             confidence: number;
             /** Format: int32 */
             first_seen?: number;
+            held?: boolean;
             /** @enum {string} */
             kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
             /** Format: int32 */

@@ -1,13 +1,14 @@
 // A verdict on an object in words. The control plane says it in English; in
 // Japanese it is put together here from the same facts.
-import type { OwnEntry, Verdict } from '../api/model'
+import type { Feed, OwnEntry, Verdict } from '../api/model'
 import { isKey, translate, type Lang } from '../i18n/translate'
+import { ago, whole } from './units'
 
-export function verdictWords(v: Verdict, lang: Lang): string {
-  return lang === 'ja' ? japanese(v) : v.words
+export function verdictWords(v: Verdict, lang: Lang, now: number): string {
+  return lang === 'ja' ? japanese(v, now) : v.words
 }
 
-function japanese(v: Verdict): string {
+function japanese(v: Verdict, now: number): string {
   if (v.local) {
     const entry = v.match !== v.object ? ` (登録 ${v.match})` : ''
     return `${v.object} は自分の${v.local === 'allow' ? '許可' : '拒否'}リスト${entry}で決まります。他の情報源は考慮されません。`
@@ -16,9 +17,10 @@ function japanese(v: Verdict): string {
   const speakers = owners(v, -1)
   if (against.length) {
     const part = v.match !== v.object ? ` (${v.match} に該当)` : ''
-    const damped = speakers.length ? `${voices(speakers)}は問題なしとしており、これも加味しています。` : ''
+    const seen = v.last_seen ? `最終確認は${ago(moment(v.last_seen), now, 'ja')}。` : ''
+    const damped = v.held ? `ただし${speakers.length ? voices(speakers) : '他の情報源'}によると広く利用されているため、既定では遮断しません。` : speakers.length ? `${voices(speakers)}は問題なしとしており、これも加味しています。` : ''
     const advice = `band.advice.${v.band}` as const
-    return `${v.object}${part} は${voices(against)}により「${kindWords(heaviest(v), 'ja')}」として登録されています。${damped}スコア ${v.score}/100: ${translate('ja', advice)}。`
+    return `${v.object}${part} は${voices(against)}により「${kindWords(heaviest(v), 'ja')}」として登録されています。${seen}${damped}スコア ${v.score}/100: ${translate('ja', advice)}。`
   }
   if (v.kind === 'benign' && speakers.length) return `${v.object} は${voices(speakers)}により無害とされています。`
   if (v.kind === 'known' && speakers.length) return `${v.object} は広く利用されていると${voices(speakers)}が示しています。問題の報告はありません。`
@@ -30,6 +32,12 @@ function japanese(v: Verdict): string {
 export function kindWords(kind: string, lang: Lang): string {
   const key = `reputation.kind.${kind}`
   return isKey(key) ? translate(lang, key) : kind
+}
+
+/** Why a feed is not in order, or would not be: by its code, else as the control plane says it. */
+export function doubtWords(f: Pick<Feed, 'why'> & { problem?: string }, lang: Lang): string {
+  const key = `feed.why.${f.why?.code}`
+  return f.why && isKey(key) ? translate(lang, key, { n: whole(f.why.n, lang), was: whole(f.why.was ?? 0, lang) }) : (f.problem ?? '')
 }
 
 /** The kinds that speak against an object, worst last, for people to choose from. */
@@ -47,6 +55,7 @@ function owners(v: Verdict, side: 1 | -1): string[] {
 }
 
 function voices(list: string[]): string {
+  if (list.length === 0) return '古くて重みのない情報源'
   if (list.length < 2) return ` ${list[0]} `
   return `独立した ${list.length} 者 (${list.slice(0, 3).join('、')}${list.length > 3 ? ' ほか' : ''}) `
 }

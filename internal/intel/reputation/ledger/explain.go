@@ -23,7 +23,7 @@ func (l *Ledger) Explain(o reputation.Object, now uint32) reputation.Verdict {
 	var room [maxLevels]found
 	holds := l.covers(key, l.find(key), room[:0])
 	j := l.judge(key, holds, now)
-	v.Score, v.Kind, v.Local = j.brief.Score, j.brief.Kind, j.brief.Local
+	v.Score, v.Kind, v.Local, v.Held = j.brief.Score, j.brief.Kind, j.brief.Local, j.held
 	v.Band = reputation.BandOf(v.Score)
 	if j.match != 0 {
 		k := l.keyOf(l.objects.at(j.match))
