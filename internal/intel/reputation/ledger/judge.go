@@ -151,6 +151,7 @@ func damp(a asked, levels []level, at int) judgement {
 		if v.n < ownersInKnown {
 			most = blockBelow
 		}
+	case v.of == reputation.TypeEndpoint: // who else has the address has other ports
 	default:
 		score *= 1 - g.broad/10
 	}
