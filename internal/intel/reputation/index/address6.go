@@ -7,9 +7,12 @@ import (
 )
 
 // space6 knows IPv6: one table of prefixes of all lengths, asked once for each
-// length that occurs, the longest first.
+// length that occurs, the longest first. Before it is a Bloom filter whose bits for
+// one prefix lie in one word: it is small enough to stay near the processor, and
+// spares most lengths, and most addresses that are not listed, the large table.
 type space6 struct {
 	slots   []slot6
+	marks   []uint64
 	lengths []uint8 // those that occur, longest first
 	seed    uint64
 }
@@ -50,11 +53,15 @@ func build6(items []item6, seed uint64) (space6, int) {
 		return s, 0
 	}
 	s.slots = make([]slot6, len(items)+len(items)/2+1)
+	s.marks = make([]uint64, len(items)*marksBits/64+1)
 	var occur [129]bool
 	n := 0
 	for _, it := range items {
 		occur[it.bits] = true
-		i, found := s.slot(it.key, int(it.bits))
+		h := s.hash(it.key, int(it.bits))
+		at, marks := s.mark(h)
+		s.marks[at] |= marks
+		i, found := s.slot(h, it.key, int(it.bits))
 		if found && !secondWins(packed(s.slots[i].val), it.val) {
 			continue
 		}
@@ -71,9 +78,20 @@ func build6(items []item6, seed uint64) (space6, int) {
 	return s, n
 }
 
-// slot gives the place of a prefix, or the empty one where it would go.
-func (s *space6) slot(k key6, n int) (int, bool) {
-	hi, _ := bits.Mul64(mix(mix(s.seed^uint64(n), k.hi), k.lo), uint64(len(s.slots)))
+// marksBits is how many bits of the filter each prefix has.
+const marksBits = 12
+
+func (s *space6) hash(k key6, n int) uint64 { return mix(mix(s.seed^uint64(n), k.hi), k.lo) }
+
+// mark is the word of a hash in the filter and its four bits there.
+func (s *space6) mark(h uint64) (at, marks uint64) {
+	at, _ = bits.Mul64(h, uint64(len(s.marks)))
+	return at, 1<<(h&63) | 1<<(h>>6&63) | 1<<(h>>12&63) | 1<<(h>>18&63)
+}
+
+// slot gives the place of a prefix of a hash, or the empty one where it would go.
+func (s *space6) slot(h uint64, k key6, n int) (int, bool) {
+	hi, _ := bits.Mul64(h, uint64(len(s.slots)))
 	for i := int(hi); ; {
 		switch p := &s.slots[i]; {
 		case p.val == 0:
@@ -90,7 +108,12 @@ func (s *space6) slot(k key6, n int) (int, bool) {
 // search asks for one length after the other, without the first skip of them.
 func (s *space6) search(k key6, skip int) (packed, int) {
 	for _, n := range s.lengths[skip:] {
-		if i, ok := s.slot(k.mask(int(n)), int(n)); ok {
+		key := k.mask(int(n))
+		h := s.hash(key, int(n))
+		if at, marks := s.mark(h); s.marks[at]&marks != marks {
+			continue
+		}
+		if i, ok := s.slot(h, key, int(n)); ok {
 			return packed(s.slots[i].val), int(n)
 		}
 	}

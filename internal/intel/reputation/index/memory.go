@@ -13,6 +13,7 @@ func (x *Index) Blocks(yield func(start unsafe.Pointer, size int)) {
 	block(x.four.rangeLow, yield)
 	block(x.four.rangeVal, yield)
 	block(x.six.slots, yield)
+	block(x.six.marks, yield)
 	block(x.table.buckets, yield)
 	block(x.hosts.bits, yield)
 	block(x.prefixes, yield)
