@@ -19,6 +19,7 @@ type collector struct {
 	packets, devices, flows, blocks, scan *prometheus.Desc
 	floods, late, blocked, uncounted      *prometheus.Desc
 	inspected, alerts, rules              *prometheus.Desc
+	listed, denied, listing               *prometheus.Desc
 }
 
 func newCollector(g *Gate) *collector {
@@ -37,6 +38,9 @@ func newCollector(g *Gate) *collector {
 		inspected: desc("inspection_packets_total", "Packets handed to the inspection, by what became of them.", "fate"),
 		alerts:    desc("inspection_alerts_total", "Rules of the inspection that fired."),
 		rules:     desc("inspection_rules", "Rules of the inspection in force."),
+		listed:    desc("reputation_met_total", "Things of bad reputation that the inspection met, by what became of them.", "fate"),
+		denied:    desc("reputation_denied_names_total", "DNS queries for listed names that were answered with no such name."),
+		listing:   desc("reputation_entries", "Entries of the reputation set that the inspection uses."),
 		scan:      desc("scan_seconds", "How long the last scan took."),
 		late:      desc("late_scans_total", "Scans left out because the one before took too long."),
 	}
@@ -72,6 +76,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		count(c.inspected, i.Dropped, "dropped")
 		count(c.inspected, i.RingFull, "ring_full")
 		count(c.alerts, i.Alerts)
+		count(c.listed, i.Listed-i.ListedStopped, "passed")
+		count(c.listed, i.ListedStopped, "stopped")
+		count(c.denied, i.Denied)
+		gauge(c.listing, float64(i.Listing.Entries))
 		gauge(c.rules, float64(i.Rules.Rules))
 	}
 	stopped, held := uint64(0), 0

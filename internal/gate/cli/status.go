@@ -110,6 +110,8 @@ func writeTable(w io.Writer, s *gate.Status) error {
 	if i := s.Inspection; i != nil {
 		row("inspection", "mode %s, %d workers, %d rules (%d refused), %d packets inspected, %d passed, %d dropped (%d rejected), %d lost to full rings, %d alerts",
 			i.Mode, len(i.Workers), i.Rules.Rules, i.Rules.Refused, i.Inspected, i.Forwarded, i.Dropped, i.Rejected, i.RingFull, i.Alerts)
+		row("reputation", "%d entries in use, %d things of bad reputation met, %d stopped, %d names denied, %d unsure and let pass",
+			i.Listing.Entries, i.Listed, i.ListedStopped, i.Denied, i.Unsure)
 	}
 	if s.Inspection != nil || tr.Uninspected > 0 {
 		row("in the kernel", "%d packets forwarded and %d dropped as inspection said of their flow, %d passed uninspected",

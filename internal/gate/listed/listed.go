@@ -27,7 +27,7 @@ type Reader struct {
 	least edge.Tier
 
 	unsure uint64
-	url    []byte // canonical form of the URL at hand
+	text   []byte // text made of the subject at hand, such as the canonical form of a URL
 	match  edge.Match
 	first  bool // of its expressions
 	below  bool // the expression at hand is not the URL itself
@@ -36,7 +36,7 @@ type Reader struct {
 
 // NewReader makes a Reader that knows nothing yet.
 func NewReader() *Reader {
-	r := &Reader{url: make([]byte, 0, canon.MaxURL)}
+	r := &Reader{text: make([]byte, 0, canon.MaxURL)}
 	r.walk = r.expression
 	return r
 }
@@ -55,12 +55,28 @@ func (r *Reader) Regard(mode model.Mode, least edge.Tier) {
 // be chance. They count as not listed.
 func (r *Reader) Unsure() uint64 { return r.unsure }
 
-// Sums implements engine.Known.
-func (r *Reader) Sums() protocol.Hashes {
+// Wants implements engine.Known.
+func (r *Reader) Wants() (kinds engine.Kinds, sums protocol.Hashes) {
 	if r.set == nil {
-		return 0
+		return 0, 0
 	}
-	return protocol.WantMD5 | protocol.WantSHA1 | protocol.WantSHA256
+	h := r.set.Holds()
+	kinds = engine.SubjectAddress.Of()
+	for _, w := range [...]struct {
+		holds edge.Holds
+		kind  engine.SubjectKind
+		sum   protocol.Hashes
+	}{
+		{edge.HoldsNames, engine.SubjectName, 0}, {edge.HoldsURLs | edge.HoldsBelow, engine.SubjectURL, 0}, {edge.HoldsJA4, engine.SubjectJA4, 0},
+		{edge.HoldsCerts, engine.SubjectCert, 0}, {edge.HoldsMD5, engine.SubjectFile, protocol.WantMD5}, {edge.HoldsSHA1, engine.SubjectFile, protocol.WantSHA1},
+		{edge.HoldsSHA256, engine.SubjectFile, protocol.WantSHA256},
+	} {
+		if h&w.holds != 0 {
+			kinds |= w.kind.Of()
+			sums |= w.sum
+		}
+	}
+	return kinds, sums.OfHazards()
 }
 
 // Ask implements engine.Known.
@@ -71,9 +87,9 @@ func (r *Reader) Ask(s *engine.Subject) engine.Standing {
 	var m edge.Match
 	switch s.Kind {
 	case engine.SubjectAddress:
-		m = r.address(s.Addr)
+		m = r.address(s.Addr, s.Port)
 	case engine.SubjectName:
-		m = r.set.Domain(view(s.Text))
+		m = r.name(s.Text, s.Port)
 	case engine.SubjectURL:
 		m = r.ofURL(s.Text)
 	case engine.SubjectFile:
@@ -81,8 +97,8 @@ func (r *Reader) Ask(s *engine.Subject) engine.Standing {
 	case engine.SubjectJA4:
 		m = r.set.Object(reputation.Object{Type: reputation.TypeJA4, Text: view(s.Text)})
 	case engine.SubjectCert:
-		var b [64]byte
-		m = r.set.Object(reputation.Object{Type: reputation.TypeCert, Text: view(hex.AppendEncode(b[:0], s.Sum[:min(len(s.Sum), 32)]))})
+		r.text = hex.AppendEncode(r.text[:0], s.Sum[:min(len(s.Sum), 32)])
+		m = r.set.Object(reputation.Object{Type: reputation.TypeCert, Text: view(r.text)})
 	}
 	return r.standing(m)
 }
@@ -100,35 +116,53 @@ func (r *Reader) standing(m edge.Match) engine.Standing {
 	return engine.Standing{}
 }
 
-func (r *Reader) address(a netip.Addr) edge.Match {
-	t := r.set.Address(a)
-	if t == edge.TierNone {
-		return edge.Match{}
+func (r *Reader) address(a netip.Addr, port uint16) edge.Match {
+	var m edge.Match
+	if port != 0 && r.set.Holds()&edge.HoldsEndpoints != 0 {
+		m = r.set.Endpoint(netip.AddrPortFrom(a, port))
+	} else {
+		t := r.set.Address(a)
+		m = edge.Match{Tier: t, Sure: t != edge.TierNone}
+	}
+	if m.Tier == edge.TierNone {
+		return m
 	}
 	for _, p := range r.kept {
 		if p.Contains(a) {
 			return edge.Match{}
 		}
 	}
-	return edge.Match{Tier: t, Sure: true}
+	return m
+}
+
+// name asks for a name, and for the name with a port where one is known: what
+// lists a port of a host means no other.
+func (r *Reader) name(text []byte, port uint16) edge.Match {
+	if port == 0 || r.set.Holds()&edge.HoldsEndpoints == 0 {
+		return r.set.Domain(view(text))
+	}
+	return r.set.Named(view(text), port)
 }
 
 // ofURL asks for each expression of a URL until the operator's word is found;
 // else the worst counts.
 func (r *Reader) ofURL(raw []byte) edge.Match {
-	text, err := canon.AppendURL(r.url[:0], view(raw))
+	url, err := canon.AppendURL(r.text[:0], view(raw))
 	if err != nil {
 		return edge.Match{}
 	}
-	r.url = text
+	r.text = url
 	r.match, r.first, r.below = edge.Match{}, true, false
-	canon.Expressions(view(text), r.walk)
+	canon.Expressions(view(url), r.walk)
 	return r.match
 }
 
 // expression asks for one expression; the first is the URL itself, and so is
 // the second when the first has a query.
 func (r *Reader) expression(host, path string) bool {
+	if r.below && r.set.Holds()&edge.HoldsBelow == 0 {
+		return false // nothing but the URL itself can fit
+	}
 	m := r.set.Expression(host, path, !r.below)
 	r.below = !r.first || !hasQuery(path)
 	r.first = false

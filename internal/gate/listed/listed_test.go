@@ -67,6 +67,7 @@ var entries = []entry{
 	{"evil.example", score(95), wide}, {"medium.example", score(60), wide}, {"good.evil.example", allow, wide},
 	{"http://host.example/a/b.sh", score(90), canon.URL}, {"http://host.example/kit/*", score(90), canon.URL},
 	{"http://cdn.example/", allow, canon.URL}, {"http://192.0.2.77:8080/bin.sh", score(90), canon.URL},
+	{"198.51.100.7:4444", score(90), canon.Endpoint}, {"dyn.example:4444", score(90), canon.Endpoint},
 	{hex.EncodeToString(body[:]), score(90), canon.File}, {ja4, score(90), canon.JA4}, {hex.EncodeToString(body[:]), score(90), canon.Cert},
 }
 
@@ -77,11 +78,15 @@ func TestAsk(t *testing.T) {
 	addr := func(s string) engine.Subject {
 		return engine.Subject{Kind: engine.SubjectAddress, Addr: netip.MustParseAddr(s)}
 	}
+	at := func(s engine.Subject, port uint16) engine.Subject {
+		s.Port = port
+		return s
+	}
 	listed := func(n uint8) engine.Standing { return engine.Standing{Listed: true, Stop: true, Score: n} }
 	allowed := engine.Standing{Allowed: true}
 	none := engine.Standing{}
 	r := NewReader()
-	if got := r.Ask(&engine.Subject{Kind: engine.SubjectName, Text: []byte("evil.example")}); got != none || r.Sums() != 0 {
+	if got := r.Ask(&engine.Subject{Kind: engine.SubjectName, Text: []byte("evil.example")}); got != none {
 		t.Errorf("without a set: %+v", got)
 	}
 	s := set(t, false, entries)
@@ -92,6 +97,8 @@ func TestAsk(t *testing.T) {
 		want engine.Standing
 	}{
 		{addr("192.0.2.7"), listed(90)}, {addr("192.0.2.9"), allowed}, {addr("10.1.1.1"), none}, {addr("2001:db8::1"), listed(75)}, {addr("198.51.100.1"), none},
+		{at(addr("198.51.100.7"), 4444), listed(90)}, {at(addr("198.51.100.7"), 443), none}, {addr("198.51.100.7"), none}, {at(addr("192.0.2.7"), 1), listed(90)},
+		{at(name("DYN.example."), 4444), listed(90)}, {at(name("dyn.example"), 443), none}, {name("dyn.example"), none}, {at(name("x.evil.example"), 443), listed(90)},
 		{name("evil.example"), listed(90)}, {name("A.b.EVIL.example."), listed(90)}, {name("x.good.evil.example"), allowed}, {name("medium.example"), none},
 		{name("vil.example"), none}, {name("example"), none}, {name(""), none}, {name("\xff\x00.example"), none},
 		{url("host.example/a/b.sh"), listed(90)}, {url("Host.example:8080/a/./b.sh?x=1"), listed(90)}, {url("host.example/a/b.sh/c"), none}, {url("host.example/a/"), none},
@@ -131,6 +138,7 @@ func TestAskAllocatesNothing(t *testing.T) {
 		{Kind: engine.SubjectAddress, Addr: netip.MustParseAddr("192.0.2.7")}, {Kind: engine.SubjectName, Text: []byte("a.long.name.that.is.not.listed.anywhere.example")},
 		{Kind: engine.SubjectURL, Text: []byte("www.host.example:8080/kit/./of/things?with=a&query")}, {Kind: engine.SubjectFile, Sum: body[:]},
 		{Kind: engine.SubjectJA4, Text: []byte(ja4)}, {Kind: engine.SubjectCert, Sum: body[:]},
+		{Kind: engine.SubjectName, Text: []byte("a.Name.with.a.port.example"), Port: 443}, {Kind: engine.SubjectAddress, Addr: netip.MustParseAddr("2001:db8:1::7"), Port: 443},
 	} {
 		if n := testing.AllocsPerRun(100, func() { r.Ask(&s) }); n > 0 {
 			t.Errorf("%v: %v allocations", s.Kind, n)

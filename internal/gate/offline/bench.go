@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/masugata/masugata/internal/inspect/engine"
 	"github.com/masugata/masugata/internal/inspect/packet/capture"
 	"github.com/masugata/masugata/internal/inspect/rule"
@@ -28,6 +30,7 @@ type Measured struct {
 	Runs       []float64     `json:"runs_gbps"` // Gbit/s on one core, in the order of the runs
 	Median     float64       `json:"median_gbps"`
 	PerSecond  float64       `json:"median_packets_per_second"`
+	CPU        []float64     `json:"runs_cpu_seconds"` // of the thread, in the order of the runs: on a busy machine they say more
 }
 
 // Bench holds the request's capture in memory and runs it through a new engine
@@ -51,13 +54,14 @@ func Bench(ctx context.Context, q Request, runs int) (*Measured, error) {
 	}
 	held := heap()
 	for range runs {
-		e, took, err := benchRun(ctx, q, settings, set, frames)
+		e, took, used, err := benchRun(ctx, q, settings, set, frames)
 		if err != nil {
 			return nil, err
 		}
 		s := e.Stats()
 		m.Packets, m.Bytes, m.Alerts = int(s.Packets), s.Bytes, s.Alerts
 		m.Memory = max(heap(), held) - held + m.RuleMemory
+		m.CPU = append(m.CPU, used)
 		m.Runs = append(m.Runs, float64(s.Bytes)*8/took.Seconds()/1e9)
 		runtime.KeepAlive(e)
 	}
@@ -69,27 +73,37 @@ func Bench(ctx context.Context, q Request, runs int) (*Measured, error) {
 	return m, nil
 }
 
-func benchRun(ctx context.Context, q Request, s engine.Settings, set *rule.Set, frames []capture.Frame) (*engine.Engine, time.Duration, error) {
+func benchRun(ctx context.Context, q Request, s engine.Settings, set *rule.Set, frames []capture.Frame) (e *engine.Engine, took time.Duration, cpu float64, err error) {
 	cfg, err := engineConfig(s, q)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	cfg.Rules = set
-	e, err := engine.New(cfg)
-	if err != nil {
-		return nil, 0, err
+	if e, err = engine.New(cfg); err != nil {
+		return nil, 0, 0, err
 	}
-	start := time.Now()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	start, used := time.Now(), threadSeconds()
 	for i := range frames {
 		if i&0xffff == 0 && ctx.Err() != nil {
-			return nil, 0, ctx.Err()
+			return nil, 0, 0, ctx.Err()
 		}
 		f := &frames[i]
 		e.Frame(f.Link, f.Data, f.Time, uint64(i+1))
 	}
-	took := time.Since(start)
+	took, cpu = time.Since(start), threadSeconds()-used
 	e.Close()
-	return e, max(took, 1), nil
+	return e, max(took, 1), cpu, nil
+}
+
+// threadSeconds is the processor time of the calling thread.
+func threadSeconds() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
 // hold reads the frames that the filter takes into memory.

@@ -75,9 +75,6 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 		return nil, err
 	}
 	cfg.Rules, cfg.Hashes = set, recordHashes(settings)
-	if q.Listed != nil {
-		cfg.Known = q.known()
-	}
 	late := &lateBits{}
 	written := newRecords(q, settings, set, out, late)
 	var page *report.Collector
@@ -109,9 +106,12 @@ func Run(ctx context.Context, q Request) (*Result, error) {
 	return res, out.close()
 }
 
-// known looks things up in the request's set. Where nothing can be stopped they
-// are only told.
+// known looks things up in the request's set, nil without one. Where nothing can
+// be stopped they are only told.
 func (q *Request) known() engine.Known {
+	if q.Listed == nil {
+		return nil
+	}
 	r := listed.NewReader()
 	r.Use(q.Listed, nil)
 	mode := model.ModeObserve
@@ -190,7 +190,7 @@ func engineConfig(s engine.Settings, q Request) (engine.Config, error) {
 		return engine.Config{}, err
 	}
 	return engine.Config{
-		Specs: Specs(s), Flow: f, Decoder: engine.DecoderOptions(s, checksums), Settings: s,
+		Known: q.known(), Specs: Specs(s), Flow: f, Decoder: engine.DecoderOptions(s, checksums), Settings: s,
 		Inspect: rule.InspectorConfig{
 			PacketAlertMax: int(s.Size("packet-alert-max", 15)),
 			RecursionLimit: int(s.Size("detect.inspection-recursion-limit", 3000)),

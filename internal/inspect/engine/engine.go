@@ -165,7 +165,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.odd, _ = cfg.Sink.(PacketSink)
 	e.listed, _ = cfg.Sink.(ListedSink)
-	e.known = consultation{of: cfg.Known, epoch: 1}
+	e.known = consultation{of: cfg.Known, epoch: 1, asks: asking(cfg.Specs)}
 	if s, ok := cfg.Sink.(FrameSink); ok && s.WantsFrames() {
 		e.framed = s
 	}

@@ -15,9 +15,9 @@ type Known interface {
 	// Ask says how a subject stands. It must not keep the subject or what it
 	// points to, and should not allocate.
 	Ask(s *Subject) Standing
-	// Sums are the digests by which files are known; none: it is not asked
-	// about files. It is called by New, Swap and Renewed.
-	Sums() protocol.Hashes
+	// Wants says what is worth asking about, and the digests by which files are
+	// known. It is called by New, Swap and Renewed.
+	Wants() (Kinds, protocol.Hashes)
 }
 
 // SubjectKind is what a Subject is.
@@ -38,11 +38,18 @@ func (k SubjectKind) String() string {
 	return [...]string{"", "address", "domain", "url", "file", "ja4", "certificate", ""}[k&7]
 }
 
+// Kinds is a set of kinds.
+type Kinds uint8
+
+// Of makes a set.
+func (k SubjectKind) Of() Kinds { return 1 << k }
+
 // Subject is a thing that traffic names. What it points to is valid during the
 // call only.
 type Subject struct {
 	Kind SubjectKind
 	Addr netip.Addr // SubjectAddress
+	Port uint16     // of the address or of who has the name; 0 when there is none
 	Text []byte     // name, URL (host, target), JA4: as sent
 	Sum  []byte     // file: MD5, SHA-1 or SHA-256; certificate: SHA-1
 }
@@ -76,8 +83,11 @@ type ListedSink interface {
 type consultation struct {
 	of      Known // nil: nothing is asked
 	epoch   uint32
+	fed     bool // a parser was given something since the last consultation
 	stop    bool // the packet at hand must not pass
 	answer  bool // it is a query that can be answered
+	wants   Kinds
+	asks    []bool // by spec: its transactions name something
 	tell    Tell
 	subject Subject
 	listed  Listed
@@ -107,9 +117,14 @@ func (e *Engine) Renewed() {
 func (e *Engine) wantHashes() {
 	e.env.Hashes = e.rules.Hashes() | e.hashes
 	if e.known.of != nil {
-		e.env.Hashes |= e.known.of.Sums()
+		kinds, sums := e.known.of.Wants()
+		e.known.wants = kinds
+		e.env.Hashes |= sums
 	}
 }
+
+// want says whether a kind is worth asking about.
+func (c *consultation) want(k SubjectKind) bool { return c.wants&k.Of() != 0 }
 
 // relook asks about the ends of a flow that is new, or was last looked at
 // before Renewed, and then about its name again.
@@ -122,19 +137,33 @@ func (e *Engine) relook(p *packet.Packet, o flow.Outcome) {
 	a.met.epoch = k.epoch
 	o.Flow.Flags &^= flow.FlagListed
 	k.listed = Listed{Flow: o.Flow, Dir: o.Dir, Packet: p}
-	for _, end := range [2]packet.Addr{o.Flow.Server, o.Flow.Client} {
-		k.subject = Subject{Kind: SubjectAddress, Addr: netip.AddrFrom16(end).Unmap()}
+	for i, end := range [2]packet.Addr{o.Flow.Server, o.Flow.Client} {
+		if !k.want(SubjectAddress) {
+			break
+		}
+		k.subject = Subject{Kind: SubjectAddress, Addr: netip.AddrFrom16(end).Unmap(), Port: portOf(o.Flow, i == 0)}
 		if s := e.ask("address"); s.Listed {
 			e.condemn(o.Flow, s, 0)
 			break
 		}
 	}
 	if again && len(a.met.name) > 0 {
-		k.subject = Subject{Kind: SubjectName, Text: a.met.name}
+		k.subject = Subject{Kind: SubjectName, Text: a.met.name, Port: portOf(o.Flow, true)}
 		s := e.ask(a.met.where)
 		a.met.allowed = s.Allowed
 		e.condemn(o.Flow, s, e.bothEnds(o.Flow))
 	}
+}
+
+// portOf is the port of an end of a flow, 0 where there are no ports.
+func portOf(f *flow.Flow, server bool) uint16 {
+	switch {
+	case f.Proto != 6 && f.Proto != 17:
+		return 0
+	case server:
+		return f.ServerPort
+	}
+	return f.ClientPort
 }
 
 // bothEnds is whom to tell that a flow was cut: both ends of a session, else

@@ -43,7 +43,9 @@ func (k *black) Ask(s *engine.Subject) engine.Standing {
 	return engine.Standing{Listed: bad, Stop: bad && !k.observe, Allowed: ok && !bad, Score: 80}
 }
 
-func (k *black) Sums() protocol.Hashes { return protocol.WantMD5 | protocol.WantSHA256 }
+func (k *black) Wants() (engine.Kinds, protocol.Hashes) {
+	return ^engine.Kinds(0), protocol.WantMD5 | protocol.WantSHA256
+}
 
 func asking(t testing.TB, k *black, s engine.Sink, text string, settings engine.Settings) *engine.Engine {
 	t.Helper()

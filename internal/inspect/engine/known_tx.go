@@ -19,9 +19,23 @@ const (
 	askedCert
 )
 
+// asking says whose transactions name something that can be asked about.
+func asking(specs []protocol.Spec) []bool {
+	out := make([]bool, len(specs))
+	for i := range specs {
+		switch specs[i].ID {
+		case protocol.DNS, protocol.TLS, protocol.QUIC, protocol.HTTP1, protocol.HTTP2, protocol.DOH2:
+			out[i] = true
+		default:
+			out[i] = specs[i].Files
+		}
+	}
+	return out
+}
+
 // consult asks about what the transactions of a packet name.
 func (e *Engine) consult(c *rule.Context, a *app) {
-	if len(c.Txs) == 0 {
+	if len(c.Txs) == 0 || !e.known.asks[a.spec] {
 		return
 	}
 	k := &e.known
@@ -39,7 +53,7 @@ func (e *Engine) consult(c *rule.Context, a *app) {
 			e.consultCert(c.Flow, tx)
 		}
 	}
-	if s := &e.specs[a.spec]; s.Files && e.env.Hashes != 0 && a.parser != nil {
+	if s := &e.specs[a.spec]; s.Files && e.known.want(SubjectFile) && a.parser != nil {
 		e.consultFiles(c)
 	}
 }
@@ -101,6 +115,9 @@ func (e *Engine) consultHello(f *flow.Flow, a *app, tx protocol.Tx, sni protocol
 	if a.met.allowed {
 		return
 	}
+	if !e.known.want(SubjectJA4) {
+		return
+	}
 	if print, ok := tx.Bytes(protocol.JA4Hash, packet.ToServer, 0); ok {
 		e.known.subject = Subject{Kind: SubjectJA4, Text: print}
 		e.condemn(f, e.ask("ja4"), e.bothEnds(f))
@@ -114,7 +131,7 @@ func (e *Engine) named(f *flow.Flow, a *app, name []byte, where string) {
 		return
 	}
 	a.met.name, a.met.where = append(a.met.name[:0], name...), where
-	e.known.subject = Subject{Kind: SubjectName, Text: name}
+	e.known.subject = Subject{Kind: SubjectName, Text: name, Port: portOf(f, true)}
 	s := e.ask(where)
 	a.met.allowed = s.Allowed
 	e.condemn(f, s, e.bothEnds(f))
@@ -124,7 +141,7 @@ func (e *Engine) named(f *flow.Flow, a *app, name []byte, where string) {
 // name certificates by.
 func (e *Engine) consultCert(f *flow.Flow, tx protocol.Tx) {
 	text, ok := tx.Bytes(protocol.TLSCertFingerprint, packet.ToClient, 0)
-	if !ok || e.app(f).met.allowed {
+	if !ok || e.app(f).met.allowed || !e.known.want(SubjectCert) {
 		return
 	}
 	k := &e.known
@@ -153,7 +170,7 @@ func (e *Engine) consultRequest(f *flow.Flow, a *app, tx protocol.Tx) {
 		e.named(f, a, host, "http.host")
 	}
 	target, _ := tx.Bytes(protocol.HTTPURIRaw, packet.ToServer, 0)
-	if a.met.allowed || len(target) == 0 || e.known.stop {
+	if a.met.allowed || len(target) == 0 || e.known.stop || !e.known.want(SubjectURL) {
 		return
 	}
 	k := &e.known

@@ -29,6 +29,7 @@ func (e *Engine) prepare(f *flow.Flow) {
 	v.Now, v.Client, v.Server, v.ClientPort, v.ServerPort = e.now, f.Client, f.Server, f.ClientPort, f.ServerPort
 	v.UDP, v.Consumed, v.TriggerRawStream, v.NoPayload, v.Flush = f.Proto == 17, 0, false, false, false
 	v.Frames, v.Expect = v.Frames[:0], v.Expect[:0]
+	e.known.fed = true
 	v.WantFrames = e.framed != nil || e.rules.WantsFrames(f.App)
 }
 

@@ -31,7 +31,8 @@ func (e *Engine) rulesOn(p *packet.Packet, o flow.Outcome, last bool) *rule.Verd
 	if a.parser != nil && !a.turning {
 		c.App, c.Txs = e.specs[a.spec].ID, a.parser.Txs()
 	}
-	if e.known.of != nil {
+	if e.known.of != nil && e.known.fed {
+		e.known.fed = false
 		e.consult(c, a)
 	}
 	c.Frames = a.frames.of(o.Dir, c.Frames)

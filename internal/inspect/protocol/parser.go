@@ -105,6 +105,22 @@ const (
 	WantSHA256
 )
 
+const (
+	wantAll   = WantMD5 | WantSHA1 | WantSHA256
+	hazardous = 3 // places that digests wanted only of hazardous files are shifted by
+)
+
+// OfHazards asks for the digests only of files whose beginning shows no kind
+// that does no harm (images, sound, films, fonts, JSON, web pages).
+func (h Hashes) OfHazards() Hashes { return h & wantAll << hazardous }
+
+// Split gives the digests that are wanted of every file and those that are
+// wanted only of hazardous ones.
+func (h Hashes) Split() (all, hazards Hashes) {
+	all = h & wantAll
+	return all, h >> hazardous & wantAll &^ all
+}
+
 // Env is what a parser may know of the world during a call. The engine reuses it.
 type Env struct {
 	Now              int64 // nanoseconds since 1970: the packet's time

@@ -104,3 +104,26 @@ func FuzzMagic(f *testing.F) {
 		}
 	})
 }
+
+// TestHarmless: digests that are wanted of hazardous files only are left out for
+// what is nothing but data, and for nothing else.
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]bool{
+		"\x89PNG\r\n\x1a\n----": true, "GIF89a------": true, "\xff\xd8\xff\xe0--------": true, "RIFF----WEBP": true, "\x00\x00\x00\x18ftypmp42": true,
+		"\x1aE\xdf\xa3--------": true, "OggS--------": true, "wOF2--------": true, "\xff\xfb\x90\x64--------": true, "{ \"temperature\": 21}": true, "[{\n\"a\": 1}, {}]": true,
+		"#!/bin/sh\nwget x": false, "\x7fELF\x01\x01\x01-----": false, "MZ----------": false, "PK\x03\x04--------": false, "%PDF-1.7----": false,
+		"<html><script>": false, "<!DOCTYPE html><html>": true, "\xff\xfea\x00b\x00c\x00d\x00e\x00": false, "{x=1;while(1)}": false, "\x00\x01\x00\x00Standard Jet": false, "GIF8": false, "": false,
+	} {
+		var tr Tracker
+		f := tr.Open(nil, 1, protocol.WantSHA256.OfHazards()|protocol.WantMD5, Limits{})
+		tr.Write([]byte(text))
+		tr.Write([]byte("and more"))
+		tr.Close(protocol.FileClosed)
+		if f.HasSHA256 == want || !f.HasMD5 || f.HasSHA1 {
+			t.Errorf("%q: SHA-256 %v, MD5 %v, SHA-1 %v", text, f.HasSHA256, f.HasMD5, f.HasSHA1)
+		}
+		if !want && f.SHA256 != sha256.Sum256([]byte(text+"and more")) {
+			t.Errorf("%q: another digest", text)
+		}
+	}
+}

@@ -41,7 +41,8 @@ type Tracker struct {
 	base   uint64
 	name   []byte
 	hashes protocol.Hashes
-	digest [3]hash.Hash // md5, sha1, sha256; made when first asked for
+	spare  protocol.Hashes // of these, those that a harmless file goes without
+	digest [3]hash.Hash    // md5, sha1, sha256; made when first asked for
 	open   bool
 }
 
@@ -56,7 +57,9 @@ func (t *Tracker) Open(name []byte, id uint32, hashes protocol.Hashes, l Limits)
 	}
 	t.name = append(t.name[:0], name[:min(len(name), maxName)]...)
 	t.buf, t.base = t.buf[:0], 0
-	t.limits, t.hashes, t.open = l, hashes, true
+	t.limits, t.open = l, true
+	t.hashes, t.spare = hashes.Split()
+	t.hashes |= t.spare
 	t.file = protocol.File{ID: id, Name: t.name}
 	t.startDigests()
 	return &t.file
@@ -83,6 +86,12 @@ func (t *Tracker) Write(data []byte) {
 	over := false
 	if d := t.limits.Depth; d > 0 && uint64(len(data)) > d-min(d, t.file.Size) {
 		data, over = data[:d-min(d, t.file.Size)], true
+	}
+	if t.spare != 0 {
+		if t.file.Size == 0 && harmless(data) {
+			t.hashes &^= t.spare
+		}
+		t.spare = 0
 	}
 	t.file.Size += uint64(len(data))
 	t.sumDigests(data)

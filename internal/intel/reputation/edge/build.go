@@ -54,10 +54,13 @@ func Build(entries iter.Seq2[reputation.Object, reputation.Brief], c Config) (*S
 		return nil, refuse("set", Expired, "issued %d, expires %d, version %d after %d: the second of each must be the higher", c.Issued, c.Expires, c.Before, c.Version)
 	}
 	s := new(Snapshot)
-	items := s.collect(entries, &c)
+	items, held := s.collect(entries, &c)
 	items = s.spare(items, &c)
+	n := len(items)
+	items = signs(items, held, &c)
+	more := len(items) - n
 	items = s.fit(unique(items), c.Class)
-	s.Kept = len(items)
+	s.Kept = len(items) - more
 	sections, rest := cut(items)
 	set := content{Header: c.Header, sections: sections}
 	s.Payload = set.encode()
@@ -65,8 +68,7 @@ func Build(entries iter.Seq2[reputation.Object, reputation.Brief], c Config) (*S
 	return s, nil
 }
 
-func (s *Snapshot) collect(entries iter.Seq2[reputation.Object, reputation.Brief], c *Config) []item {
-	var items []item
+func (s *Snapshot) collect(entries iter.Seq2[reputation.Object, reputation.Brief], c *Config) (items []item, held Holds) {
 	k0, k1 := c.Key.halves()
 	for o, b := range entries {
 		s.Given++
@@ -82,6 +84,7 @@ func (s *Snapshot) collect(entries iter.Seq2[reputation.Object, reputation.Brief
 		}
 		if x.family == familyHash {
 			x.bits = c.Class.hashBits()
+			held |= holdsOf(&o)
 		}
 		x.tier, x.rank = t, uint16(b.Score)<<8
 		if t.local() {
@@ -92,7 +95,7 @@ func (s *Snapshot) collect(entries iter.Seq2[reputation.Object, reputation.Brief
 		}
 		items = append(items, x)
 	}
-	return items
+	return items, held
 }
 
 func itemOf(k0, k1 uint64, o reputation.Object) (x item, ok bool) {

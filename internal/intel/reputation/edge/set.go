@@ -24,6 +24,7 @@ type Set struct {
 	six      ranges6
 	entries  int
 	hasTails bool
+	holds    Holds
 }
 
 // Match is what a set says of a name, a URL or a file.
@@ -86,6 +87,7 @@ func (s *Set) load(c *content) {
 	default:
 		s.hashes = newList(all, wide)
 	}
+	s.readSigns(len(all))
 }
 
 // spans gives the first and the last address of each prefix.
