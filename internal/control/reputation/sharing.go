@@ -127,22 +127,25 @@ func (x *sharing) save(name string, v any) error {
 	return x.s.dir.writeSealed(sharingFile(name), sharingWhat, sharingVersion, b)
 }
 
-// set makes a collection say what claims say and nothing else.
+// set makes a collection say what claims say and nothing else. Each collection
+// is set by one goroutine at a time.
 func (x *sharing) set(alias string, claims []intel.Claim) {
 	if x == nil || x.shelves[alias] == nil {
 		return
 	}
 	claims = slices.DeleteFunc(slices.Clone(claims), func(c intel.Claim) bool { return !x.mayLeave(c.Object) || !canShare(c.Object) })
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	sh := x.shelves[alias]
 	if !sh.sync(claims, x.s.now()) {
+		x.mu.Unlock()
 		return
 	}
-	if sh.left > 0 {
-		x.s.log.Warn("more is known than is shared", "collection", alias, "shared", maxShared, "left_out", sh.left)
+	now, left := shelf{Records: slices.Clone(sh.Records), Last: sh.Last}, sh.left
+	x.mu.Unlock() // nobody waits for the disk
+	if left > 0 {
+		x.s.log.Warn("more is known than is shared", "collection", alias, "shared", maxShared, "left_out", left)
 	}
-	if err := x.save(alias, sh); err != nil {
+	if err := x.save(alias, &now); err != nil {
 		x.s.log.Error("reputation: what is shared is not kept over a restart", "collection", alias, "error", err)
 	}
 }

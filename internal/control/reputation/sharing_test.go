@@ -29,7 +29,7 @@ const (
 )
 
 // serve serves a reputation service alone, as people and other fleets reach it.
-func serve(t *testing.T, s *Service) *httptest.Server {
+func serve(t testing.TB, s *Service) *httptest.Server {
 	t.Helper()
 	check := func(_ context.Context, text string) (model.APIToken, error) {
 		switch text {
