@@ -82,6 +82,9 @@ func (g *Gate) beginContacts(now time.Time) {
 		g.inspection.NoteNames(true)
 	}
 	for _, n := range g.inspection.FetchNames() {
+		if !g.tellsOf(n.Device) {
+			continue
+		}
 		if name, err := canon.Domain(n.Name); err == nil { // neither an address nor a word of the home network
 			c.book.Name(n.Device, n.Addr, name.Text, now)
 		}
@@ -113,6 +116,9 @@ func (g *Gate) lastContacts() {
 
 func (g *Gate) submitContacts(all []contact.Told, now time.Time) {
 	for i := range all {
+		if !g.tellsOf(all[i].Device) {
+			continue // since the policy changed
+		}
 		g.contacts.told += uint64(len(all[i].Contacts))
 		for j := range all[i].Contacts {
 			g.submit(contactEvent(&all[i].Contacts[j]))
@@ -167,7 +173,16 @@ func contactEvent(c *contact.Contact) *model.Event {
 
 // takeContact hands a flow counter to the book. Call it with mu held.
 func (g *Gate) takeContact(c *datapath.FlowCounter) {
-	if g.contacts.listen {
+	if g.contacts.listen && g.tellsOf(c.Device) {
 		g.contacts.book.Flow(c)
 	}
+}
+
+// tellsOf says whether the policy lets whom a device speaks with be told. Call
+// it with mu held.
+func (g *Gate) tellsOf(d datapath.DeviceKey) bool {
+	if len(g.policy.ContactsDevices) == 0 {
+		return g.policy.Contacts != model.ModeOff
+	}
+	return g.policy.TellsContacts(deviceName(d))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/vishvananda/netlink"
 
+	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -188,4 +189,44 @@ func (w *rig) askFrom(from, to string) error {
 	}
 	_, err = c.Read(make([]byte, 10))
 	return err
+}
+
+// TestContactsByPolicy: what the policy keeps is neither told nor remembered.
+func TestContactsByPolicy(t *testing.T) {
+	key := datapath.DeviceKey{MAC: [6]byte{2, 0, 0, 0, 0x0a, 1}}
+	other := datapath.DeviceKey{MAC: [6]byte{2, 0, 0, 0, 0x0a, 2}}
+	l := &listener{}
+	g := &Gate{link: l, cfg: Default()}
+	count := func(d datapath.DeviceKey, port uint16) {
+		g.takeContact(&datapath.FlowCounter{FlowKey: datapath.FlowKey{Device: d, Dst: netip.MustParseAddr("203.0.113.7"), Proto: 6, DstPort: port},
+			Packets: 1, Syn: 1, First: time.Now(), Last: time.Now()})
+	}
+	now := time.Now()
+	scan := func(port uint16) int {
+		now = now.Add(contactEvery)
+		g.beginContacts(now)
+		count(key, port)
+		count(other, port)
+		now = now.Add(g.cfg.Contacts.Interval)
+		g.tellContacts(now)
+		n := len(l.events)
+		l.events = nil
+		return n
+	}
+	if n := scan(1); n != 2 {
+		t.Errorf("%d contacts are told, want 2", n)
+	}
+	g.policy.ContactsDevices = map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeOff}
+	if n := scan(2); n != 1 {
+		t.Errorf("with one device off %d are told, want 1", n)
+	}
+	g.policy.Contacts, g.policy.ContactsDevices = model.ModeOff, nil
+	if n := scan(3); n != 0 {
+		t.Errorf("with all off %d are told", n)
+	}
+	g.policy.Contacts = ""
+	g.cfg.Contacts.Enabled = false
+	if n := scan(4); n != 0 || g.contacts.book != nil {
+		t.Errorf("switched off on the gate, %d are told", n)
+	}
 }

@@ -25,7 +25,11 @@ type Policy struct {
 	// ReputationDevices what is for devices that have a word of their own.
 	Reputation        ReputationPolicy              `json:"reputation,omitzero"`
 	ReputationDevices map[DeviceID]ReputationPolicy `json:"reputation_devices,omitempty"`
-	WatchPaths        []string                      `json:"watch_paths,omitempty"` // trees that agents watch, beside their own configuration
+	// Contacts says whether gates tell whom devices speak with: off or observe;
+	// empty is observe. A gate's configuration may forbid it, too.
+	Contacts        Mode              `json:"contacts,omitempty"`
+	ContactsDevices map[DeviceID]Mode `json:"contacts_devices,omitempty"` // of devices that have a word of their own
+	WatchPaths      []string          `json:"watch_paths,omitempty"`      // trees that agents watch, beside their own configuration
 }
 
 // ReputationPolicy says what is done about things of bad reputation. What is
@@ -61,6 +65,11 @@ func (m Mode) AtMost(limit Mode) Mode {
 		}
 	}
 	return m
+}
+
+// TellsContacts says whether gates may tell whom a device speaks with.
+func (p *Policy) TellsContacts(d DeviceID) bool {
+	return cmp.Or(p.ContactsDevices[d], p.Contacts) != ModeOff
 }
 
 // FloodLimits are hard ceilings, per second and device, towards the outside.

@@ -2047,6 +2047,8 @@ type Policy struct {
 	DeviceInspection []*DeviceInspection    `protobuf:"bytes,10,rep,name=device_inspection,json=deviceInspection,proto3" json:"device_inspection,omitempty"` // of named devices
 	Reputation       *Reputation            `protobuf:"bytes,11,opt,name=reputation,proto3" json:"reputation,omitempty"`                                     // what is done about things of bad reputation
 	DeviceReputation []*DeviceReputation    `protobuf:"bytes,12,rep,name=device_reputation,json=deviceReputation,proto3" json:"device_reputation,omitempty"` // of named devices
+	Contacts         string                 `protobuf:"bytes,13,opt,name=contacts,proto3" json:"contacts,omitempty"`                                         // whether gates tell whom devices speak with: off, observe; empty: observe
+	DeviceContacts   []*DeviceInspection    `protobuf:"bytes,14,rep,name=device_contacts,json=deviceContacts,proto3" json:"device_contacts,omitempty"`       // of named devices
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2161,6 +2163,20 @@ func (x *Policy) GetReputation() *Reputation {
 func (x *Policy) GetDeviceReputation() []*DeviceReputation {
 	if x != nil {
 		return x.DeviceReputation
+	}
+	return nil
+}
+
+func (x *Policy) GetContacts() string {
+	if x != nil {
+		return x.Contacts
+	}
+	return ""
+}
+
+func (x *Policy) GetDeviceContacts() []*DeviceInspection {
+	if x != nil {
+		return x.DeviceContacts
 	}
 	return nil
 }
@@ -2761,7 +2777,7 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\x06author\x18\n" +
 	" \x01(\tR\x06author\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x1a\n" +
-	"\bincident\x18\f \x01(\fR\bincident\"\xc1\x04\n" +
+	"\bincident\x18\f \x01(\fR\bincident\"\xaa\x05\n" +
 	"\x06Policy\x12\x1d\n" +
 	"\n" +
 	"flood_mode\x18\x01 \x01(\tR\tfloodMode\x12\x1b\n" +
@@ -2780,7 +2796,9 @@ const file_link_v1_link_proto_rawDesc = "" +
 	"\n" +
 	"reputation\x18\v \x01(\v2\x1c.masugata.link.v1.ReputationR\n" +
 	"reputation\x12O\n" +
-	"\x11device_reputation\x18\f \x03(\v2\".masugata.link.v1.DeviceReputationR\x10deviceReputation\"6\n" +
+	"\x11device_reputation\x18\f \x03(\v2\".masugata.link.v1.DeviceReputationR\x10deviceReputation\x12\x1a\n" +
+	"\bcontacts\x18\r \x01(\tR\bcontacts\x12K\n" +
+	"\x0fdevice_contacts\x18\x0e \x03(\v2\".masugata.link.v1.DeviceInspectionR\x0edeviceContacts\"6\n" +
 	"\n" +
 	"Reputation\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12\x14\n" +
@@ -2892,24 +2910,25 @@ var file_link_v1_link_proto_depIdxs = []int32{
 	29, // 21: masugata.link.v1.Policy.device_inspection:type_name -> masugata.link.v1.DeviceInspection
 	25, // 22: masugata.link.v1.Policy.reputation:type_name -> masugata.link.v1.Reputation
 	26, // 23: masugata.link.v1.Policy.device_reputation:type_name -> masugata.link.v1.DeviceReputation
-	25, // 24: masugata.link.v1.DeviceReputation.reputation:type_name -> masugata.link.v1.Reputation
-	28, // 25: masugata.link.v1.RuleSet.files:type_name -> masugata.link.v1.RuleFile
-	31, // 26: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
-	0,  // 27: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
-	2,  // 28: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
-	4,  // 29: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
-	11, // 30: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
-	14, // 31: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
-	1,  // 32: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
-	3,  // 33: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
-	6,  // 34: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
-	12, // 35: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
-	15, // 36: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
-	32, // [32:37] is the sub-list for method output_type
-	27, // [27:32] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	29, // 24: masugata.link.v1.Policy.device_contacts:type_name -> masugata.link.v1.DeviceInspection
+	25, // 25: masugata.link.v1.DeviceReputation.reputation:type_name -> masugata.link.v1.Reputation
+	28, // 26: masugata.link.v1.RuleSet.files:type_name -> masugata.link.v1.RuleFile
+	31, // 27: masugata.link.v1.DeviceLimits.limits:type_name -> masugata.link.v1.FloodLimits
+	0,  // 28: masugata.link.v1.LinkService.Enroll:input_type -> masugata.link.v1.EnrollRequest
+	2,  // 29: masugata.link.v1.LinkService.Renew:input_type -> masugata.link.v1.RenewRequest
+	4,  // 30: masugata.link.v1.LinkService.Report:input_type -> masugata.link.v1.ReportRequest
+	11, // 31: masugata.link.v1.LinkService.Watch:input_type -> masugata.link.v1.WatchRequest
+	14, // 32: masugata.link.v1.LinkService.Fetch:input_type -> masugata.link.v1.FetchRequest
+	1,  // 33: masugata.link.v1.LinkService.Enroll:output_type -> masugata.link.v1.EnrollResponse
+	3,  // 34: masugata.link.v1.LinkService.Renew:output_type -> masugata.link.v1.RenewResponse
+	6,  // 35: masugata.link.v1.LinkService.Report:output_type -> masugata.link.v1.ReportResponse
+	12, // 36: masugata.link.v1.LinkService.Watch:output_type -> masugata.link.v1.WatchResponse
+	15, // 37: masugata.link.v1.LinkService.Fetch:output_type -> masugata.link.v1.FetchResponse
+	33, // [33:38] is the sub-list for method output_type
+	28, // [28:33] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_link_v1_link_proto_init() }

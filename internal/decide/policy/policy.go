@@ -24,7 +24,10 @@ type text struct {
 		Mode model.Mode `yaml:"mode"`
 	} `yaml:"inspection"`
 	Reputation model.ReputationPolicy `yaml:"reputation"`
-	Process    struct {
+	Contacts   struct {
+		Mode model.Mode `yaml:"mode"`
+	} `yaml:"contacts"`
+	Process struct {
 		KillMode model.Mode `yaml:"kill_mode"`
 	} `yaml:"process"`
 	Files struct {
@@ -34,6 +37,7 @@ type text struct {
 		Limits     model.FloodLimits      `yaml:"limits"`
 		Inspection model.Mode             `yaml:"inspection"`
 		Reputation model.ReputationPolicy `yaml:"reputation"`
+		Contacts   model.Mode             `yaml:"contacts"`
 	} `yaml:"devices"`
 }
 
@@ -70,11 +74,13 @@ inspection:
 reputation:              # things that the reputation service lists; a line left out: as each part's own configuration says
   mode: enforce          # off (do not look), observe (tell), enforce (stop)
   score: 75              # least score that counts: 50 (medium), 75 (high) or 90 (certain)
+contacts:                # whom devices speak with, kept to look back when something turns out to be bad
+  mode: observe          # off (gates do not tell it), observe (they do, where their own configuration lets them)
 process:
   kill_mode: propose     # ending a flooding process on its own device
 files:
   watch: []              # trees that agents watch, beside their own configuration
-devices: {}              # single devices: mac-020000000a01: {limits: {udp_pps: 500}, inspection: enforce, reputation: {mode: observe, score: 50}}
+devices: {}              # single devices: mac-020000000a01: {limits: {udp_pps: 500}, inspection: enforce, reputation: {mode: observe, score: 50}, contacts: off}
 `
 
 // Parse reads a policy text. name is the file's name for messages. The error
@@ -103,6 +109,8 @@ func Parse(name string, data []byte) (model.Policy, error) {
 	checkInspect(f, "inspection.mode", p.InspectMode)
 	p.Reputation = t.Reputation
 	checkReputation(f, "reputation", p.Reputation)
+	p.Contacts = t.Contacts.Mode
+	checkContacts(f, "contacts.mode", p.Contacts)
 	devices(f, &t, &p)
 	if err := f.Err(); err != nil {
 		return model.Policy{}, err
@@ -130,6 +138,13 @@ func devices(f *configfile.File, t *text, p *model.Policy) {
 			}
 			p.ReputationDevices[id] = d.Reputation
 		}
+		if d.Contacts != "" {
+			checkContacts(f, "devices."+name+".contacts", d.Contacts)
+			if p.ContactsDevices == nil {
+				p.ContactsDevices = make(map[model.DeviceID]model.Mode)
+			}
+			p.ContactsDevices[id] = d.Contacts
+		}
 		if d.Limits == (model.FloodLimits{}) {
 			continue
 		}
@@ -148,6 +163,10 @@ func checkInspect(f *configfile.File, key string, m model.Mode) {
 func checkReputation(f *configfile.File, key string, r model.ReputationPolicy) {
 	checkInspect(f, key+".mode", r.Mode)
 	f.Check(model.ReputationPolicy{Score: r.Score}.Valid(), key+".score", "%d is not one of 50, 75, 90", r.Score)
+}
+
+func checkContacts(f *configfile.File, key string, m model.Mode) {
+	f.Check(m == "" || m == model.ModeOff || m == model.ModeObserve, key, "%q is not one of off, observe", m)
 }
 
 func orMode(m, fallback model.Mode) model.Mode {

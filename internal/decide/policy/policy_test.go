@@ -17,7 +17,7 @@ func TestDefaultText(t *testing.T) {
 	}
 	want := model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModePropose, BlockTTL: 10 * time.Minute,
 		AntiSpoof: true, InspectMode: model.ModeObserve,
-		Reputation: model.ReputationPolicy{Mode: model.ModeEnforce, Score: 75}, Protected: []netip.Prefix{}, WatchPaths: []string{}}
+		Reputation: model.ReputationPolicy{Mode: model.ModeEnforce, Score: 75}, Contacts: model.ModeObserve, Protected: []netip.Prefix{}, WatchPaths: []string{}}
 	if d := cmp.Diff(want, p); d != "" {
 		t.Error(d)
 	}
@@ -117,6 +117,22 @@ func TestReputationOfSingleDevices(t *testing.T) {
 	}
 	if len(p.ReputationDevices) != 2 || len(p.DeviceLimits) != 0 {
 		t.Errorf("%+v", p)
+	}
+}
+
+func TestContacts(t *testing.T) {
+	p, err := Parse("p", []byte("contacts: {mode: off}\ndevices: {mac-020000000a01: {contacts: observe}, mac-020000000a02: {}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.TellsContacts("mac-020000000a01") || p.TellsContacts("mac-020000000a02") || p.TellsContacts("mac-020000000a03") || len(p.DeviceLimits) != 0 {
+		t.Errorf("%+v", p)
+	}
+	if p, err = Parse("p", []byte("devices: {mac-020000000a01: {contacts: off}}")); err != nil || p.TellsContacts("mac-020000000a01") || !p.TellsContacts("mac-020000000a02") {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := Parse("p", []byte("contacts: {mode: enforce}")); err == nil || !strings.Contains(err.Error(), "contacts.mode") {
+		t.Errorf("contacts cannot be enforced: %v", err)
 	}
 }
 

@@ -202,12 +202,20 @@ func EncodePolicy(p *model.Policy) []byte {
 		b = appendText(b, 8, w, MaxText)
 	}
 	b = appendText(b, 9, string(p.InspectMode), MaxShort)
-	for _, d := range slices.Sorted(maps.Keys(p.InspectDevices)) {
-		b = appendNested(b, 10, func(b []byte) []byte {
-			return appendText(appendText(b, 1, string(d), MaxShort), 2, string(p.InspectDevices[d]), MaxShort)
+	b = appendDeviceModes(b, 10, p.InspectDevices)
+	b = appendReputation(b, p)
+	b = appendText(b, 13, string(p.Contacts), MaxShort)
+	return appendDeviceModes(b, 14, p.ContactsDevices)
+}
+
+// appendDeviceModes appends the modes of devices that have one of their own.
+func appendDeviceModes(b []byte, num protowire.Number, modes map[model.DeviceID]model.Mode) []byte {
+	for _, d := range slices.Sorted(maps.Keys(modes)) {
+		b = appendNested(b, num, func(b []byte) []byte {
+			return appendText(appendText(b, 1, string(d), MaxShort), 2, string(modes[d]), MaxShort)
 		})
 	}
-	return appendReputation(b, p)
+	return b
 }
 
 func appendLimits(b []byte, l model.FloodLimits) []byte {
@@ -237,6 +245,9 @@ func DecodePolicy(version uint64, payload []byte) (*model.Policy, error) {
 	}
 	if p.InspectMode != "" && !inspectMode(p.InspectMode) {
 		return nil, fmt.Errorf("set policy: inspection %.20q: want off, observe or enforce", p.InspectMode)
+	}
+	if p.Contacts != "" && !inspectMode(p.Contacts) {
+		return nil, fmt.Errorf("set policy: contacts %.20q: want off or observe", p.Contacts)
 	}
 	if !p.Reputation.Valid() {
 		return nil, fmt.Errorf("set policy: %w", errReputation(p.Reputation))
@@ -284,11 +295,16 @@ func decodePolicyField(f field, p *model.Policy) (err error) {
 		s, err = f.text(MaxShort)
 		p.InspectMode = model.Mode(s)
 	case 10:
-		return decodeDeviceInspection(f, p)
+		return decodeDeviceMode(f, "inspection", &p.InspectDevices)
 	case 11:
 		return decodeReputation(f, &p.Reputation)
 	case 12:
 		return decodeDeviceReputation(f, p)
+	case 13:
+		s, err = f.text(MaxShort)
+		p.Contacts = model.Mode(s)
+	case 14:
+		return decodeDeviceMode(f, "contacts", &p.ContactsDevices)
 	}
 	return err
 }
@@ -315,7 +331,8 @@ func decodeDeviceLimits(f field, p *model.Policy) error {
 	return err
 }
 
-func decodeDeviceInspection(f field, p *model.Policy) error {
+// decodeDeviceMode reads the mode that one device has of its own.
+func decodeDeviceMode(f field, of string, modes *map[model.DeviceID]model.Mode) error {
 	if f.typ != protowire.BytesType {
 		return errType
 	}
@@ -327,15 +344,15 @@ func decodeDeviceInspection(f field, p *model.Policy) error {
 		return err
 	})
 	if err == nil && !inspectMode(model.Mode(text[2])) {
-		err = fmt.Errorf("inspection of %.20q: %.20q: want off, observe or enforce", text[1], text[2])
+		err = fmt.Errorf("%s of %.20q: %.20q: want off, observe or enforce", of, text[1], text[2])
 	}
 	if err != nil {
 		return err
 	}
-	if p.InspectDevices == nil {
-		p.InspectDevices = make(map[model.DeviceID]model.Mode)
+	if *modes == nil {
+		*modes = make(map[model.DeviceID]model.Mode)
 	}
-	p.InspectDevices[model.DeviceID(text[1])] = model.Mode(text[2])
+	(*modes)[model.DeviceID(text[1])] = model.Mode(text[2])
 	return nil
 }
 

@@ -216,6 +216,7 @@ func TestSetsRoundTrip(t *testing.T) {
 		InspectMode:  model.ModeEnforce, InspectDevices: map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeOff, "mac-020000000a02": model.ModeObserve},
 		Reputation:        model.ReputationPolicy{Mode: model.ModeObserve, Score: 90},
 		ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Score: 50}, "mac-020000000a02": {Mode: model.ModeOff}, "mac-020000000a03": {}},
+		Contacts:          model.ModeOff, ContactsDevices: map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeObserve, "mac-020000000a02": model.ModeOff},
 	}
 	p, err := DecodePolicy(4, EncodePolicy(policy))
 	if err != nil {
@@ -354,6 +355,8 @@ func FuzzMessages(f *testing.F) {
 	f.Add((&WatchRequest{map[string]uint64{"reputation": 1}, 1, []string{"reputation"}}).AppendTo(nil))
 	f.Add(EncodePolicy(&model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModeObserve, Reputation: model.ReputationPolicy{Mode: model.ModeObserve, Score: 50},
 		ReputationDevices: map[model.DeviceID]model.ReputationPolicy{"mac-020000000a01": {Score: 90}}}))
+	f.Add(EncodePolicy(&model.Policy{FloodMode: model.ModeEnforce, KillMode: model.ModeObserve, Contacts: model.ModeOff,
+		ContactsDevices: map[model.DeviceID]model.Mode{"mac-020000000a01": model.ModeObserve}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, m := range []Message{
 			new(EnrollRequest), new(EnrollResponse), new(RenewRequest), new(RenewResponse), new(ReportRequest),
