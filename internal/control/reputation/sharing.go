@@ -16,6 +16,7 @@ import (
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/console/rest"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
 	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 	"github.com/masugata/masugata/internal/model"
@@ -161,13 +162,30 @@ func (x *sharing) mayLeave(o intel.Object) bool {
 		if !outside(o.Prefix.Addr()) {
 			return false
 		}
-	case intel.TypeDomain, intel.TypeURL:
-		host, _, _ := strings.Cut(o.Text, "/")
+	case intel.TypeDomain, intel.TypeURL, intel.TypeEndpoint:
+		host := hostOf(o.Text)
 		if insideName(host) {
+			return false
+		}
+		if at, err := canon.Guess(host); err != nil || x.s.own.has(&at) {
 			return false
 		}
 	}
 	return !x.s.own.has(&o)
+}
+
+// hostOf is the name or address in a name, URL or endpoint, without its port.
+func hostOf(text string) string {
+	host, _, _ := strings.Cut(text, "/")
+	if rest, bracketed := strings.CutPrefix(host, "["); bracketed {
+		host, _, _ = strings.Cut(rest, "]")
+		return host
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host // IPv6 without brackets
+	}
+	host, _, _ = strings.Cut(host, ":")
+	return host
 }
 
 // insideName says whether a name means something only in one network (RFC 6762,
@@ -178,7 +196,7 @@ func insideName(host string) bool {
 	case "local", "internal", "lan", "home", "corp", "intranet", "private", "localdomain", "localhost", "alt":
 		return true
 	}
-	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+	if a, err := netip.ParseAddr(host); err == nil {
 		return !outside(a)
 	}
 	return host == "home.arpa" || strings.HasSuffix(host, ".home.arpa") || !strings.Contains(host, ".")

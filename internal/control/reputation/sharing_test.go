@@ -295,9 +295,11 @@ func TestSharingKeepsInside(t *testing.T) {
 	s := open(t, t.TempDir(), c)
 	s.mustFetch(t, "bots", stateOK)
 	deny(t, s, "192.168.1.7", "10.0.0.0/8", "fe80::1", "fd00::/8", "100.64.1.1", "printer.local", "nas.home.arpa", "http://camera.lan/x", "http://192.168.1.9/x",
-		"a.person@example.org", "198.51.100.9", "198.51.0.0/16", "www.our.example.net", "203.0.113.200")
+		"a.person@example.org", "198.51.100.9", "198.51.0.0/16", "www.our.example.net",
+		"http://192.168.1.9:8080/x", "http://[fd00::9]:81/x", "http://our.example.net/x", "http://198.51.100.4/x", "192.168.1.9:443", "[fd00::9]:443", "198.51.100.4:4444", "www.our.example.net:8443",
+		"203.0.113.200", "203.0.113.201:4444", "http://203.0.113.202/x")
 	b, page, err := s.sharing.Envelope(shareDeny, taxii.Filter{})
-	if err != nil || page.Count != 2 || !strings.Contains(string(b), "203.0.113.200") {
+	if err != nil || page.Count != 4 || !strings.Contains(string(b), "203.0.113.200") || !strings.Contains(string(b), "203.0.113.201") || !strings.Contains(string(b), "203.0.113.202") {
 		t.Errorf("%d objects, %v: %s", page.Count, err, b)
 	}
 	if b, page, err := s.sharing.Envelope(shareSensors, taxii.Filter{}); err != nil || page.Count > 1 || strings.Contains(string(b), "198.18.") {
