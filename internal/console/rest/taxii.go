@@ -131,8 +131,9 @@ func (s *server) answerTAXII(w http.ResponseWriter, r *http.Request, q taxiiRequ
 	}
 	switch q.what {
 	case "discovery":
+		root := s.taxiiRoot(r)
 		return asJSON(taxii.Discovery{Title: "Masugata", Description: "What " + s.Sharing.SharedBy() + " shares with other fleets",
-			Default: taxiiRoot, APIRoots: []string{taxiiRoot}})
+			Default: root, APIRoots: []string{root}})
 	case "root":
 		return asJSON(taxii.APIRoot{Title: s.Sharing.SharedBy(), Versions: []string{taxii.MediaType}, MaxContentLength: 1 << 20})
 	case "collections":
@@ -148,6 +149,16 @@ func (s *server) answerTAXII(w http.ResponseWriter, r *http.Request, q taxiiRequ
 		return asJSON(one)
 	}
 	return s.taxiiPage(q, one.ID, r.URL.Query())
+}
+
+// taxiiRoot is the address of the API root as the caller reaches us: whole,
+// because not every client can resolve it. Without TLS a proxy stands between,
+// and only the path is known to be right.
+func (s *server) taxiiRoot(r *http.Request) string {
+	if r.TLS == nil || r.Host == "" {
+		return taxiiRoot
+	}
+	return (&url.URL{Scheme: "https", Host: r.Host, Path: taxiiRoot}).String()
 }
 
 func (s *server) taxiiPage(q taxiiRequest, id string, query url.Values) ([]byte, taxii.Page, error) {

@@ -235,6 +235,25 @@ func checkOne(t *testing.T, at, id, modified string) {
 	}
 }
 
+// Over TLS the API root is told as a whole address.
+func TestSharingRoot(t *testing.T) {
+	s := sharingService(t, t.TempDir())
+	plain := serve(t, s)
+	web := httptest.NewTLSServer(plain.Config.Handler)
+	defer web.Close()
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", web.URL+"/taxii2/", nil)
+	req.SetBasicAuth("", partnerToken)
+	res, err := web.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := taxii.Decode[taxii.Discovery](res.Body)
+	res.Body.Close()
+	if err != nil || d.Default != web.URL+"/taxii2/fleet/" || len(d.APIRoots) != 1 || d.APIRoots[0] != d.Default {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
 // Who may ask, how, and with which words.
 func TestSharingAccess(t *testing.T) {
 	s := sharingService(t, t.TempDir())
