@@ -1,10 +1,10 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/masugata/masugata/internal/inspect/protocol"
@@ -217,7 +217,7 @@ func (b *builder) rank() uint64 {
 }
 
 func (c *compiler) sort() {
-	slices.SortStableFunc(c.drafts, func(a, b *draft) int { return cmp.Compare(a.order, b.order) })
+	sort.SliceStable(c.drafts, func(i, j int) bool { return c.drafts[i].order < c.drafts[j].order })
 }
 
 // intern gives one copy of equal strings, apart from the rule's text.

@@ -1,8 +1,7 @@
 package rule
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 
 	"github.com/masugata/masugata/internal/inspect/rule/payload"
 	"github.com/masugata/masugata/internal/inspect/rule/prefilter"
@@ -29,11 +28,12 @@ func sortSteps(steps []step) {
 		}
 		return 2
 	}
-	slices.SortStableFunc(steps, func(a, b step) int {
+	sort.SliceStable(steps, func(i, j int) bool { // package slices would cost the agent 16 KB
+		a, b := &steps[i], &steps[j]
 		if a.stage != b.stage {
-			return cmp.Compare(a.stage, b.stage)
+			return a.stage < b.stage
 		}
-		return cost(&a) - cost(&b)
+		return cost(a) < cost(b)
 	})
 }
 

@@ -1,10 +1,9 @@
 package rule
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"sort"
 
 	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
@@ -53,7 +52,7 @@ func (c *compiler) newGroup(list []member) (*group, error) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(byPattern[a], byPattern[b]) })
+	sort.SliceStable(order, func(i, j int) bool { return byPattern[order[i]] < byPattern[order[j]] })
 	g := &group{begin: make([]uint32, len(patterns)+1), rules: make([]uint32, len(list))}
 	for i, at := range order {
 		g.rules[i] = list[at].rule
