@@ -3,8 +3,8 @@ package reputation
 // Kind is what a Claim says of its object.
 type Kind uint8
 
-// The kinds, worst last among the bad ones. KindBenign and KindKnown speak for
-// an object.
+// The kinds, worst last among the bad ones; the last two are said of devices only.
+// KindBenign and KindKnown speak for an object.
 const (
 	KindNone         Kind = iota
 	KindBenign            // it must not be listed (warninglist, own address): damps all that speaks against it
@@ -22,11 +22,13 @@ const (
 	KindDistribution      // serves malware
 	KindMalware           // is malware (files), or is made for it (names)
 	KindC2                // commands malware
+	KindVulnerable        // a device that has flaws which are known and used
+	KindDefaultLogin      // a device that comes with passwords which everybody knows
 	NumKinds
 )
 
 var kindNames = [NumKinds]string{"none", "benign", "known", "suspicious", "anonymizer", "scanner", "spam", "brute-force",
-	"exploit", "flood", "mining", "phishing", "bot", "distribution", "malware", "c2"}
+	"exploit", "flood", "mining", "phishing", "bot", "distribution", "malware", "c2", "vulnerable", "default-login"}
 
 // String is the kind's word in APIs and files.
 func (k Kind) String() string {

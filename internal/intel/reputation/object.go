@@ -19,7 +19,7 @@ const (
 	TypeJA4           // client fingerprint of TLS
 	TypeCert          // SHA-1 or SHA-256 of a certificate
 	TypeEmail         // address of mail
-	TypeDevice        // make and model of a device, "maker/model"
+	TypeDevice        // make and model of a device, "maker/model"; Below: all models of the maker, "maker/"
 	TypeEndpoint      // address or name with a port, "192.0.2.1:443"
 	NumTypes
 )
@@ -69,7 +69,7 @@ func (o Object) String() string {
 		if o.Below {
 			return "*." + o.Text
 		}
-	case TypeURL:
+	case TypeURL, TypeDevice:
 		if o.Below {
 			return o.Text + "*"
 		}

@@ -22,7 +22,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 func (k *Kind) UnmarshalText(b []byte) error {
 	v, ok := ParseKind(string(b))
 	if !ok {
-		return fmt.Errorf("unknown kind %q: write benign, known, suspicious, anonymizer, scanner, spam, brute-force, exploit, flood, mining, phishing, bot, distribution, malware or c2", b)
+		return fmt.Errorf("unknown kind %q: write benign, known, suspicious, anonymizer, scanner, spam, brute-force, exploit, flood, mining, phishing, bot, distribution, malware, c2, vulnerable or default-login", b)
 	}
 	*k = v
 	return nil

@@ -1595,7 +1595,7 @@ export interface components {
             /** Format: int32 */
             first_seen?: number;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** Format: int32 */
             last_seen?: number;
             note?: string;
@@ -1611,7 +1611,7 @@ export interface components {
             /** @enum {string} */
             band: "none" | "low" | "medium" | "high" | "certain";
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             listed: boolean;
             /**
              * @description a list of the operator decides
@@ -1701,7 +1701,7 @@ export interface components {
             /** Format: double */
             interval_s: number;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             licence: string;
             name: string;
             /** Format: date-time */
@@ -1744,7 +1744,7 @@ export interface components {
             /** @description it holds for names or paths below it as well; what is not below holds only for itself */
             below?: boolean;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** Format: int32 */
             score: number;
             /** @description of the expression, lower-case hexadecimal */
@@ -1785,7 +1785,7 @@ export interface components {
              */
             devices: number;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** Format: date-time */
             last: string;
             object: string;
@@ -1854,7 +1854,7 @@ export interface components {
              */
             readonly id: string;
             /** @enum {string} */
-            readonly kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            readonly kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** @description why it is harmless */
             note?: string;
             object: string;
@@ -2005,7 +2005,7 @@ export interface components {
             /** Format: int64 */
             flows: number;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** Format: date-time */
             last: string;
             /** @description what is listed */
@@ -2166,7 +2166,7 @@ export interface components {
             first_seen?: number;
             held?: boolean;
             /** @enum {string} */
-            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2";
+            kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
             /** Format: int32 */
             last_seen?: number;
             /** @enum {string} */

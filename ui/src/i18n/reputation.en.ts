@@ -89,6 +89,8 @@ export const reputation = {
   'reputation.kind.distribution': 'serves malware',
   'reputation.kind.malware': 'malware',
   'reputation.kind.c2': 'commands malware (C2)',
+  'reputation.kind.vulnerable': 'device with known flaws',
+  'reputation.kind.default-login': 'device with known passwords',
   'band.state.none': 'Nothing against it',
   'band.state.low': 'Low',
   'band.state.medium': 'Medium',

@@ -91,6 +91,8 @@ export const reputation: Record<keyof typeof english, string> = {
   'reputation.kind.distribution': 'マルウェア配布元',
   'reputation.kind.malware': 'マルウェア',
   'reputation.kind.c2': 'マルウェアの指令元 (C2)',
+  'reputation.kind.vulnerable': '既知の欠陥がある機器',
+  'reputation.kind.default-login': 'パスワードが広く知られた機器',
   'band.state.none': '問題の報告なし',
   'band.state.low': '低',
   'band.state.medium': '中',

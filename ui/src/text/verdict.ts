@@ -41,7 +41,7 @@ export function doubtWords(f: Pick<Feed, 'why'> & { problem?: string }, lang: La
 }
 
 /** The kinds that speak against an object, worst last, for people to choose from. */
-export const badKinds = ['suspicious', 'anonymizer', 'scanner', 'spam', 'brute-force', 'exploit', 'flood', 'mining', 'phishing', 'bot', 'distribution', 'malware', 'c2'] as const
+export const badKinds = ['suspicious', 'anonymizer', 'scanner', 'spam', 'brute-force', 'exploit', 'flood', 'mining', 'phishing', 'bot', 'distribution', 'malware', 'c2', 'vulnerable', 'default-login'] as const
 
 /** The worst kind, unless what speaks for the object hides it. */
 function heaviest(v: Verdict): string {

@@ -9,7 +9,7 @@ import (
 // Guess reads an entry of a list that mixes things. Texts made harmless by
 // people ("hxxp://", "192.0.2[.]1", "example[.]net") are read as what they were.
 // An address or name with a port is an endpoint, what begins with a slash a path
-// on every host. 32, 40 and 64 hexadecimal digits
+// on every host, "device:maker/model" a device. 32, 40 and 64 hexadecimal digits
 // are the hash of a file, with colons the fingerprint of a certificate; a plain
 // number is nothing. Errors are *Error.
 func Guess(s string) (reputation.Object, error) {
@@ -25,6 +25,9 @@ func Guess(s string) (reputation.Object, error) {
 	}
 	if t[0] == '/' {
 		return Path(t)
+	}
+	if device, ok := strings.CutPrefix(t, "device:"); ok {
+		return Device(device)
 	}
 	slash := strings.IndexByte(t, '/')
 	head := t

@@ -44,7 +44,7 @@ const maxDevice = 128
 
 // Device reads the make and model of a device, "Maker/Model 12": lower case,
 // runs of spaces become one, none is left around the slash. The first slash
-// parts maker and model. Errors are *Error.
+// parts maker and model; "maker/*" is all that the maker makes. Errors are *Error.
 func Device(s string) (reputation.Object, error) {
 	bad := refuse(s, "not a make and model", "write it like maker/model, at most 128 bytes")
 	if len(s) > maxDevice || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
@@ -54,6 +54,9 @@ func Device(s string) (reputation.Object, error) {
 	maker, model = strings.Join(strings.Fields(maker), " "), strings.Join(strings.Fields(model), " ")
 	if !ok || maker == "" || model == "" || len(maker)+len(model) >= maxDevice {
 		return reputation.Object{}, bad
+	}
+	if model == "*" {
+		return reputation.Object{Type: reputation.TypeDevice, Below: true, Text: maker + "/"}, nil
 	}
 	return reputation.Object{Type: reputation.TypeDevice, Text: maker + "/" + model}, nil
 }

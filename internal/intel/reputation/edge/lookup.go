@@ -190,7 +190,7 @@ func (s *Set) endpoint(o reputation.Object) Match {
 func hashOf(k0, k1 uint64, o reputation.Object) (h uint64, ok bool) {
 	text := o.Text
 	switch o.Type {
-	case reputation.TypeNone, reputation.TypePrefix:
+	case reputation.TypeNone, reputation.TypePrefix, reputation.TypeDevice: // models are not seen on the wire
 		return 0, false
 	case reputation.TypeFile, reputation.TypeCert:
 		var b [64]byte

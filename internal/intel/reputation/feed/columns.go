@@ -23,6 +23,8 @@ const (
 	roleUntil
 	roleLasting // a duration, from now
 	roleConfidence
+	roleMaker // with roleModel the object, a device
+	roleModel
 )
 
 // column is the use of one column.
@@ -107,6 +109,7 @@ func (t *table) fill(r *lineReader, c *reputation.Claim) error {
 	var object []byte
 	var how func([]byte) (reputation.Object, error)
 	var word string
+	var maker, model []byte
 	typed := false
 	r.more = r.more[:0]
 	for i, use := range t.found {
@@ -131,11 +134,18 @@ func (t *table) fill(r *lineReader, c *reputation.Claim) error {
 			if o, err := use.read(cell); err == nil {
 				r.more = append(r.more, o)
 			}
+		case roleMaker:
+			maker = cell
+		case roleModel:
+			model = cell
 		case roleType:
 			typed, word = true, string(cell)
 		default:
 			t.tell(r.o, use.role, cell, c)
 		}
+	}
+	if object == nil && maker != nil {
+		object, how = deviceOf(maker, model), text(canon.Device)
 	}
 	if object == nil && len(r.more) > 0 {
 		c.Object, r.more = r.more[0], r.more[1:]
@@ -154,6 +164,15 @@ func (t *table) fill(r *lineReader, c *reputation.Claim) error {
 	var err error
 	c.Object, err = how(object)
 	return err
+}
+
+// deviceOf joins a maker and a model; without a model all of the maker's are meant.
+func deviceOf(maker, model []byte) []byte {
+	maker = bytes.ReplaceAll(maker, []byte("/"), []byte(" "))
+	if len(model) == 0 {
+		model = []byte("*")
+	}
+	return append(append(append([]byte(nil), maker...), '/'), model...)
 }
 
 // tell takes what a cell says besides the object.

@@ -20,7 +20,7 @@ func roles() map[string]column {
 		"certificate": {roleObject, text(canon.Cert)}, "email": {roleObject, text(canon.Email)}, "asn": {roleObject, text(canon.ASN)},
 		"device": {roleObject, text(canon.Device)}, "value": {role: roleObject}, "type": {role: roleType}, "kind": {role: roleKind},
 		"note": {role: roleNote}, "first": {role: roleFirst}, "last": {role: roleLast}, "until": {role: roleUntil},
-		"lasting": {role: roleLasting}, "confidence": {role: roleConfidence},
+		"lasting": {role: roleLasting}, "confidence": {role: roleConfidence}, "maker": {role: roleMaker}, "model": {role: roleModel},
 	}
 }
 
@@ -94,7 +94,7 @@ func openCSV(r io.Reader, o *Options) (Reader, error) {
 
 func hasObject(names map[string]column) bool {
 	for _, c := range names {
-		if c.role == roleObject {
+		if c.role == roleObject || c.role == roleMaker {
 			return true
 		}
 	}

@@ -27,13 +27,14 @@ func Formats() []Format {
 		{"feodo", "Feodo Tracker CSV", nil, reputation.KindC2, csvOf(feodo)},
 		{"sslbl", "SSLBL CSVs of certificates and addresses", nil, reputation.KindC2, csvOf(sslbl)},
 		{"malwarebazaar", "MalwareBazaar CSV", nil, reputation.KindMalware, csvOf(bazaar)},
-		{"csv", "a table; mapping: object (or ip, domain, url, hash, …), type, kind, note, first, last, until, confidence to a heading or number", []string{".csv", ".tsv"}, bad, openCSV},
+		{"csv", "a table; mapping: object (or ip, domain, url, hash, endpoint, device, …; maker and model), type, kind, note, first, last, until, confidence to a heading or number", []string{".csv", ".tsv"}, bad, openCSV},
 		{"jsonl", "JSON objects, one a line or in an array, such as crowd block lists; mapping: as csv, to a member", []string{".jsonl", ".ndjson"}, bad, openJSONLines},
 		{"ipsum", "IPsum: addresses with the number of lists that name them", nil, bad, each(ipsum)},
 		{"maltrail", "a file of Maltrail's trails: names with all below, addresses with ports, URLs", nil, reputation.KindMalware, maltrail},
 		{"warninglist", "a list.json of MISP's warninglists: what must not be listed", nil, reputation.KindBenign, openWarninglist},
 		{"misp", "events of MISP's core format, one, a response of several, or attributes", nil, bad, openMISP},
 		{"stix", "STIX 2.0 and 2.1: bundles, arrays of objects, envelopes of TAXII 2.1; what was only observed counts little", []string{".stix", ".stix2"}, bad, openSTIX},
+		{"kev", "CISA's catalogue of known exploited vulnerabilities: makers and products", nil, reputation.KindVulnerable, openKEV},
 		{"openioc", "OpenIOC 1.0 and 1.1", []string{".ioc"}, bad, openIOC},
 	}
 }

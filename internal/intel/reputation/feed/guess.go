@@ -50,6 +50,8 @@ func guessDocument(head []byte) string {
 		return "openioc"
 	case isMISP(head):
 		return "misp"
+	case head[0] == '{' && has(`"vulnerabilities"`) && has(`"vendorProject"`) || head[0] == '{' && has(`"catalogVersion"`):
+		return "kev"
 	case head[0] == '{' && (has(`"matching_attributes"`) || has(`"list"`) && has(`"description"`)):
 		return "warninglist"
 	case head[0] == '{' && (has(`"sblid"`) || has(`"asn"`) && has(`"asname"`)):

@@ -25,6 +25,8 @@ func kindWords() map[string]reputation.Kind {
 		reputation.KindDistribution: "distribution malware-distribution malware-download payload-delivery delivery drop-zone dropzone dropper downloader stage1",
 		reputation.KindMalware:      "malware malicious-code ransomware trojan worm virus backdoor rootkit installation infection malware-configuration installed-malware payload",
 		reputation.KindC2:           "c2 c-c c&c cc cnc c2-server command-and-control command-&-control botnet-cc botnet-c2 botnet-c&c c-and-c c&c-server command-and-control-server",
+		reputation.KindVulnerable:   "vulnerable-device known-exploited end-of-life unpatched",
+		reputation.KindDefaultLogin: "default-credentials default-password default-passwords weak-credentials hardcoded-credentials hard-coded-credentials",
 	} {
 		for _, w := range strings.Fields(words) {
 			out[w] = k

@@ -14,8 +14,8 @@ import (
 // FuzzStructured reads any text as each of the formats of events, bundles and
 // indicators, and patterns inside of a bundle.
 func FuzzStructured(f *testing.F) {
-	formats := []string{"stix", "misp", "openioc"}
-	for _, list := range [][]example{stixCases(), mispCases(), iocCases()} {
+	formats := []string{"stix", "misp", "openioc", "kev"}
+	for _, list := range [][]example{stixCases(), mispCases(), iocCases(), deviceCases()} {
 		for _, c := range list {
 			f.Add(c.text)
 		}

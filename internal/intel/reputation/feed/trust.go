@@ -11,7 +11,7 @@ const defaultTrust = 50
 // report, or in which names stand for years, need a second voice.
 func Trust(format string) uint8 {
 	switch format {
-	case "drop", "feodo", "malwarebazaar", "warninglist":
+	case "drop", "feodo", "malwarebazaar", "warninglist", "kev":
 		return 90
 	case "urlhaus", "sslbl":
 		return 85

@@ -132,6 +132,8 @@ func (x *Index) Object(o reputation.Object) (reputation.Brief, reputation.Object
 			return b, reputation.Object{}
 		}
 		return x.Object(host)
+	case reputation.TypeDevice:
+		return x.device(o)
 	default:
 		b = x.Text(o.Type, o.Text)
 	}
@@ -139,6 +141,18 @@ func (x *Index) Object(o reputation.Object) (reputation.Brief, reputation.Object
 		return b, reputation.Object{}
 	}
 	return b, match
+}
+
+// device says what is known of a model or of all models of its maker.
+func (x *Index) device(o reputation.Object) (reputation.Brief, reputation.Object) {
+	e := x.text(o.Type, false, o.Text)
+	if e.brief == 0 {
+		e = x.text(o.Type, false, o.Text[:strings.IndexByte(o.Text, '/')+1])
+	}
+	if e.brief == 0 {
+		return reputation.Brief{}, reputation.Object{}
+	}
+	return e.brief.brief(), e.object()
 }
 
 // view reads bytes as a string without a copy; nothing keeps it.

@@ -33,6 +33,23 @@ func (l *Ledger) covers(key []byte, id uint32, out []found) []found {
 		out = l.urls(key, out)
 	case reputation.TypeEndpoint:
 		out = l.hostOf(key[1:], out)
+	case reputation.TypeDevice:
+		out = l.maker(key, out)
+	}
+	return out
+}
+
+// maker appends what is known of all models of a device's maker.
+func (l *Ledger) maker(key []byte, out []found) []found {
+	slash := bytes.IndexByte(key, '/')
+	if slash < 0 || slash+1 == len(key) {
+		return out
+	}
+	var room [256]byte
+	all := append(room[:0], key[:slash+1]...)
+	all[0] = tag(reputation.TypeDevice, true)
+	if id := l.find(all); id != 0 {
+		out = add(out, found{id, exact})
 	}
 	return out
 }

@@ -61,6 +61,32 @@ func TestExpressionWithoutTheNameAlone(t *testing.T) {
 	}
 }
 
+// What is said of a model does not grow old, and all models of a maker answer for each.
+func TestDevices(t *testing.T) {
+	l := ledger.New(ledger.Config{})
+	say(t, l, reputation.Source{Name: "a", Trust: 90}, reputation.KindDefaultLogin, "device:Acme/Cam 12")
+	say(t, l, reputation.Source{Name: "b", Trust: 60}, reputation.KindVulnerable, "device:acme/*")
+	const later = now + 3*365*24*3600
+	b := index.NewBuilder(100)
+	l.Each(later, func(o reputation.Object, brief reputation.Brief) bool { return b.Add(o, brief) == nil })
+	x, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]reputation.Brief{
+		"device:acme/cam 12": {Score: 90, Kind: reputation.KindDefaultLogin}, "device:ACME/cam 13": {Score: 60, Kind: reputation.KindVulnerable},
+		"device:acme/*": {Score: 60, Kind: reputation.KindVulnerable}, "device:other/cam 12": {},
+	} {
+		o := guess(t, text)
+		if got := l.Brief(o, later); got != want {
+			t.Errorf("ledger %s: %+v, want %+v", text, got, want)
+		}
+		if got, by := x.Object(o); got != want {
+			t.Errorf("index %s: %+v by %v, want %+v", text, got, by, want)
+		}
+	}
+}
+
 // Endpoints and paths without a host are answered alike by the ledger, the index and,
 // where they weigh enough, the edge set.
 func TestEndpointsAndPaths(t *testing.T) {

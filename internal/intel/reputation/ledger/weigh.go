@@ -42,6 +42,12 @@ func natureOf(k reputation.Kind) nature {
 	return nature{1, 30 * day}
 }
 
+// isLasting says whether what is said of objects of a type stays true: files,
+// certificates and models do not change.
+func isLasting(t reputation.Type) bool {
+	return t == reputation.TypeFile || t == reputation.TypeTLSH || t == reputation.TypeCert || t == reputation.TypeDevice
+}
+
 // weight of a claim on an object of a type, 0 to 1.
 func weight(c *claim, s *source, t reputation.Type, now uint32) float32 {
 	n := natureOf(reputation.Kind(c.kind))
@@ -49,7 +55,7 @@ func weight(c *claim, s *source, t reputation.Type, now uint32) float32 {
 	if c.confidence != 0 {
 		w *= float32(c.confidence) / 100
 	}
-	if n.halfLife == 0 || t == reputation.TypeFile || t == reputation.TypeTLSH || t == reputation.TypeCert || now <= c.last+day {
+	if n.halfLife == 0 || isLasting(t) || now <= c.last+day {
 		return w
 	}
 	return w * float32(math.Exp2(-float64(now-c.last-day)/float64(n.halfLife)))
@@ -63,7 +69,7 @@ func expired(c *claim, s *source, t reputation.Type, now uint32) bool {
 	life := s.Life
 	if life == 0 {
 		life = lives * natureOf(reputation.Kind(c.kind)).halfLife
-		if t == reputation.TypeFile || t == reputation.TypeTLSH || t == reputation.TypeCert {
+		if isLasting(t) {
 			return false
 		}
 	}
