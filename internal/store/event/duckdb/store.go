@@ -98,11 +98,11 @@ func (c Config) withDefaults() Config {
 
 func (s *Store) open(ctx context.Context) error {
 	path := filepath.Join(s.cfg.Dir, mainFile)
-	connector, err := driver.NewConnector(path, nil)
+	own, err := driver.NewConnector(path, nil)
 	if err != nil {
 		return fmt.Errorf("event store: %s: %w", path, err)
 	}
-	s.db = sql.OpenDB(connector)
+	s.db = sql.OpenDB(connector{own})
 	s.db.SetMaxIdleConns(8)
 	if err := s.configure(ctx); err != nil {
 		return err
