@@ -45,12 +45,16 @@ func inNamespace(t *testing.T) bool {
 	run("-n", ns, "-6", "addr", "add", "2001:db8::1/64", "dev", "lo", "nodad")
 	run("-n", ns, "-6", "addr", "add", "2001:db8::2/64", "dev", "lo", "nodad")
 	run("-n", ns, "-6", "route", "add", "default", "dev", "lo", "src", "2001:db8::1")
-	cmd := exec.Command("ip", "netns", "exec", ns, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), inside+"=1")
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Fatal(err)
+	// The first hides the machine's mounts below /sys, the second shows them.
+	for _, enter := range [][]string{{"ip", "netns", "exec", ns}, {"nsenter", "--net=/run/netns/" + ns}} {
+		args := append(enter[1:], self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+		cmd := exec.Command(enter[0], args...)
+		cmd.Env = append(os.Environ(), inside+"=1")
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s: %s", enter[0], out)
+		if err != nil {
+			t.Error(err)
+		}
 	}
 	return false
 }
@@ -305,12 +309,22 @@ func TestCost(t *testing.T) {
 	for range 2000 {
 		list = append(list, random6(r))
 	}
-	measure := func() time.Duration {
-		begin := time.Now()
-		for range 10000 {
-			_ = reach("sendto", "127.0.0.1:9")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	sa := &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}
+	measure := func() time.Duration { // of a connect(2) that sends nothing; the best of ten
+		best := time.Hour
+		for range 10 {
+			begin := time.Now()
+			for range 5000 {
+				_ = unix.Connect(fd, sa)
+			}
+			best = min(best, time.Since(begin)/5000)
 		}
-		return time.Since(begin) / 10000
+		return best
 	}
 	bare := measure()
 	begin := time.Now()
@@ -318,7 +332,10 @@ func TestCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := time.Since(begin)
-	t.Logf("60,000 entries written and attached in %v; a datagram costs %v, without %v", took, measure(), bare)
+	with := measure()
+	set(t, f, true)
+	bare = min(bare, measure())
+	t.Logf("60,000 entries written and attached in %v; connect(2) of a datagram socket takes %v, without %v", took, with, bare)
 	if took > 5*time.Second {
 		t.Errorf("%v for 60,000 entries", took)
 	}
