@@ -212,7 +212,8 @@ type Datapath interface {
 	// Rules gives the rules in force, also those that a former process left.
 	Rules() ([]Rule, error)
 	// SetBlocklist makes the given prefixes the ones that nothing is sent to
-	// and nothing accepted from.
+	// and nothing accepted from. Those that were in the list and stay hold all
+	// the time. When it fails, of what is new some may hold.
 	SetBlocklist(prefixes []netip.Prefix) error
 	// SetInside names the addresses of the inside; sources outside of them
 	// are spoofed, and dropped when antiSpoof is set. With none, nothing is

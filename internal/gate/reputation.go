@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -179,8 +180,13 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 		return nil, 0
 	}
 	var by [edge.TierDeny + 1][]netip.Prefix
+	kept4, kept6 := spansOf(in.kept)
 	in.set.Prefixes(in.least, func(p netip.Prefix, t edge.Tier) bool {
-		if !slices.ContainsFunc(in.kept, p.Overlaps) {
+		kept := kept6
+		if p.Addr().Is4() {
+			kept = kept4
+		}
+		if !kept.touch(p) {
 			by[t] = append(by[t], p)
 		}
 		return true
@@ -201,6 +207,36 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 		}
 	}
 	return list, more
+}
+
+// spans are prefixes of one family, sorted, none within another.
+type spans []netip.Prefix
+
+func spansOf(prefixes []netip.Prefix) (v4, v6 spans) {
+	sorted := slices.Clone(prefixes)
+	for i, p := range sorted {
+		sorted[i] = p.Masked()
+	}
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	for _, p := range sorted {
+		to := &v4
+		if p.Addr().Is6() {
+			to = &v6
+		}
+		if n := len(*to); n == 0 || !(*to)[n-1].Overlaps(p) {
+			*to = append(*to, p)
+		}
+	}
+	return v4, v6
+}
+
+// touch says whether a masked prefix of the family shares an address with one
+// of them.
+func (s spans) touch(p netip.Prefix) bool {
+	i, _ := slices.BinarySearchFunc(s, p.Addr(), func(x netip.Prefix, a netip.Addr) int { return x.Addr().Compare(a) })
+	return i < len(s) && s[i].Overlaps(p) || i > 0 && s[i-1].Overlaps(p)
 }
 
 // reputationMissing says why addresses of bad reputation are not all blocked;

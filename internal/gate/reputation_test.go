@@ -2,6 +2,7 @@ package gate
 
 import (
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -190,4 +191,33 @@ func TestTailsMakeMatchesSure(t *testing.T) {
 	asked("not late yet", "three.example", sure)
 	g.lateTails(time.Now().Add(tailsWithin + time.Second))
 	asked("late", "four.example", unsure)
+}
+
+func TestSpansTouchWhatPrefixesOverlap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	random := func(bits int) netip.Prefix {
+		a := netip.AddrFrom4([4]byte{10, byte(r.IntN(4)), byte(r.IntN(256)), byte(r.IntN(256))})
+		if r.IntN(2) == 0 {
+			a = netip.AddrFrom16([16]byte{0x20, 1, byte(r.IntN(2)), byte(r.IntN(256)), 4: byte(r.IntN(256))})
+		}
+		p, _ := a.Prefix(min(bits, a.BitLen()))
+		return p
+	}
+	for range 200 {
+		var all []netip.Prefix
+		for range r.IntN(12) {
+			all = append(all, random(8+r.IntN(25)))
+		}
+		v4, v6 := spansOf(all)
+		for range 200 {
+			p := random(8 + r.IntN(25))
+			s := v4
+			if p.Addr().Is6() {
+				s = v6
+			}
+			if got, want := s.touch(p), slices.ContainsFunc(all, p.Overlaps); got != want {
+				t.Fatalf("%v in %v: %v", p, all, got)
+			}
+		}
+	}
 }
