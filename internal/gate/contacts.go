@@ -53,14 +53,18 @@ type contacts struct {
 }
 
 // configureContacts begins, ends or changes the book. Call it with mu held.
-func (g *Gate) configureContacts() {
+func (g *Gate) configureContacts(now time.Time) {
 	c, conf := &g.contacts, g.cfg.Contacts
 	if conf.Enabled = conf.Enabled && g.link != nil; c.conf == conf && (c.book != nil) == conf.Enabled {
 		return
 	}
+	old := c.book
 	c.conf, c.book = conf, nil
 	if conf.Enabled {
-		c.book = contact.New(contact.Config{Interval: conf.Interval, Most: conf.Most, Devices: g.cfg.Ports.Devices})
+		c.book = contact.New(contact.Config{Interval: conf.Interval, Most: conf.Most, Devices: g.cfg.Ports.Devices, Began: now})
+		if old != nil {
+			g.submitContacts(old.All(), now)
+		}
 	}
 	c.named = false
 }
@@ -68,7 +72,7 @@ func (g *Gate) configureContacts() {
 // beginContacts says whether the flow counters are to be read for contacts now.
 // Call it with mu held.
 func (g *Gate) beginContacts(now time.Time) {
-	g.configureContacts()
+	g.configureContacts(now)
 	c := &g.contacts
 	if c.listen = c.book != nil && now.Sub(c.read) >= min(contactEvery, c.conf.Interval/2); !c.listen {
 		return

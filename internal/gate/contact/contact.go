@@ -22,6 +22,10 @@ type Config struct {
 	Interval time.Duration // how long a device's contacts are summed up; default 10 minutes
 	Most     int           // contacts of a device in an interval that are told one by one; default 64
 	Devices  int           // devices that are followed; default 1024
+	// Began is when this book began: what flow counters hold from before is not
+	// counted again. Of a flow that spoke within an Interval before it, that it did
+	// is told.
+	Began time.Time
 }
 
 const (
@@ -165,6 +169,12 @@ func (b *Book) Flow(c *datapath.FlowCounter) {
 		b.flows[k] = next
 	} else {
 		old = next // what came before cannot be told from what came now
+	}
+	if !known && c.First.Before(b.c.Began) {
+		if c.Last.Before(b.c.Began.Add(-b.c.Interval)) {
+			return
+		}
+		old, known = next, true
 	}
 	b.add(c, &old, known)
 }

@@ -74,6 +74,27 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// TestAfterRestart begins with counters that a former process had told of.
+func TestAfterRestart(t *testing.T) {
+	b := New(Config{Began: start.Add(time.Hour)})
+	old, recent := counter("203.0.113.1", 6, 80), counter("203.0.113.2", 6, 80)
+	for _, x := range []*datapath.FlowCounter{&old, &recent} {
+		x.Syn, x.Packets, x.Bytes = 50, 5000, 1<<20
+	}
+	recent.Last = start.Add(58 * time.Minute)
+	b.Flow(&old)
+	b.Flow(&recent)
+	got := told(b, start.Add(2*time.Hour))
+	if len(got) != 1 || got[0].Addr != recent.Dst || got[0].Flows != 1 || got[0].Sent != 0 || !got[0].First.Equal(recent.Last) {
+		t.Errorf("told %+v", got)
+	}
+	old.Syn, old.Packets, old.Bytes, old.Last = 52, 5010, old.Bytes+100, start.Add(150*time.Minute)
+	b.Flow(&old)
+	if got = told(b, start.Add(4*time.Hour)); len(got) != 1 || got[0].Flows != 2 || got[0].Sent != 100 {
+		t.Errorf("what came after: %+v", got)
+	}
+}
+
 func TestLateName(t *testing.T) {
 	b := New(Config{})
 	web := counter("203.0.113.7", 6, 443)
