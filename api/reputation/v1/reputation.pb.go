@@ -718,6 +718,7 @@ type FullHash struct {
 	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	Type          string                 `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
 	Below         bool                   `protobuf:"varint,5,opt,name=below,proto3" json:"below,omitempty"` // it holds for names or paths below it as well
+	Local         string                 `protobuf:"bytes,6,opt,name=local,proto3" json:"local,omitempty"`  // allow or deny: a list of the operator decides
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -787,6 +788,13 @@ func (x *FullHash) GetBelow() bool {
 	return false
 }
 
+func (x *FullHash) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
 var File_reputation_v1_reputation_proto protoreflect.FileDescriptor
 
 const file_reputation_v1_reputation_proto_rawDesc = "" +
@@ -836,13 +844,14 @@ const file_reputation_v1_reputation_proto_rawDesc = "" +
 	"\bprefixes\x18\x01 \x03(\fR\bprefixes\"v\n" +
 	"\x0eHashesResponse\x128\n" +
 	"\x06hashes\x18\x01 \x03(\v2 .masugata.reputation.v1.FullHashR\x06hashes\x12*\n" +
-	"\x11holds_for_seconds\x18\x02 \x01(\rR\x0fholdsForSeconds\"v\n" +
+	"\x11holds_for_seconds\x18\x02 \x01(\rR\x0fholdsForSeconds\"\x8c\x01\n" +
 	"\bFullHash\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\rR\x05score\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04type\x18\x04 \x01(\tR\x04type\x12\x14\n" +
-	"\x05below\x18\x05 \x01(\bR\x05below2\x89\x04\n" +
+	"\x05below\x18\x05 \x01(\bR\x05below\x12\x14\n" +
+	"\x05local\x18\x06 \x01(\tR\x05local2\x89\x04\n" +
 	"\x11ReputationService\x12\\\n" +
 	"\x06Lookup\x12%.masugata.reputation.v1.LookupRequest\x1a&.masugata.reputation.v1.LookupResponse\"\x03\x90\x02\x01\x12_\n" +
 	"\aExplain\x12&.masugata.reputation.v1.ExplainRequest\x1a'.masugata.reputation.v1.ExplainResponse\"\x03\x90\x02\x01\x12h\n" +

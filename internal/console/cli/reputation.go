@@ -28,8 +28,7 @@ func feedColumns() []column {
 
 func (s *session) reputation() *cobra.Command {
 	c := &cobra.Command{Use: "reputation", Short: "What is known of addresses, names, URLs and files"}
-	c.AddCommand(&cobra.Command{Use: "query OBJECT…", Short: "Say in short what is known (- reads objects from standard input, one a line)", Args: cobra.MinimumNArgs(1),
-		Example: "  masugata reputation query 192.0.2.7 example.net http://example.net/a.sh d41d8cd98f00b204e9800998ecf8427e", RunE: s.query})
+	c.AddCommand(s.queryCommand())
 	c.AddCommand(&cobra.Command{Use: "explain OBJECT", Short: "Say what is known, who says so and why it scores as it does", Args: cobra.ExactArgs(1), RunE: s.explain})
 	c.AddCommand(&cobra.Command{Use: "status", Short: "Say how much is known", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return s.show(cmd, "/reputation", nil, "", cols("objects", "by type=by_type", "by band=by_band", "bytes", "built", "lookups", "hits"))
@@ -42,7 +41,17 @@ func (s *session) reputation() *cobra.Command {
 // maxAsked is how many objects one question has.
 const maxAsked = 10_000
 
-func (s *session) query(cmd *cobra.Command, args []string) error {
+func (s *session) queryCommand() *cobra.Command {
+	var private bool
+	c := &cobra.Command{Use: "query OBJECT…", Short: "Say in short what is known (- reads objects from standard input, one a line)", Args: cobra.MinimumNArgs(1),
+		Example: `  masugata reputation query 192.0.2.7 example.net http://example.net/a.sh d41d8cd98f00b204e9800998ecf8427e
+  masugata reputation query --private example.net`,
+		RunE: func(cmd *cobra.Command, args []string) error { return s.query(cmd, args, private) }}
+	c.Flags().BoolVar(&private, "private", false, "send only the first four bytes of hashes, so that the service does not learn what is asked (not for addresses)")
+	return c
+}
+
+func (s *session) query(cmd *cobra.Command, args []string, private bool) error {
 	if len(args) == 1 && args[0] == "-" {
 		b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 16<<20))
 		if err != nil {
@@ -51,6 +60,13 @@ func (s *session) query(cmd *cobra.Command, args []string) error {
 		args = strings.Fields(string(b))
 	}
 	all := []any{}
+	if private {
+		var err error
+		if all, err = s.askPrivately(cmd.Context(), args); err != nil {
+			return err
+		}
+		args = nil
+	}
 	for len(args) > 0 {
 		n := min(len(args), maxAsked)
 		var v map[string]any

@@ -66,11 +66,12 @@ type ReputationAnswer struct {
 
 // ReputationHash is a full hash of a listed name or URL expression.
 type ReputationHash struct {
-	SHA256 string          `json:"sha256" doc:"of the expression, lower-case hexadecimal"`
-	Score  uint8           `json:"score"`
-	Kind   reputation.Kind `json:"kind"`
-	Type   string          `json:"type"`
-	Below  bool            `json:"below,omitempty" doc:"it holds for names or paths below it as well; what is not below holds only for itself"`
+	SHA256 string           `json:"sha256" doc:"of the expression, lower-case hexadecimal"`
+	Score  uint8            `json:"score"`
+	Kind   reputation.Kind  `json:"kind"`
+	Type   string           `json:"type"`
+	Below  bool             `json:"below,omitempty" doc:"it holds for names or paths below it as well; what is not below holds only for itself"`
+	Local  reputation.Local `json:"local,omitempty" doc:"a list of the operator decides"`
 }
 
 // ReputationSummary says how much is known.

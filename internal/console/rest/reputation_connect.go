@@ -150,7 +150,7 @@ func (r *reputationService) Hashes(_ context.Context, q *reputationv1.HashesRequ
 			if err != nil {
 				return nil, err
 			}
-			out.Hashes = append(out.Hashes, &reputationv1.FullHash{Sha256: full, Score: uint32(h.Score), Kind: h.Kind.String(), Type: h.Type, Below: h.Below})
+			out.Hashes = append(out.Hashes, &reputationv1.FullHash{Sha256: full, Score: uint32(h.Score), Kind: h.Kind.String(), Type: h.Type, Below: h.Below, Local: h.Local.String()})
 		}
 	}
 	return out, nil

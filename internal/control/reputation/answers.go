@@ -76,7 +76,7 @@ const maxHashes = 1000
 func (s *Service) Hashes(prefix [4]byte) []rest.ReputationHash {
 	var out []rest.ReputationHash
 	s.table.Load().Prefixes(prefix, func(f index.Full) bool {
-		out = append(out, rest.ReputationHash{SHA256: hex.EncodeToString(f.Hash[:]), Score: f.Brief.Score, Kind: f.Brief.Kind, Type: f.Type.String(), Below: f.Below})
+		out = append(out, rest.ReputationHash{SHA256: hex.EncodeToString(f.Hash[:]), Score: f.Brief.Score, Kind: f.Brief.Kind, Type: f.Type.String(), Below: f.Below, Local: f.Brief.Local})
 		return len(out) < maxHashes
 	})
 	return out

@@ -1745,6 +1745,11 @@ export interface components {
             below?: boolean;
             /** @enum {string} */
             kind: "none" | "benign" | "known" | "suspicious" | "anonymizer" | "scanner" | "spam" | "brute-force" | "exploit" | "flood" | "mining" | "phishing" | "bot" | "distribution" | "malware" | "c2" | "vulnerable" | "default-login";
+            /**
+             * @description a list of the operator decides
+             * @enum {string}
+             */
+            local?: "" | "allow" | "deny";
             /** Format: int32 */
             score: number;
             /** @description of the expression, lower-case hexadecimal */
