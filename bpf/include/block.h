@@ -56,4 +56,23 @@ static __always_inline bool blocked(const struct config *c, const struct addr *a
 	return false;
 }
 
+/* Remembers whom the blocklist has just kept from whom. */
+static __noinline int note_refusal(const struct packet *p, bool inward, __u64 now, struct totals *t)
+{
+	struct refusal_key key = {.device = p->device, .inward = inward, .proto = p->proto, .family = p->family};
+	key.outside = inward ? p->src : p->dst;
+	__u16 port = p->traits & TRAIT_L4 ? destination_port(p) : 0;
+	struct refusal *r = bpf_map_lookup_elem(&refusals, &key);
+	if (!r) {
+		struct refusal first = {.packets = 1, .last = now, .port = port};
+		if (bpf_map_update_elem(&refusals, &key, &first, BPF_NOEXIST))
+			t->uncounted_refusals++;
+		return 0;
+	}
+	__sync_fetch_and_add(&r->packets, 1);
+	r->last = now;
+	r->port = port;
+	return 0;
+}
+
 #endif

@@ -144,7 +144,8 @@ struct totals {
 	__u64 settled;		/* forwarded because the inspection is done with the flow */
 	__u64 dropped_verdict;	/* dropped because the inspection said so of the flow */
 	__u64 uninspected;	/* forwarded because nobody was there to inspect them */
-	__u64 unused[2];
+	__u64 uncounted_refusals; /* of dropped_blocklist, those that found the table of refusals full */
+	__u64 unused[1];
 };
 
 enum rule_verdict {
@@ -254,6 +255,23 @@ struct verdict {
 	__u64 last; /* ktime by ticks, ns */
 	__u32 generation;
 	__u32 fate;
+};
+
+/* Whom the blocklist kept from whom. */
+struct refusal_key {
+	__u64 device;
+	struct addr outside;
+	__u8 inward; /* the outside began */
+	__u8 proto;
+	__u8 family;
+	__u8 unused[5];
+};
+
+struct refusal {
+	__u64 packets;
+	__u64 last; /* ktime by ticks, ns */
+	__u16 port; /* destination of the last packet, host order; 0 for none */
+	__u8 unused[6];
 };
 
 struct lpm4 {

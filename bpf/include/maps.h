@@ -100,6 +100,15 @@ struct {
 	__type(value, struct verdict);
 } verdicts SEC(".maps");
 
+/* Taken and emptied by user space every second. When it is full, further
+ * refusals are only counted together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct refusal_key);
+	__type(value, struct refusal);
+} refusals SEC(".maps");
+
 /* Forward to. */
 #define PORT_OUTSIDE 0
 #define PORT_INSIDE 1

@@ -122,6 +122,17 @@ type RuleHits struct {
 	Last                  time.Time // zero when it never matched
 }
 
+// Refusal is what the blocklist stopped between a device and an outside address.
+type Refusal struct {
+	Device  DeviceKey // of the inside end
+	Outside netip.Addr
+	Inward  bool // the packets came from outside
+	Proto   uint8
+	Port    uint16 // destination port of the last packet, 0 for none
+	Packets uint64 // since they were last taken
+	Last    time.Time
+}
+
 // FailMode says what happens while the gate's process is not alive (no
 // heartbeat for HeartbeatTimeout). Installed rules, blocklists and ceilings
 // hold in every mode.
@@ -154,6 +165,8 @@ type Totals struct {
 	Settled        uint64 // forwarded because the inspection was done with their flow
 	DroppedVerdict uint64 // dropped because the inspection said so of their flow
 	Uninspected    uint64 // forwarded because nobody was there to inspect them
+
+	UncountedRefusals uint64 // of DroppedBlocklist, packets that found no room among the refusals
 }
 
 // FlowID names one flow for the inspection's verdicts, in both directions the
@@ -215,6 +228,10 @@ type Datapath interface {
 	// and nothing accepted from. Those that were in the list and stay hold all
 	// the time. When it fails, of what is new some may hold.
 	SetBlocklist(prefixes []netip.Prefix) error
+	// TakeRefusals gives what the blocklist stopped since the last call, of as
+	// many pairs as there is room for; the others are only in the totals. f is
+	// called as the read methods call theirs.
+	TakeRefusals(f func(*Refusal)) error
 	// SetInside names the addresses of the inside; sources outside of them
 	// are spoofed, and dropped when antiSpoof is set. With none, nothing is
 	// taken as spoofed. Link-local, unspecified and multicast-listener

@@ -34,6 +34,8 @@ func (n *narrow) ReadFlows(func(*datapath.FlowCounter)) error     { return nil }
 func (n *narrow) ReadDevices(func(*datapath.DeviceCounter)) error { return nil }
 func (n *narrow) ReadHits(func(*datapath.RuleHits)) error         { return nil }
 
+func (n *narrow) TakeRefusals(func(*datapath.Refusal)) error { return nil }
+
 func (n *narrow) SetBlocklist(p []netip.Prefix) error {
 	n.blocked = p
 	return nil

@@ -60,6 +60,7 @@ type Gate struct {
 	inspectErr string             // why it is not though it should be
 	again      chan struct{}      // a missing inspection is to be tried again
 	told       time.Time          // when alerts were last told
+	refused    refusals
 
 	faults      uint64 // of the data path since the last that was logged
 	faultLogged time.Time

@@ -80,7 +80,7 @@ func (w *rig) startWith(l *listener) (g *Gate, stop func()) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	w.until("inspecting", func(s Status) bool { return s.Scans > 2 && s.Inspection != nil })
+	w.until("scanning", func(s Status) bool { return s.Scans > 2 && (s.Inspection != nil) == w.cfg.Inspection.Enabled })
 	return g, func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -60,6 +60,7 @@ func (g *Gate) scan(now time.Time) {
 	if now.Sub(g.told) >= time.Second {
 		g.told = now
 		g.reportAlerts()
+		g.reportRefusals(now)
 	}
 	g.devices.tick(now)
 	g.reconfigure(now)

@@ -229,7 +229,7 @@ func testBlocklist(b *bench) {
 		if a.Is6() {
 			src = camera6
 		}
-		return Frame{Src: src, Dst: a, Inward: inward}.Build()
+		return Frame{Src: src, Dst: a, Inward: inward, SrcPort: 4444, DstPort: 4444}.Build()
 	}
 	for _, a := range blocked {
 		b.wantStop(a.String(), frame(a, false))
@@ -246,6 +246,10 @@ func testBlocklist(b *bench) {
 	if t := b.totals(); t.DroppedBlocklist != uint64(2*len(blocked)) {
 		b.Errorf("totals %+v, want %d dropped by the blocklist", t, 2*len(blocked))
 	}
+	wantRefusals(b, blocked, 1)
+	b.wantStop("once more", frame(victim4, false))
+	b.wantStop("once more", frame(victim4, false))
+	wantRefusals(b, blocked[:1], 2)
 	must(b, b.dp.SetBlocklist([]netip.Prefix{p("198.18.0.0/16")}))
 	b.wantPass("no longer blocked", frame(victim4, false))
 	b.wantPass("no longer blocked", frame(victim6, false))
@@ -254,6 +258,33 @@ func testBlocklist(b *bench) {
 	must(b, b.dp.SetBlocklist([]netip.Prefix{p("0.0.0.0/0"), p("::/0")}))
 	b.wantStop("everything", frame(other4, false))
 	b.wantStop("everything", frame(victim6, false))
+}
+
+// wantRefusals takes the refusals: n packets outward to each address, or one
+// both ways.
+func wantRefusals(b *bench, blocked []netip.Addr, n uint64) {
+	b.Helper()
+	type pair struct {
+		outside netip.Addr
+		inward  bool
+	}
+	got := make(map[pair]datapath.Refusal)
+	must(b, b.dp.TakeRefusals(func(r *datapath.Refusal) { got[pair{r.Outside, r.Inward}] = *r }))
+	for _, a := range blocked {
+		for _, inward := range [2]bool{false, true} {
+			if inward && n > 1 {
+				continue
+			}
+			r, ok := got[pair{a, inward}]
+			if !ok || r.Packets != n || r.Device != camera || r.Proto != 17 || r.Port != 4444 || time.Since(r.Last) > time.Minute || time.Since(r.Last) < -time.Minute {
+				b.Errorf("refusal of %v, inward %v: %+v, %v", a, inward, r, ok)
+			}
+			delete(got, pair{a, inward})
+		}
+	}
+	if len(got) > 0 {
+		b.Errorf("other refusals: %v", got)
+	}
 }
 
 func testAntiSpoof(b *bench) {

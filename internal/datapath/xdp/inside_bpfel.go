@@ -29,6 +29,7 @@ const (
 	insideMapFlows         = "flows"
 	insideMapInside        = "inside"
 	insideMapPorts         = "ports"
+	insideMapRefusals      = "refusals"
 	insideMapRuleBuckets   = "rule_buckets"
 	insideMapRuleHits      = "rule_hits"
 	insideMapRuleIndex     = "rule_index"
@@ -111,6 +112,7 @@ type insideMapSpecs struct {
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
+	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	RuleBuckets   *ebpf.MapSpec `ebpf:"rule_buckets"`
 	RuleHits      *ebpf.MapSpec `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.MapSpec `ebpf:"rule_index"`
@@ -169,6 +171,7 @@ type insideMaps struct {
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
+	Refusals      *ebpf.Map `ebpf:"refusals"`
 	RuleBuckets   *ebpf.Map `ebpf:"rule_buckets"`
 	RuleHits      *ebpf.Map `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.Map `ebpf:"rule_index"`
@@ -195,6 +198,7 @@ func (m *insideMaps) Close() error {
 		m.Flows,
 		m.Inside,
 		m.Ports,
+		m.Refusals,
 		m.RuleBuckets,
 		m.RuleHits,
 		m.RuleIndex,

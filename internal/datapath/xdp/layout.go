@@ -114,21 +114,22 @@ type flowMoreSet struct {
 }
 
 type totals struct {
-	_                structs.HostLayout
-	Forwarded        count
-	DroppedRule      uint64
-	DroppedBlocklist uint64
-	DroppedCeiling   uint64
-	DroppedFail      uint64
-	DroppedSpoofed   uint64
-	Malformed        uint64
-	FlowFull         uint64
-	DeviceFull       uint64
-	Inspected        uint64
-	Settled          uint64
-	DroppedVerdict   uint64
-	Uninspected      uint64
-	Unused           [2]uint64
+	_                 structs.HostLayout
+	Forwarded         count
+	DroppedRule       uint64
+	DroppedBlocklist  uint64
+	DroppedCeiling    uint64
+	DroppedFail       uint64
+	DroppedSpoofed    uint64
+	Malformed         uint64
+	FlowFull          uint64
+	DeviceFull        uint64
+	Inspected         uint64
+	Settled           uint64
+	DroppedVerdict    uint64
+	Uninspected       uint64
+	UncountedRefusals uint64
+	Unused            [1]uint64
 }
 
 type rule struct {
@@ -224,6 +225,24 @@ type verdict struct {
 	Last       uint64
 	Generation uint32
 	Fate       uint32
+}
+
+type refusalKey struct {
+	_       structs.HostLayout
+	Device  uint64
+	Outside addr
+	Inward  uint8
+	Proto   uint8
+	Family  uint8
+	Unused  [5]uint8
+}
+
+type refusal struct {
+	_       structs.HostLayout
+	Packets uint64
+	Last    uint64
+	Port    uint16
+	Unused  [6]uint8
 }
 
 type lpm4 struct {

@@ -21,7 +21,7 @@ func TestLayout(t *testing.T) {
 		"flow_set": flowSet{}, "flow_more_set": flowMoreSet{}, "totals": totals{}, "rule": rule{},
 		"rule_hits": ruleHits{}, "tuple": tuple{}, "tuples": tuples{}, "rule_key": ruleKey{},
 		"rule_chain": ruleChain{}, "bucket_key": bucketKey{}, "lpm4": lpm4{}, "lpm6": lpm6{},
-		"inside": inside{}, "verdict_key": verdictKey{}, "verdict": verdict{}, "config": config{},
+		"inside": inside{}, "verdict_key": verdictKey{}, "verdict": verdict{}, "refusal_key": refusalKey{}, "refusal": refusal{}, "config": config{},
 	} {
 		var c *btf.Struct
 		if err := spec.Types.TypeByName(name, &c); err != nil {

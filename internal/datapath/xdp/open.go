@@ -33,6 +33,7 @@ type Datapath struct {
 	clock   clock
 	rules   ruleTable
 	blocked blockTable
+	refused refusedScratch
 	flipped time.Time // when a generation was last changed
 	aged    time.Time // when devices were last aged
 	unclear bool      // flows are to be looked up once more, see lookAgain

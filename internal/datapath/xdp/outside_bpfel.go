@@ -29,6 +29,7 @@ const (
 	outsideMapFlows         = "flows"
 	outsideMapInside        = "inside"
 	outsideMapPorts         = "ports"
+	outsideMapRefusals      = "refusals"
 	outsideMapRuleBuckets   = "rule_buckets"
 	outsideMapRuleHits      = "rule_hits"
 	outsideMapRuleIndex     = "rule_index"
@@ -110,6 +111,7 @@ type outsideMapSpecs struct {
 	Flows         *ebpf.MapSpec `ebpf:"flows"`
 	Inside        *ebpf.MapSpec `ebpf:"inside"`
 	Ports         *ebpf.MapSpec `ebpf:"ports"`
+	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	RuleBuckets   *ebpf.MapSpec `ebpf:"rule_buckets"`
 	RuleHits      *ebpf.MapSpec `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.MapSpec `ebpf:"rule_index"`
@@ -167,6 +169,7 @@ type outsideMaps struct {
 	Flows         *ebpf.Map `ebpf:"flows"`
 	Inside        *ebpf.Map `ebpf:"inside"`
 	Ports         *ebpf.Map `ebpf:"ports"`
+	Refusals      *ebpf.Map `ebpf:"refusals"`
 	RuleBuckets   *ebpf.Map `ebpf:"rule_buckets"`
 	RuleHits      *ebpf.Map `ebpf:"rule_hits"`
 	RuleIndex     *ebpf.Map `ebpf:"rule_index"`
@@ -192,6 +195,7 @@ func (m *outsideMaps) Close() error {
 		m.Flows,
 		m.Inside,
 		m.Ports,
+		m.Refusals,
 		m.RuleBuckets,
 		m.RuleHits,
 		m.RuleIndex,

@@ -241,6 +241,7 @@ func (d *Datapath) Totals() (datapath.Totals, error) {
 		sum.Settled += t.Settled
 		sum.DroppedVerdict += t.DroppedVerdict
 		sum.Uninspected += t.Uninspected
+		sum.UncountedRefusals += t.UncountedRefusals
 	}
 	return sum, nil
 }

@@ -71,7 +71,7 @@ func (s sizes) apply(spec *ebpf.CollectionSpec, seed uint64, t ticks) error {
 		"flows": s.cpus * s.flowSets, "flow_more": s.cpus * s.flowSets, "rules": s.slots, "rule_hits": s.cpus * s.slots,
 		"rule_buckets": s.slots, "tuples": 2, "inside": 2, "block4": 1 << 24 / 64,
 		"block6": 3 << block6Bits / 64, "blocked4": s.blocked, "blocked6": s.blocked,
-		"rule_index": 2 * s.slots, "verdicts": s.flowSets * flowWays, "sockets": 2 * maxQueues * datapath.MaxWorkers,
+		"rule_index": 2 * s.slots, "verdicts": s.flowSets * flowWays, "refusals": maxRefusals, "sockets": 2 * maxQueues * datapath.MaxWorkers,
 	}
 	for name, n := range entries {
 		if m := spec.Maps[name]; m != nil {
