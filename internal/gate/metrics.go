@@ -68,6 +68,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.packets, t.Malformed, "malformed")
 	count(c.uncounted, t.DeviceTableFull, "devices")
 	count(c.uncounted, t.FlowTableFull, "flows")
+	count(c.uncounted, t.UncountedRefusals, "refusals")
 	count(c.packets, t.Settled, "settled")
 	count(c.packets, t.DroppedVerdict, "dropped_verdict")
 	count(c.packets, t.Uninspected, "uninspected")
