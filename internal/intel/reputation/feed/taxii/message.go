@@ -64,10 +64,15 @@ type Collections struct {
 	Collections []Collection `json:"collections,omitempty"`
 }
 
-// Find gives the collection with an identifier or alias.
+// Find gives the collection with an identifier or alias, or else with a title.
 func (c Collections) Find(name string) (Collection, bool) {
 	for _, one := range c.Collections {
 		if strings.EqualFold(one.ID, name) || one.Alias != "" && one.Alias == name {
+			return one, true
+		}
+	}
+	for _, one := range c.Collections {
+		if name != "" && one.Title == name {
 			return one, true
 		}
 	}

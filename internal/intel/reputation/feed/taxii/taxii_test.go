@@ -134,6 +134,12 @@ func TestDecode(t *testing.T) {
 	if one, ok := c.Find("a"); err != nil || !ok || !one.CanRead {
 		t.Error(err, c)
 	}
+	if one, ok := c.Find("C"); !ok || one.Alias != "a" {
+		t.Error("by title:", one)
+	}
+	if one, ok := c.Find(""); ok {
+		t.Error(one)
+	}
 	for text, want := range map[string]string{`{"collections":[{"id":"../x"}]}`: "cannot stand in a path", `[`: "TAXII Collections", strings.Repeat(" ", taxii.MaxMessage+2): "more than 4 MB"} {
 		if _, err := taxii.Decode[taxii.Collections](strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40s: %v", text, err)
