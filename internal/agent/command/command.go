@@ -44,7 +44,8 @@ const usage = `masugata-agent protects the device it runs on.
   masugata-agent version
 
 run also inspects the device's own traffic with the rules that the control plane
-sends; check-config --print explains inspection and the other keys.
+sends, and has the kernel refuse connections to addresses of bad reputation;
+check-config --print explains inspection, reputation and the other keys.
 
 Exit codes: 0 fine, 1 failure, 2 wrong usage or configuration, 3 refused by the control plane.
 `

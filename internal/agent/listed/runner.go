@@ -29,14 +29,15 @@ type runner struct {
 	unable   error           // why none can be
 	table    *routes.Table   // nil: nothing is halted by routes
 	forwards bool            // what the device sends may be others'
-	done     int             // wanted.changes that are in force
+	done     int             // wanted.changes that were looked at
 	kept     []netip.Prefix
 	looked   time.Time
 	active   bool // something is looked for
 	seeing   bool // Met is called
 	begun    time.Time
 	mode     model.Mode
-	set      *edge.Set
+	least    edge.Tier
+	set      *edge.Set // nil: none is in force
 	told     joined
 }
 
@@ -83,9 +84,9 @@ func (r *runner) apply(x *wanted, now time.Time) {
 		return
 	}
 	kept, forwards := r.cfg.Kept(), r.cfg.Forwards()
-	r.looked = now
-	if x.changes != r.done || !slices.Equal(kept, r.kept) || forwards != r.forwards {
-		r.done, r.kept, r.forwards = x.changes, kept, forwards
+	r.looked, r.done = now, x.changes
+	if x.set != r.set || x.mode != r.mode || x.least != r.least || !slices.Equal(kept, r.kept) || forwards != r.forwards {
+		r.kept, r.forwards = kept, forwards
 		r.enforce(x)
 	}
 	if r.table != nil {
@@ -114,7 +115,7 @@ func (r *runner) enforce(x *wanted) {
 		r.unable = err
 		r.closeFilter()
 	}
-	r.active, r.mode, r.set = true, x.mode, x.set
+	r.active, r.mode, r.least, r.set = true, x.mode, x.least, x.set
 	if x.mode == model.ModeEnforce && !r.forwards {
 		r.openTable()
 	} else {
@@ -193,7 +194,7 @@ func (r *runner) cover(active bool, reason string) {
 func (r *runner) idle(x *wanted, why string) {
 	r.done = x.changes
 	r.close()
-	r.unable = nil // to be tried again
+	r.set, r.unable = nil, nil // to be tried again
 	r.note(func(s *Status) {
 		s.Mode, s.Listed, s.Version = model.ModeOff, 0, 0
 		if x.set != nil {

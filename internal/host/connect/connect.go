@@ -124,6 +124,7 @@ func (f *Filter) Set(list iter.Seq[netip.Prefix], refuse bool) error {
 	four, six := spans(list)
 	if len(four)+len(six) == 0 {
 		f.remove()
+		f.limits = nil
 		return nil
 	}
 	if len(four) == 0 {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,7 +172,17 @@ func TestListedAddressesAreRefused(t *testing.T) {
 	if err := reach("tcp", "127.0.0.2:7"); err != nil || len(attempts(t, f)) != 0 {
 		t.Errorf("the process itself: %v", err)
 	}
-	f.self = 0
+	f.self, f.anyone = 0, true // as before kernel 5.7
+	if err := f.Set(slices.Values([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}), true); err != nil || !strings.Contains(f.Limits(), "5.7") {
+		t.Error(err, f.Limits())
+	}
+	if err := reach("tcp", "127.0.0.2:7"); !errors.Is(err, unix.EPERM) {
+		t.Error(err)
+	}
+	if got := attempts(t, f); len(got) != 1 || got[0].PID != 0 || got[0].Name != "" || got[0].Remote.String() != "127.0.0.2:7" {
+		t.Errorf("without a process: %+v", got)
+	}
+	f.anyone = false
 	set(t, f, true)
 	if err := reach("tcp", "127.0.0.2:7"); err != nil {
 		t.Errorf("after an empty list: %v", err)

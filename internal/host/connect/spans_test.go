@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -46,6 +47,20 @@ func TestSpansAgreeWithPrefixes(t *testing.T) {
 				t.Fatalf("%v in %v: %v", a, list, in)
 			}
 		}
+	}
+}
+
+// The two registers of an instruction are bit fields of one byte, whose order is
+// the machine's.
+func TestInstructions(t *testing.T) {
+	a := &assembler{}
+	a.put(insn{opLoad4, 1, 6, 8, -2})
+	want := []byte{opLoad4, 0x61, 8, 0, 0xfe, 0xff, 0xff, 0xff}
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		want = []byte{opLoad4, 0x16, 0, 8, 0xff, 0xff, 0xff, 0xfe}
+	}
+	if !slices.Equal(a.code, want) {
+		t.Errorf("% x, want % x", a.code, want)
 	}
 }
 
