@@ -66,7 +66,6 @@ func (g *Gate) configureContacts(now time.Time) {
 			g.submitContacts(old.All(), now)
 		}
 	}
-	c.named = false
 }
 
 // beginContacts says whether the flow counters are to be read for contacts now.
@@ -74,16 +73,16 @@ func (g *Gate) configureContacts(now time.Time) {
 func (g *Gate) beginContacts(now time.Time) {
 	g.configureContacts(now)
 	c := &g.contacts
+	if wanted := c.book != nil; c.named != wanted && g.inspection != nil {
+		c.named = wanted
+		g.inspection.NoteNames(wanted)
+	}
 	if c.listen = c.book != nil && now.Sub(c.read) >= min(contactEvery, c.conf.Interval/2); !c.listen {
 		return
 	}
 	c.read = now
 	if g.inspection == nil {
 		return
-	}
-	if !c.named {
-		c.named = true
-		g.inspection.NoteNames(true)
 	}
 	for _, n := range g.inspection.FetchNames() {
 		if !g.tellsOf(n.Device) {
@@ -100,10 +99,6 @@ func (g *Gate) beginContacts(now time.Time) {
 func (g *Gate) tellContacts(now time.Time) {
 	c := &g.contacts
 	if !c.listen {
-		if c.book == nil && c.named && g.inspection != nil {
-			c.named = false
-			g.inspection.NoteNames(false)
-		}
 		return
 	}
 	c.listen = false

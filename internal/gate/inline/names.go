@@ -2,6 +2,7 @@ package inline
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/inspect/flow"
@@ -22,14 +23,21 @@ const (
 	maxNames = 4096
 	// longestName is the longest name that is one (RFC 1035).
 	longestName = 253
+	// sameName is for how long a name that comes again is no news.
+	sameName = int64(10 * time.Minute)
 )
 
-// names gathers names. Those that were fetched stay until there are many, so
-// that what comes again costs nothing.
+// names gathers names. Those that were fetched stay for a while, so that what
+// comes again costs nothing.
 type names struct {
 	on   bool
-	list map[namedKey]string
+	list map[namedKey]knownName
 	news []Named
+}
+
+type knownName struct {
+	text string
+	at   int64 // when it was news, in nanoseconds since 1970
 }
 
 type namedKey struct {
@@ -66,7 +74,7 @@ func (a *alerts) name(f *flow.Flow, app protocol.ID, tx protocol.Tx, d packet.Di
 		if ok && d == packet.ToClient {
 			device := a.whose(p, f)
 			answer.Addresses(func(name []byte, addr netip.Addr) bool {
-				a.noteName(device, addr, name)
+				a.noteName(device, addr, name, p.Time)
 				return true
 			})
 		}
@@ -83,11 +91,11 @@ func (a *alerts) name(f *flow.Flow, app protocol.ID, tx protocol.Tx, d packet.Di
 		return
 	}
 	if name, ok := tx.Bytes(field, packet.ToServer, 0); ok {
-		a.noteName(a.whose(p, f), netip.AddrFrom16(f.Server).Unmap(), name)
+		a.noteName(a.whose(p, f), netip.AddrFrom16(f.Server).Unmap(), name, p.Time)
 	}
 }
 
-func (a *alerts) noteName(d datapath.DeviceKey, addr netip.Addr, name []byte) {
+func (a *alerts) noteName(d datapath.DeviceKey, addr netip.Addr, name []byte, now int64) {
 	if len(name) == 0 || len(name) > longestName || d == (datapath.DeviceKey{}) {
 		return
 	}
@@ -95,13 +103,13 @@ func (a *alerts) noteName(d datapath.DeviceKey, addr netip.Addr, name []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := &a.names
-	if !n.on || n.list[k] == string(name) || len(n.news) >= maxNames {
+	if known := n.list[k]; !n.on || known.text == string(name) && now-known.at < sameName || len(n.news) >= maxNames {
 		return
 	}
 	if n.list == nil || len(n.list) >= maxNames {
-		n.list = make(map[namedKey]string)
+		n.list = make(map[namedKey]knownName)
 	}
 	text := string(name)
-	n.list[k] = text
+	n.list[k] = knownName{text, now}
 	n.news = append(n.news, Named{d, addr, text})
 }
