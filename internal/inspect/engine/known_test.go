@@ -256,3 +256,58 @@ func TestListedRecord(t *testing.T) {
 		t.Errorf("%+v in %s", r, out.String())
 	}
 }
+
+// some is a Known that lists a third of all it is asked about.
+type some struct{ sum uint32 }
+
+func (k *some) Ask(s *engine.Subject) engine.Standing {
+	var b [4096]byte
+	for _, c := range s.AppendText(b[:0]) {
+		k.sum = k.sum*31 + uint32(c)
+	}
+	listed := k.sum%3 == 0
+	return engine.Standing{Listed: listed, Stop: listed && k.sum%2 == 0, Allowed: k.sum%7 == 1, Score: uint8(k.sum % 101)}
+}
+
+func (k *some) Wants() (engine.Kinds, protocol.Hashes) {
+	return ^engine.Kinds(0), (protocol.WantMD5 | protocol.WantSHA256).OfHazards()
+}
+
+// FuzzListed inspects one session of any bytes while much of it is listed, and
+// lists change on the way: nothing may break, and each record is one line of
+// JSON.
+func FuzzListed(f *testing.F) {
+	ports, specs, set := servers(), all.Specs(), compile(f, "")
+	for i, port := range ports {
+		switch port {
+		case 80:
+			f.Add(append(append([]byte{}, get...), page...), uint8(i), false, uint16(0x1100|(len(get)-1)))
+		case 443:
+			f.Add(hello("evil.example"), uint8(i), false, uint16(0x1100|40))
+		case 53:
+			f.Add(append(append([]byte{}, query...), answer...), uint8(i), true, uint16(0x100|(len(query)-1)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, port uint8, datagrams bool, how uint16) {
+		var out strings.Builder
+		cfg, err := engine.FlowConfig(engine.Settings{}, how&1 == 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.MaxFlows, cfg.Stream.Memory = 256, 1<<20
+		e, err := engine.New(engine.Config{Specs: specs, Rules: set, Flow: cfg, Known: &some{}, Sink: engine.NewRecords(&out, engine.RecordOptions{IPS: true})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = data[:min(len(data), 1<<14)]
+		replay(e, data[:len(data)/2], ports[int(port)%len(ports)], datagrams, how)
+		e.Renewed()
+		replay(e, data[len(data)/2:], ports[int(port)%len(ports)], datagrams, how)
+		e.Close()
+		for line := range strings.Lines(out.String()) {
+			if !json.Valid([]byte(line)) {
+				t.Fatalf("not JSON: %s", line)
+			}
+		}
+	})
+}
