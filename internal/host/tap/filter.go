@@ -86,12 +86,14 @@ const (
 	transport
 	tcp
 	udp
+	hopByHop
 )
 
 // ETHERTYPEs and IP protocol numbers.
 const (
 	etherIPv4, etherIPv6 = 0x0800, 0x86dd
 	protoTCP, protoUDP   = 6, 17
+	protoICMPv6          = 58
 )
 
 // program is the filter for packets that begin with the IP header. On the way
@@ -120,7 +122,8 @@ func (f *Filter) program() []unix.SockFilter {
 	a.here(version6)
 	a.add(setX, 40)
 	a.add(loadByte, 6)
-	for _, extension := range [...]uint32{0, 43, 44, 60} {
+	a.when(jumpEqual, 0, hopByHop)
+	for _, extension := range [...]uint32{43, 44, 60} {
 		a.when(jumpEqual, extension, take) // what follows would have to be sought
 	}
 	a.here(transport)
@@ -134,6 +137,12 @@ func (f *Filter) program() []unix.SockFilter {
 	a.ports(f.TCP)
 	a.here(udp)
 	a.ports(f.UDP)
+	a.here(hopByHop) // in every network: reports of who listens to which group (RFC 3810)
+	a.add(loadByte, 40)
+	a.unless(jumpEqual, protoICMPv6, take)
+	if !f.Other {
+		a.goTo(leave)
+	}
 	a.here(take)
 	a.add(answer, 0xffff)
 	a.here(leave)
