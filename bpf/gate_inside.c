@@ -76,7 +76,7 @@ static __always_inline __u64 *named(const struct config *c, const struct packet 
 		rules = ask_rules(c, p, cpu, device, spoofed, now);
 	if (rules == RULES_STOP)
 		return &t->dropped_rule;
-	if (blocked(c, &p->dst, p->family)) {
+	if (blocked(c, &p->dst, p->family) && !spared(device)) {
 		note_refusal(p, false, now, t);
 		return &t->dropped_blocklist;
 	}

@@ -44,7 +44,7 @@ int gate_outside(struct xdp_md *ctx)
 	}
 	__u64 now = tick_time();
 	__u32 device = device_of_mac(p.device, false);
-	if (blocked(c, &p.src, p.family)) {
+	if (blocked(c, &p.src, p.family) && !spared(device)) {
 		note_refusal(&p, true, now, t);
 		t->dropped_blocklist++;
 		return XDP_DROP;

@@ -47,6 +47,14 @@ static __always_inline bool maybe_blocked6(__u64 high, __u32 levels)
 	return levels & 4 && bit_set(&block6, (2 << BLOCK6_BITS) + block6_hash(h >> 16));
 }
 
+/* Whether the blocklist does not hold for the device. Asked only of packets
+ * that it names. */
+static __always_inline bool spared(__u32 device)
+{
+	struct device_shared *d = bpf_map_lookup_elem(&device_shared, &device);
+	return d && d->spared;
+}
+
 static __always_inline bool blocked(const struct config *c, const struct addr *a, __u8 family)
 {
 	if (family == 4 && c->features & FEATURE_BLOCK4)

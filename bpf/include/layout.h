@@ -85,7 +85,9 @@ struct device_shared {
 	struct ceiling ceiling[NUM_CLASSES];
 	__u32 own; /* it has ceilings of its own */
 	__u32 trusted;
-	__u64 unused[7];
+	__u32 spared; /* the blocklist does not hold for it */
+	__u32 unused4;
+	__u64 unused[6];
 };
 
 /* One flow on one CPU: all that a plain packet touches, in one cache line.

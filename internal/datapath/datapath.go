@@ -241,6 +241,8 @@ type Datapath interface {
 	// its own by the zero key.
 	SetCeilings(device DeviceKey, c Ceilings) error
 	SetTrusted(devices []DeviceKey) error
+	// SetSpared names the devices that the blocklist does not hold for.
+	SetSpared(devices []DeviceKey) error
 	SetFailMode(m FailMode) error
 	// Heartbeat says that the process is alive; call it at least once a second.
 	Heartbeat() error

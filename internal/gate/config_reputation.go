@@ -56,3 +56,15 @@ func (c *Config) regards(p *model.Policy) inline.Regards {
 
 // reputationRegards is what holds now. Call it with mu held.
 func (g *Gate) reputationRegards() inline.Regards { return g.cfg.regards(&g.policy) }
+
+// sparedBy are the devices whose traffic with listed addresses is not to be
+// stopped.
+func sparedBy(r inline.Regards) []datapath.DeviceKey {
+	var out []datapath.DeviceKey
+	for device, own := range r.Devices {
+		if own.Mode != model.ModeEnforce {
+			out = append(out, device)
+		}
+	}
+	return out
+}

@@ -33,6 +33,7 @@ func (g *Gate) configure(now time.Time) error {
 	}
 	note("set inside prefixes", g.dp.SetInside(bothFamilies(g.cfg.Home.Prefixes), g.policy.AntiSpoof || g.cfg.Home.AntiSpoof))
 	note("set trusted devices", g.dp.SetTrusted(g.cfg.trusted()))
+	note("set devices that the blocklist spares", g.dp.SetSpared(sparedBy(g.reputationRegards())))
 	note("set fail mode", g.dp.SetFailMode(failModes[g.cfg.FailMode]))
 	note("set ceilings", g.setCeilings(own))
 	if g.inspection != nil {

@@ -23,6 +23,7 @@ type narrow struct {
 	full              bool // no place for a trusted device
 	rules             []datapath.Rule
 	blocked           []netip.Prefix
+	spared            []datapath.DeviceKey
 	own               map[datapath.DeviceKey]datapath.Ceilings
 }
 
@@ -35,6 +36,11 @@ func (n *narrow) ReadDevices(func(*datapath.DeviceCounter)) error { return nil }
 func (n *narrow) ReadHits(func(*datapath.RuleHits)) error         { return nil }
 
 func (n *narrow) TakeRefusals(func(*datapath.Refusal)) error { return nil }
+
+func (n *narrow) SetSpared(d []datapath.DeviceKey) error {
+	n.spared = d
+	return nil
+}
 
 func (n *narrow) SetBlocklist(p []netip.Prefix) error {
 	n.blocked = p

@@ -132,6 +132,9 @@ func TestReputationRegards(t *testing.T) {
 		if r.All != tt.all || r.Of(one) != tt.own || r.Of(datapath.DeviceKey{}) != tt.all {
 			t.Errorf("%s: %+v", what, r)
 		}
+		if spared := sparedBy(r); len(spared) > 0 != (len(r.Devices) > 0 && tt.own.Mode != model.ModeEnforce) {
+			t.Errorf("%s: spared %v", what, spared)
+		}
 	}
 }
 

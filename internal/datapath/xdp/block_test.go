@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/datapath/contract"
 )
 
@@ -78,6 +79,34 @@ func TestBlocklistHoldsWhatWasSetLast(t *testing.T) {
 		t.Errorf("%d prefixes stay", len(got))
 	}
 	check(t, d.Detach())
+}
+
+// TestSparedDevices: the blocklist holds for all but those that are spared, in
+// both directions, also for a flow that was looked at before.
+func TestSparedDevices(t *testing.T) {
+	contract.NewRig(t)
+	d := openTest(t, Config{PinDir: t.TempDir()})
+	defer func() { check(t, d.Detach()) }()
+	bad := netip.MustParseAddr("203.0.113.9")
+	one := datapath.DeviceKey{MAC: [6]byte{2, 0, 0, 0, 10, 1}}
+	other := datapath.DeviceKey{MAC: [6]byte{2, 0, 0, 0, 10, 2}}
+	passes := func(device datapath.DeviceKey) bool {
+		action, _, err := d.ports[0].prog.Test(contract.Frame{Device: device, Dst: bad}.Build())
+		check(t, err)
+		return action != 1 // XDP_DROP
+	}
+	check(t, d.SetBlocklist([]netip.Prefix{netip.PrefixFrom(bad, 32)}))
+	for _, step := range []struct {
+		spared     []datapath.DeviceKey
+		one, other bool
+	}{{nil, false, false}, {[]datapath.DeviceKey{one}, true, false}, {[]datapath.DeviceKey{other}, false, true}, {nil, false, false}} {
+		check(t, d.SetSpared(step.spared))
+		for range 2 {
+			if passes(one) != step.one || passes(other) != step.other {
+				t.Errorf("spared %v: %v and %v pass", step.spared, passes(one), passes(other))
+			}
+		}
+	}
 }
 
 func held(t *testing.T, d *Datapath) map[netip.Prefix]bool {

@@ -70,7 +70,9 @@ type deviceShared struct {
 	Ceiling [datapath.NumClasses]ceiling
 	Own     uint32
 	Trusted uint32
-	Unused  [7]uint64
+	Spared  uint32
+	Unused4 uint32
+	Unused  [6]uint64
 }
 
 type flow struct {

@@ -84,29 +84,49 @@ func interval(pps uint32, none uint64) uint64 {
 
 // SetTrusted implements datapath.Datapath.
 func (d *Datapath) SetTrusted(devices []datapath.DeviceKey) error {
+	_, err := d.mark("trusted", devices, func(s *deviceShared) *uint32 { return &s.Trusted })
+	return err
+}
+
+// SetSpared implements datapath.Datapath.
+func (d *Datapath) SetSpared(devices []datapath.DeviceKey) error {
+	changed, err := d.mark("spared", devices, func(s *deviceShared) *uint32 { return &s.Spared })
+	if changed {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.t != nil {
+			d.lookAgain()
+		}
+	}
+	return err
+}
+
+// mark sets a word of the devices named to 1 and of all others to 0.
+func (d *Datapath) mark(what string, devices []datapath.DeviceKey, word func(*deviceShared) *uint32) (changed bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.t == nil {
-		return errClosed
+		return false, errClosed
 	}
-	trusted := make(map[int]bool, len(devices))
+	marked := make(map[int]bool, len(devices))
 	for _, key := range devices {
 		i, err := d.insertDevice(keyWord(key))
 		if err != nil {
-			return fmt.Errorf("xdp: set trusted devices: %w", err)
+			return false, fmt.Errorf("xdp: set %s devices: %w", what, err)
 		}
-		trusted[i] = true
+		marked[i] = true
 	}
 	for i := range d.t.overflow() {
 		var v uint32
-		if trusted[i] {
+		if marked[i] {
 			v = 1
 		}
-		if d.t.shared[i].Trusted != v {
-			atomic.StoreUint32(&d.t.shared[i].Trusted, v)
+		if w := word(&d.t.shared[i]); *w != v {
+			atomic.StoreUint32(w, v)
+			changed = true
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // SetFailMode implements datapath.Datapath. It counts as a heartbeat.
@@ -205,7 +225,7 @@ func (d *Datapath) ageDevice(place *devicePlace, way int, oldest uint64) {
 	if key == deviceFree || key == deviceGone || index < 0 || d.lastSeen(index) >= oldest {
 		return
 	}
-	if shared := &d.t.shared[index]; shared.Own != 0 || shared.Trusted != 0 {
+	if shared := &d.t.shared[index]; shared.Own != 0 || shared.Trusted != 0 || shared.Spared != 0 {
 		return
 	}
 	atomic.StoreUint64(&place.Key[way], deviceGone)
