@@ -114,6 +114,7 @@ export const reputation = {
   'feed.state.held': 'Held back',
   'event.kind.reputation.seen': 'Bad reputation, let through',
   'event.kind.reputation.blocked': 'Bad reputation, stopped',
+  'events.contacts': 'Contacts',
   'event.kind.contact': 'Contact',
   'explain.reputation.seen': '{device} had traffic with {object}, which has a bad reputation. It was let through.',
   'explain.reputation.blocked': '{device} had traffic with {object}, which has a bad reputation. {part} stopped it.',

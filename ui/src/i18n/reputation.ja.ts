@@ -116,6 +116,7 @@ export const reputation: Record<keyof typeof english, string> = {
   'feed.state.held': '保留中',
   'event.kind.reputation.seen': '評判の悪い相手 (通過)',
   'event.kind.reputation.blocked': '評判の悪い相手 (阻止)',
+  'events.contacts': '通信相手',
   'event.kind.contact': '通信相手',
   'explain.reputation.seen': '{device} が評判の悪い {object} と通信しました。通信は通しています。',
   'explain.reputation.blocked': '{device} が評判の悪い {object} と通信しようとしました。{part} が止めました。',
