@@ -26,6 +26,7 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
+	"github.com/masugata/masugata/internal/store/state"
 )
 
 // reputationFolder is where the reputation service keeps its copies.
@@ -36,6 +37,14 @@ const reputationFolder = "reputation"
 // opens its API: admin.token in the data folder; where something is shared,
 // partner.token opens that and nothing else.
 func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Logger) error {
+	var shared *state.Store
+	if cfg.Reputation.Shared {
+		var err error
+		if shared, err = state.Open(ctx, state.Config{URL: cfg.stateURL(), Log: log}); err != nil {
+			return err
+		}
+		defer shared.Close()
+	}
 	return runAlone(ctx, cfg, version, log, "", func(*prometheus.Registry) (*reputation.Service, error) {
 		service, err := reputation.Open(cfg.Reputation, filepath.Join(cfg.Data, reputationFolder), log, time.Now)
 		if err != nil {
@@ -45,7 +54,10 @@ func RunReputation(ctx context.Context, cfg Config, version string, log *slog.Lo
 		if err != nil {
 			return nil, err
 		}
-		return service, service.Publish(signer)
+		if err := service.Publish(signer); err != nil || shared == nil {
+			return service, err
+		}
+		return service, service.Share(shared, instanceName())
 	})
 }
 

@@ -114,6 +114,7 @@ func (c *Config) check(f *configfile.File) {
 		f.Check(err == nil && filepath.IsAbs(pattern), "agents.rules", "%q: want the absolute path of a file, or of several with * ? [", pattern)
 	}
 	c.Reputation.Check(f, "reputation")
+	f.Check(!c.Reputation.Shared || c.State.URL != "", "reputation.shared", "needs a state store that instances have in common: set state.url to postgres://…")
 	f.Check(c.Log.Level == "debug" || c.Log.Level == "info" || c.Log.Level == "warn" || c.Log.Level == "error",
 		"log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
 	f.Check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "%q is not one of text, json", c.Log.Format)

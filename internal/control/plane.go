@@ -88,6 +88,11 @@ func open(ctx context.Context, cfg Config, version string, log *slog.Logger) (p 
 		if err := p.reputation.Publish(p.sets.signer); err != nil {
 			return nil, err
 		}
+		if cfg.Reputation.Shared {
+			if err := p.reputation.Share(p.state, instanceName()); err != nil {
+				return nil, err
+			}
+		}
 		p.reputation.Watch(fleet{p.state})
 		p.reputation.Follow(history{p.events}, p.desk.reputationScore, p.own.submit)
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Sharing    SharingConfig `yaml:"sharing"` // with other fleets
 	Feeds      []Feed        `yaml:"feeds"`
 	Replica    ReplicaConfig `yaml:"replica"` // of look-up nodes
+	Shared     bool          `yaml:"shared"`  // several instances over one state store
 }
 
 // HoldConfig says which feeds are held back.

@@ -83,7 +83,7 @@ func (s *Service) schedule(ctx context.Context) {
 		room := make(chan struct{}, fetchesAtOnce)
 		var under sync.WaitGroup
 		for _, fs := range s.list() {
-			if fs.upload || s.due(fs).After(s.now()) {
+			if fs.upload || !s.mayFetch() || s.due(fs).After(s.now()) {
 				continue
 			}
 			room <- struct{}{}
@@ -97,7 +97,7 @@ func (s *Service) schedule(ctx context.Context) {
 		under.Wait()
 		next := s.now().Add(time.Hour)
 		for _, fs := range s.list() {
-			if at := s.due(fs); !fs.upload && at.Before(next) {
+			if at := s.due(fs); !fs.upload && s.mayFetch() && at.Before(next) {
 				next = at
 			}
 		}
@@ -140,6 +140,9 @@ func (s *Service) FetchFeed(ctx context.Context, name string) (rest.ReputationFe
 	}
 	if fs.upload {
 		return rest.ReputationFeed{}, fmt.Errorf("feed %q was uploaded; upload it again to change it: %w", name, errInvalid)
+	}
+	if !s.mayFetch() {
+		return rest.ReputationFeed{}, fmt.Errorf("another instance of the service fetches the feeds now; this one follows it: %w", errConflict)
 	}
 	fs.fetching.Lock()
 	defer fs.fetching.Unlock()

@@ -117,7 +117,7 @@ func (s *Service) Entries() []rest.ReputationEntry {
 
 // SetEntry implements the console's ReputationLists: the entry holds when it
 // returns.
-func (s *Service) SetEntry(_ context.Context, e rest.ReputationEntry) (rest.ReputationEntry, error) {
+func (s *Service) SetEntry(ctx context.Context, e rest.ReputationEntry) (rest.ReputationEntry, error) {
 	o, err := canon.Guess(e.Object)
 	if err != nil {
 		return e, fmt.Errorf("%v: %w", err, errInvalid)
@@ -126,7 +126,7 @@ func (s *Service) SetEntry(_ context.Context, e rest.ReputationEntry) (rest.Repu
 		return e, fmt.Errorf("list %q: want allow or deny: %w", e.List, errInvalid)
 	}
 	e.Object = o.String()
-	return e, s.changeEntries(func(m map[string]rest.ReputationEntry) error {
+	return e, s.changeEntries(ctx, func(m map[string]rest.ReputationEntry) error {
 		if m[e.Object] = e; len(m) > maxListed {
 			return fmt.Errorf("there are %d entries; upload longer lists as feeds: %w", maxListed, errConflict)
 		}
@@ -135,12 +135,12 @@ func (s *Service) SetEntry(_ context.Context, e rest.ReputationEntry) (rest.Repu
 }
 
 // RemoveEntry implements the console's ReputationLists.
-func (s *Service) RemoveEntry(_ context.Context, object string) error {
+func (s *Service) RemoveEntry(ctx context.Context, object string) error {
 	o, err := canon.Guess(object)
 	if err != nil {
 		return fmt.Errorf("%v: %w", err, errInvalid)
 	}
-	return s.changeEntries(func(m map[string]rest.ReputationEntry) error {
+	return s.changeEntries(ctx, func(m map[string]rest.ReputationEntry) error {
 		if _, ok := m[o.String()]; !ok {
 			return fmt.Errorf("%s is on no list that can be changed here: %w", o, model.ErrNotFound)
 		}
@@ -150,15 +150,27 @@ func (s *Service) RemoveEntry(_ context.Context, object string) error {
 }
 
 // changeEntries changes the lists on disk, in the ledger and in the index.
-func (s *Service) changeEntries(change func(map[string]rest.ReputationEntry) error) error {
+func (s *Service) changeEntries(ctx context.Context, change func(map[string]rest.ReputationEntry) error) error {
 	s.work.Lock()
 	defer s.work.Unlock()
 	s.state.Lock()
-	next := maps.Clone(s.entries)
+	before := s.entries
 	s.state.Unlock()
+	next := maps.Clone(before)
 	if err := change(next); err != nil {
 		return err
 	}
+	if s.share != nil {
+		if err := s.share.putEntries(ctx, before, next); err != nil {
+			return err
+		}
+	}
+	return s.keepEntries(next)
+}
+
+// keepEntries has the lists hold on disk, in the ledger and in the index. The
+// caller holds work.
+func (s *Service) keepEntries(next map[string]rest.ReputationEntry) error {
 	all := slices.Collect(maps.Values(next))
 	slices.SortFunc(all, func(a, b rest.ReputationEntry) int { return cmp.Compare(a.Object, b.Object) })
 	if err := s.dir.writeJSON(entriesFile, all); err != nil {

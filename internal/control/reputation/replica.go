@@ -32,7 +32,10 @@ type replica struct {
 	client *http.Client
 	parts  partFolder
 	limits snapshot.Limits
-	file   os.FileInfo // of the file that was read last
+	// follows: an instance of the whole service takes in what another one of
+	// them fetched; what is its own stays.
+	follows bool
+	file    os.FileInfo // of the file that was read last
 
 	applied map[string]string // by source: the digest of the part that the ledger holds; guarded by Service.work
 
@@ -273,6 +276,10 @@ func (r *replica) register(reg prometheus.Registerer) error {
 // showSources tells of the sources of a snapshot as feeds. The caller holds
 // work.
 func (r *replica) showSources(m *snapshot.Manifest) {
+	if r.follows {
+		r.showFollowed(m)
+		return
+	}
 	feeds := make(map[string]*feedState, len(m.Sources))
 	for i := range m.Sources {
 		src := &m.Sources[i]

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
@@ -30,7 +32,7 @@ func (r *replica) apply(ctx context.Context, m *snapshot.Manifest) error {
 	var beside []laid
 	for i := range m.Sources {
 		src := &m.Sources[i]
-		if r.applied[src.Name] == src.SHA256 && src.List == "" {
+		if r.spares(src.Name) || r.applied[src.Name] == src.SHA256 && src.List == "" {
 			continue
 		}
 		imp, err := r.lay(ctx, src, entries)
@@ -42,11 +44,29 @@ func (r *replica) apply(ctx context.Context, m *snapshot.Manifest) error {
 	}
 	r.commit(m, beside)
 	r.showSources(m)
-	r.s.state.Lock()
-	r.s.entries = entries
-	r.s.state.Unlock()
+	if !r.follows {
+		r.s.state.Lock()
+		r.s.entries = entries
+		r.s.state.Unlock()
+	}
 	r.s.restored.Store(true)
 	return r.s.rebuild()
+}
+
+// spares says whether a source is this instance's own: it follows another one
+// and has lists and sensors itself.
+func (r *replica) spares(name string) bool { return r.follows && strings.HasPrefix(name, ownPrefix) }
+
+// showFollowed tells what the instance that fetches got of each feed.
+func (r *replica) showFollowed(m *snapshot.Manifest) {
+	r.s.state.Lock()
+	defer r.s.state.Unlock()
+	for i := range m.Sources {
+		if fs := r.s.feeds[m.Sources[i].Name]; fs != nil && !fs.upload {
+			fs.view.State, fs.view.Problem, fs.view.Entries = stateOK, "", m.Sources[i].Entries
+			fs.view.Good = time.Unix(int64(m.Sources[i].Imported), 0).UTC()
+		}
+	}
 }
 
 // lay reads the part of a source into an import that is not in force yet.
@@ -144,11 +164,14 @@ func (r *replica) commit(m *snapshot.Manifest, beside []laid) {
 	named := make(map[string]string, len(m.Sources))
 	for i := range m.Sources {
 		src := &m.Sources[i]
+		if r.spares(src.Name) {
+			continue
+		}
 		r.s.ledger.Source(src.Reputation()) // trust and the like may have changed alone
 		named[src.Name] = src.SHA256
 	}
 	for _, old := range r.s.ledger.Sources() {
-		if _, ok := named[old.Name]; !ok {
+		if _, ok := named[old.Name]; !ok && !r.spares(old.Name) {
 			r.s.ledger.Forget(old.ID)
 		}
 	}

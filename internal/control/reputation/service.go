@@ -42,6 +42,7 @@ type Service struct {
 	// snapshots makes snapshots for look-up nodes; nil: none.
 	snapshots *snapshots
 	replica   *replica     // it is such a node itself; nil: no
+	share     *share       // with other instances; nil: there are none
 	sharing   *sharing     // nil: nothing is shared
 	percent   atomic.Int64 // of garbage that a thrifty service lets lie; 0: it is none
 
@@ -262,6 +263,9 @@ func (s *Service) Run(ctx context.Context) {
 	} else {
 		s.restore(ctx)
 		done.Go(func() { s.schedule(ctx) })
+		if s.share != nil {
+			done.Go(func() { s.share.run(ctx) })
+		}
 		done.Go(func() { s.effect.run(ctx) })
 	}
 	if s.sensors != nil {

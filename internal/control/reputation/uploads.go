@@ -73,6 +73,15 @@ func (s *Service) saveUploads() error {
 
 // UploadFeed implements the console's ReputationFeeds.
 func (s *Service) UploadFeed(ctx context.Context, u rest.ReputationUpload, content []byte) (rest.ReputationFeed, error) {
+	v, err := s.upload(ctx, u, content)
+	if err == nil && s.share != nil {
+		err = s.share.putUpload(ctx, u, content)
+	}
+	return v, err
+}
+
+// upload takes a list in as a feed of the operator.
+func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content []byte) (rest.ReputationFeed, error) {
 	f := Feed{Name: u.Name, Format: u.Format, Owner: u.Owner, Trust: int(u.Trust), Licence: u.Licence, Kind: u.Kind.String(),
 		File: "/", Interval: math.MaxInt64 / 4}
 	if problems := f.complete(); len(problems) > 0 {
@@ -143,7 +152,15 @@ func (s *Service) drop(name string) {
 }
 
 // RemoveFeed implements the console's ReputationFeeds.
-func (s *Service) RemoveFeed(_ context.Context, name string) error {
+func (s *Service) RemoveFeed(ctx context.Context, name string) error {
+	err := s.removeUpload(name)
+	if err == nil && s.share != nil {
+		err = s.share.store.PutShared(ctx, spaceUploads, name, nil)
+	}
+	return err
+}
+
+func (s *Service) removeUpload(name string) error {
 	fs, err := s.feed(name)
 	if err != nil {
 		return err

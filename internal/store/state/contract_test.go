@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/masugata/masugata/internal/model"
+	"github.com/masugata/masugata/internal/store/state/statetest"
 )
 
 // clock is a time that tests move.
@@ -61,7 +62,7 @@ func TestSQLite(t *testing.T) {
 	contract(t, func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "state ?#%.db") })
 }
 
-func TestPostgreSQL(t *testing.T) { contract(t, startPostgres(t)) }
+func TestPostgreSQL(t *testing.T) { contract(t, statetest.StartPostgres(t)) }
 
 // contract is what every database must do alike.
 func contract(t *testing.T, fresh func(t *testing.T) string) {
@@ -80,6 +81,8 @@ func contract(t *testing.T, fresh func(t *testing.T) string) {
 		{"enrolment tokens", testEnrollTokens},
 		{"enrolment token once", testEnrollTokenOnce},
 		{"parts", testParts},
+		{"shared things", testShared},
+		{"leases", testLease},
 		{"sets and policy", testSets},
 		{"users", testUsers},
 		{"first user once", testFirstUserOnce},

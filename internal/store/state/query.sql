@@ -221,3 +221,29 @@ SELECT * FROM policy_texts ORDER BY version DESC LIMIT 1;
 
 -- name: InsertPolicy :exec
 INSERT INTO policy_texts (version, text, author, time) VALUES ($1, $2, $3, $4);
+
+-- name: GetLease :one
+SELECT * FROM leases WHERE name = $1;
+
+-- name: PutLease :exec
+INSERT INTO leases (name, holder, ends) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends;
+
+-- name: GetSharedVersion :one
+SELECT CAST(coalesce(max(version), 0) AS BIGINT) AS version FROM shared_items WHERE space = $1;
+
+-- name: PutSharedItem :exec
+INSERT INTO shared_items (space, name, version, gone, value) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (space, name) DO UPDATE SET version = excluded.version, gone = excluded.gone, value = excluded.value;
+
+-- name: GetSharedItem :one
+SELECT * FROM shared_items WHERE space = $1 AND name = $2;
+
+-- name: ListSharedItems :many
+SELECT * FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version;
+
+-- name: ListSharedNames :many
+SELECT name FROM shared_items WHERE space = $1 AND gone = 0 ORDER BY name;
+
+-- name: DeleteSharedItem :exec
+DELETE FROM shared_items WHERE space = $1 AND name = $2;

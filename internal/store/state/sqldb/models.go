@@ -92,6 +92,12 @@ type IncidentDevice struct {
 	Incident string
 }
 
+type Lease struct {
+	Name   string
+	Holder string
+	Ends   int64
+}
+
 type Part struct {
 	ID           string
 	Enrolled     int64
@@ -112,6 +118,14 @@ type Session struct {
 	Token   string
 	Data    []byte
 	Expires int64
+}
+
+type SharedItem struct {
+	Space   string
+	Name    string
+	Version int64
+	Gone    int64
+	Value   []byte
 }
 
 type SignedSet struct {

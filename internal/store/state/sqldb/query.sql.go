@@ -159,6 +159,20 @@ func (q *Queries) DeleteSetsBelow(ctx context.Context, arg DeleteSetsBelowParams
 	return err
 }
 
+const deleteSharedItem = `-- name: DeleteSharedItem :exec
+DELETE FROM shared_items WHERE space = $1 AND name = $2
+`
+
+type DeleteSharedItemParams struct {
+	Space string
+	Name  string
+}
+
+func (q *Queries) DeleteSharedItem(ctx context.Context, arg DeleteSharedItemParams) error {
+	_, err := q.db.ExecContext(ctx, deleteSharedItem, arg.Space, arg.Name)
+	return err
+}
+
 const deleteUser = `-- name: DeleteUser :execrows
 DELETE FROM users WHERE name = $1
 `
@@ -281,6 +295,17 @@ func (q *Queries) GetIncident(ctx context.Context, id string) (Incident, error) 
 	return i, err
 }
 
+const getLease = `-- name: GetLease :one
+SELECT name, holder, ends FROM leases WHERE name = $1
+`
+
+func (q *Queries) GetLease(ctx context.Context, name string) (Lease, error) {
+	row := q.db.QueryRowContext(ctx, getLease, name)
+	var i Lease
+	err := row.Scan(&i.Name, &i.Holder, &i.Ends)
+	return i, err
+}
+
 const getNewestPolicy = `-- name: GetNewestPolicy :one
 SELECT version, text, author, time FROM policy_texts ORDER BY version DESC LIMIT 1
 `
@@ -348,6 +373,39 @@ func (q *Queries) GetSession(ctx context.Context, arg GetSessionParams) ([]byte,
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
+}
+
+const getSharedItem = `-- name: GetSharedItem :one
+SELECT space, name, version, gone, value FROM shared_items WHERE space = $1 AND name = $2
+`
+
+type GetSharedItemParams struct {
+	Space string
+	Name  string
+}
+
+func (q *Queries) GetSharedItem(ctx context.Context, arg GetSharedItemParams) (SharedItem, error) {
+	row := q.db.QueryRowContext(ctx, getSharedItem, arg.Space, arg.Name)
+	var i SharedItem
+	err := row.Scan(
+		&i.Space,
+		&i.Name,
+		&i.Version,
+		&i.Gone,
+		&i.Value,
+	)
+	return i, err
+}
+
+const getSharedVersion = `-- name: GetSharedVersion :one
+SELECT CAST(coalesce(max(version), 0) AS BIGINT) AS version FROM shared_items WHERE space = $1
+`
+
+func (q *Queries) GetSharedVersion(ctx context.Context, space string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, getSharedVersion, space)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const getUser = `-- name: GetUser :one
@@ -1083,6 +1141,71 @@ func (q *Queries) ListParts(ctx context.Context) ([]Part, error) {
 	return items, nil
 }
 
+const listSharedItems = `-- name: ListSharedItems :many
+SELECT space, name, version, gone, value FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version
+`
+
+type ListSharedItemsParams struct {
+	Space   string
+	Version int64
+}
+
+func (q *Queries) ListSharedItems(ctx context.Context, arg ListSharedItemsParams) ([]SharedItem, error) {
+	rows, err := q.db.QueryContext(ctx, listSharedItems, arg.Space, arg.Version)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SharedItem{}
+	for rows.Next() {
+		var i SharedItem
+		if err := rows.Scan(
+			&i.Space,
+			&i.Name,
+			&i.Version,
+			&i.Gone,
+			&i.Value,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSharedNames = `-- name: ListSharedNames :many
+SELECT name FROM shared_items WHERE space = $1 AND gone = 0 ORDER BY name
+`
+
+func (q *Queries) ListSharedNames(ctx context.Context, space string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listSharedNames, space)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listUsers = `-- name: ListUsers :many
 SELECT name, access, password, created, last_login, password_set FROM users ORDER BY name
 `
@@ -1265,6 +1388,22 @@ func (q *Queries) PutIncident(ctx context.Context, arg PutIncidentParams) error 
 	return err
 }
 
+const putLease = `-- name: PutLease :exec
+INSERT INTO leases (name, holder, ends) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
+`
+
+type PutLeaseParams struct {
+	Name   string
+	Holder string
+	Ends   int64
+}
+
+func (q *Queries) PutLease(ctx context.Context, arg PutLeaseParams) error {
+	_, err := q.db.ExecContext(ctx, putLease, arg.Name, arg.Holder, arg.Ends)
+	return err
+}
+
 const putSession = `-- name: PutSession :exec
 INSERT INTO sessions (token, data, expires) VALUES ($1, $2, $3)
 ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires
@@ -1278,6 +1417,30 @@ type PutSessionParams struct {
 
 func (q *Queries) PutSession(ctx context.Context, arg PutSessionParams) error {
 	_, err := q.db.ExecContext(ctx, putSession, arg.Token, arg.Data, arg.Expires)
+	return err
+}
+
+const putSharedItem = `-- name: PutSharedItem :exec
+INSERT INTO shared_items (space, name, version, gone, value) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (space, name) DO UPDATE SET version = excluded.version, gone = excluded.gone, value = excluded.value
+`
+
+type PutSharedItemParams struct {
+	Space   string
+	Name    string
+	Version int64
+	Gone    int64
+	Value   []byte
+}
+
+func (q *Queries) PutSharedItem(ctx context.Context, arg PutSharedItemParams) error {
+	_, err := q.db.ExecContext(ctx, putSharedItem,
+		arg.Space,
+		arg.Name,
+		arg.Version,
+		arg.Gone,
+		arg.Value,
+	)
 	return err
 }
 

@@ -1,4 +1,6 @@
-package state
+// Package statetest runs a real PostgreSQL server for tests of the state store
+// and of what is built on it. It knows nothing of tables; only tests call it.
+package statetest
 
 import (
 	"context"
@@ -13,13 +15,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// startPostgres runs a PostgreSQL server of its own for the test, on a Unix
+// StartPostgres runs a PostgreSQL server of its own for the test, on a Unix
 // socket in a fresh folder, as a user without privileges, and gives the URL of
 // an empty database in it for each call of the function it returns. The test
 // is skipped where Debian's server package is not installed.
-func startPostgres(t *testing.T) (fresh func(t *testing.T) string) {
+func StartPostgres(t *testing.T) (fresh func(t *testing.T) string) {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(found) == 0 {

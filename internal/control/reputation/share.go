@@ -1,0 +1,355 @@
+package reputation
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// SharedStore is what several instances of the service have in common: the state
+// store of the control plane.
+type SharedStore interface {
+	SharedReader
+	SharedWriter
+	// Lease takes or renews a lease and says whether the holder has it.
+	Lease(ctx context.Context, name, holder string, life time.Duration) (bool, error)
+}
+
+// SharedReader reads what is shared.
+type SharedReader interface {
+	// Shared gives what changed in a space after a version, in order.
+	Shared(ctx context.Context, space string, above int64) ([]model.SharedItem, error)
+	SharedItem(ctx context.Context, space, name string) (model.SharedItem, error)
+	SharedNames(ctx context.Context, space string) ([]string, error)
+}
+
+// SharedWriter changes what is shared.
+type SharedWriter interface {
+	// PutShared stores a thing; nil notes that it is gone.
+	PutShared(ctx context.Context, space, name string, value []byte) error
+	DropShared(ctx context.Context, space, name string) error
+}
+
+// The spaces, and the lease of the instance that fetches the feeds.
+const (
+	spaceEntries   = "reputation.entry"    // by object: a rest.ReputationEntry as JSON
+	spaceUploads   = "reputation.upload"   // by feed: its description as a line of JSON, then the content
+	spaceParts     = "reputation.part"     // by SHA-256: packed parts of the newest snapshot
+	spaceManifests = "reputation.snapshot" // "newest": the manifest
+	leaseFetch     = "reputation.fetch"
+)
+
+const (
+	// shareEvery is how often the others' changes are looked for, shareLife how
+	// long the lease of an instance that is gone still holds.
+	shareEvery = 2 * time.Second
+	shareLife  = 15 * time.Second
+)
+
+// share joins this instance of the service to the others.
+type share struct {
+	s       *Service
+	store   SharedStore
+	holder  string
+	follow  *replica // takes in what the leader publishes
+	leads   atomic.Bool
+	entries int64 // versions up to which changes are in
+	uploads int64
+	newest  int64
+	out     uint64 // version of the snapshot that was published last
+}
+
+// Share has the service keep lists and uploads in a store that other instances
+// use too, fetch feeds only while it holds the lease, and otherwise follow the
+// instance that does. holder names this instance. Call it after Publish and
+// before Run.
+func (s *Service) Share(store SharedStore, holder string) error {
+	if s.snapshots == nil {
+		return errNoSnapshots
+	}
+	dir, err := openParts(filepath.Join(string(s.dir), "shared"))
+	if err != nil {
+		return err
+	}
+	h := &share{s: s, store: store, holder: holder}
+	most := int64(maxMB) << 20
+	h.follow = &replica{s: s, parts: dir, follows: true, applied: map[string]string{},
+		limits: snapshot.Limits{Entries: 4 * s.cfg.MaxObjects, Packed: most, Size: unpackedTimes * most}}
+	s.share = h
+	return nil
+}
+
+// mayFetch says whether this instance fetches feeds now.
+func (s *Service) mayFetch() bool { return s.share == nil || s.share.leads.Load() }
+
+// run looks for the others' changes until ctx ends.
+func (h *share) run(ctx context.Context) {
+	last := ""
+	for {
+		if err := h.tick(ctx); err != nil && ctx.Err() == nil {
+			if text := err.Error(); text != last {
+				h.s.log.Warn("what is shared with other instances is not up to date", "error", err)
+				last = text
+			}
+			// Without the store nobody knows who leads; fetching twice is the
+			// lesser harm only while the lease holds, so it ends with an error.
+			h.leads.Store(false)
+		} else {
+			last = ""
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(shareEvery):
+		}
+	}
+}
+
+// tick takes in what others changed, and leads or follows.
+func (h *share) tick(ctx context.Context) error {
+	if err := h.takeEntries(ctx); err != nil {
+		return err
+	}
+	if err := h.takeUploads(ctx); err != nil {
+		return err
+	}
+	leads, err := h.store.Lease(ctx, leaseFetch, h.holder, shareLife)
+	if err != nil {
+		return err
+	}
+	if !leads {
+		h.leads.Store(false)
+		return h.takeSnapshot(ctx)
+	}
+	if !h.leads.Load() {
+		if err := h.takeSnapshot(ctx); err != nil { // what the one before knew
+			return err
+		}
+		h.lead()
+	}
+	return h.publish(ctx)
+}
+
+// lead begins to fetch feeds: those that the one before never had are named to
+// the ledger once more.
+func (h *share) lead() {
+	s := h.s
+	s.work.Lock()
+	for _, fs := range s.list() {
+		s.mu.Lock()
+		fs.id = s.ledger.Source(fs.source())
+		s.mu.Unlock()
+	}
+	h.follow.applied = map[string]string{} // from here on feeds change beside it
+	s.work.Unlock()
+	h.leads.Store(true)
+	s.log.Info("this instance fetches the feeds now", "holder", h.holder)
+	select {
+	case s.wake <- struct{}{}:
+	default: // it wakes already
+	}
+}
+
+// takeEntries takes in the others' changes of the operator's lists.
+func (h *share) takeEntries(ctx context.Context) error {
+	items, err := h.store.Shared(ctx, spaceEntries, h.entries)
+	if err != nil || len(items) == 0 && h.entries > 0 {
+		return err
+	}
+	s := h.s
+	if len(items) == 0 { // the first instance of all brings its lists along
+		s.state.Lock()
+		mine := s.entries
+		s.state.Unlock()
+		return h.putEntries(ctx, nil, mine)
+	}
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.state.Lock()
+	next := maps.Clone(s.entries)
+	s.state.Unlock()
+	for _, i := range items {
+		var e rest.ReputationEntry
+		if i.Value == nil {
+			delete(next, i.Name)
+		} else if err := json.Unmarshal(i.Value, &e); err != nil {
+			return fmt.Errorf("%s %s: %w", spaceEntries, i.Name, err)
+		} else {
+			next[i.Name] = e
+		}
+	}
+	if err := s.keepEntries(next); err != nil {
+		return err
+	}
+	h.entries = items[len(items)-1].Version
+	return nil
+}
+
+// putEntries tells the others what changes in the lists.
+func (h *share) putEntries(ctx context.Context, before, next map[string]rest.ReputationEntry) error {
+	for object, e := range next {
+		if before[object] == e {
+			continue
+		}
+		b, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if err := h.store.PutShared(ctx, spaceEntries, object, b); err != nil {
+			return err
+		}
+	}
+	for object := range before {
+		if _, stays := next[object]; !stays {
+			if err := h.store.PutShared(ctx, spaceEntries, object, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h *share) putUpload(ctx context.Context, u rest.ReputationUpload, content []byte) error {
+	b, err := packUpload(u, content)
+	if err != nil {
+		return err
+	}
+	return h.store.PutShared(ctx, spaceUploads, u.Name, b)
+}
+
+// sharedUpload is the line before an upload's content.
+type sharedUpload struct {
+	Upload rest.ReputationUpload `json:"upload"`
+	SHA256 string                `json:"sha256"`
+}
+
+// packUpload makes one value of an upload.
+func packUpload(u rest.ReputationUpload, content []byte) ([]byte, error) {
+	sum := sha256.Sum256(content)
+	head, err := json.Marshal(sharedUpload{u, fmt.Sprintf("%x", sum)})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(head, '\n'), content...), nil
+}
+
+// takeUploads takes in the others' uploads.
+func (h *share) takeUploads(ctx context.Context) error {
+	items, err := h.store.Shared(ctx, spaceUploads, h.uploads)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		if err := h.takeUpload(ctx, &i); err != nil {
+			h.s.log.Warn("an upload of another instance is not taken", "feed", i.Name, "error", err)
+		}
+		h.uploads = i.Version
+	}
+	return nil
+}
+
+func (h *share) takeUpload(ctx context.Context, i *model.SharedItem) error {
+	have, _ := h.s.feed(i.Name)
+	if i.Value == nil {
+		if have == nil || !have.upload {
+			return nil
+		}
+		return h.s.removeUpload(i.Name)
+	}
+	line, content, ok := bytes.Cut(i.Value, []byte{'\n'})
+	var u sharedUpload
+	if err := json.Unmarshal(line, &u); err != nil || !ok {
+		return fmt.Errorf("it cannot be read: %v", err)
+	}
+	if have != nil && h.s.dir.fetched(i.Name, copyGood).SHA256 == u.SHA256 {
+		return nil // it came from here, or was there before a restart
+	}
+	_, err := h.s.upload(ctx, u.Upload, content)
+	return err
+}
+
+// publish gives the others what this instance knows.
+func (h *share) publish(ctx context.Context) error {
+	if !h.s.restored.Load() {
+		return nil
+	}
+	m, err := h.s.snapshots.current(ctx)
+	if err != nil || m.version == h.out {
+		return err
+	}
+	names, err := h.store.SharedNames(ctx, spaceParts)
+	if err != nil {
+		return err
+	}
+	old := map[string]bool{}
+	for _, name := range names {
+		old[name] = true
+	}
+	for i := range m.Sources {
+		sha := m.Sources[i].SHA256
+		if !old[sha] {
+			b, err := os.ReadFile(h.s.snapshots.dir.path(sha))
+			if err != nil {
+				return err
+			}
+			if err := h.store.PutShared(ctx, spaceParts, sha, b); err != nil {
+				return err
+			}
+		}
+		delete(old, sha)
+	}
+	if err := h.store.PutShared(ctx, spaceManifests, "newest", m.payload); err != nil {
+		return err
+	}
+	h.out = m.version
+	for sha := range old {
+		if err := h.store.DropShared(ctx, spaceParts, sha); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeSnapshot takes in what the leader published.
+func (h *share) takeSnapshot(ctx context.Context) error {
+	items, err := h.store.Shared(ctx, spaceManifests, h.newest)
+	if err != nil || len(items) == 0 || !h.s.restored.Load() {
+		return err
+	}
+	m, err := snapshot.Parse(items[0].Value, h.follow.limits)
+	if err != nil {
+		return err
+	}
+	if err := h.follow.parts.drop(m); err != nil {
+		return err
+	}
+	for i := range m.Sources {
+		src := &m.Sources[i]
+		if h.follow.parts.has(src.SHA256, src.Packed) {
+			continue
+		}
+		part, err := h.store.SharedItem(ctx, spaceParts, src.SHA256)
+		if err != nil {
+			return err // replaced meanwhile: the next look finds the newer one
+		}
+		if err := h.follow.parts.take(src.SHA256, src.Packed, bytes.NewReader(part.Value)); err != nil {
+			return err
+		}
+	}
+	if err := h.follow.apply(ctx, m); err != nil {
+		return err
+	}
+	h.newest = items[0].Version
+	return nil
+}

@@ -1,0 +1,172 @@
+package reputation
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/masugata/masugata/internal/console/rest"
+	intel "github.com/masugata/masugata/internal/intel/reputation"
+	"github.com/masugata/masugata/internal/link/identity"
+	"github.com/masugata/masugata/internal/model"
+)
+
+// memoryStore is a SharedStore within the process; the real one is tested with
+// PostgreSQL in package control.
+type memoryStore struct {
+	mu     sync.Mutex
+	items  map[string]map[string]model.SharedItem
+	holder string
+	failed error
+}
+
+func (m *memoryStore) Lease(_ context.Context, _, holder string, _ time.Duration) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.holder == "" {
+		m.holder = holder
+	}
+	return m.holder == holder, m.failed
+}
+
+func (m *memoryStore) PutShared(_ context.Context, space, name string, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.items[space] == nil {
+		m.items[space] = map[string]model.SharedItem{}
+	}
+	version := int64(1)
+	for _, i := range m.items[space] {
+		version = max(version, i.Version+1)
+	}
+	m.items[space][name] = model.SharedItem{Name: name, Version: version, Value: slices.Clone(value)}
+	return m.failed
+}
+
+func (m *memoryStore) Shared(_ context.Context, space string, above int64) (out []model.SharedItem, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, i := range m.items[space] {
+		if i.Version > above {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b model.SharedItem) int { return int(a.Version - b.Version) })
+	return out, m.failed
+}
+
+func (m *memoryStore) SharedItem(_ context.Context, space, name string) (model.SharedItem, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, ok := m.items[space][name]
+	if !ok {
+		return i, model.ErrNotFound
+	}
+	return i, m.failed
+}
+
+func (m *memoryStore) SharedNames(_ context.Context, space string) (out []string, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, i := range m.items[space] {
+		if i.Value != nil {
+			out = append(out, name)
+		}
+	}
+	return out, m.failed
+}
+
+func (m *memoryStore) DropShared(_ context.Context, space, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.items[space], name)
+	return m.failed
+}
+
+func instance(t *testing.T, store SharedStore, c Config, name string) *Service {
+	t.Helper()
+	s := open(t, t.TempDir(), c)
+	signer, err := identity.OpenSigner(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	if err := s.Publish(signer); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Share(store, name); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func tick(t *testing.T, all ...*Service) {
+	t.Helper()
+	for _, s := range all {
+		s.share.s.snapshots.made = time.Time{} // as if the least time between snapshots had passed
+		if err := s.share.tick(t.Context()); err != nil {
+			t.Fatalf("%s: %v", s.share.holder, err)
+		}
+	}
+}
+
+// TestInstancesShare: one fetches and the other knows the same; lists and
+// uploads of either hold on both; when the one is gone the other fetches.
+func TestInstancesShare(t *testing.T) {
+	web := newSite(t)
+	web.set("/bots", addresses(100))
+	store := &memoryStore{items: map[string]map[string]model.SharedItem{}}
+	a, b := instance(t, store, botnet(web), "a"), instance(t, store, botnet(web), "b")
+	tick(t, a, b)
+	a.mustFetch(t, "bots", stateOK)
+	if _, err := b.FetchFeed(t.Context(), "bots"); err == nil || !strings.Contains(err.Error(), "another instance") {
+		t.Errorf("both fetch: %v", err)
+	}
+	tick(t, a, b)
+	if b.score(t, "198.18.0.7") < intel.DefaultBlock {
+		t.Fatal("the other one does not know what the first fetched")
+	}
+	if f := b.Feeds(); len(f) != 1 || f[0].Entries != 100 || f[0].State != stateOK {
+		t.Errorf("%+v", f)
+	}
+	if _, err := b.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.7", List: "allow"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.UploadFeed(t.Context(), rest.ReputationUpload{Name: "mine", Format: "domain", Trust: 100, Kind: intel.KindC2}, []byte("c2.example.org\n")); err != nil {
+		t.Fatal(err)
+	}
+	tick(t, a, b)
+	tick(t, a, b)
+	for _, s := range []*Service{a, b} {
+		if s.score(t, "198.18.0.7") != 0 || s.score(t, "c2.example.org") < intel.DefaultBlock || len(s.Entries()) != 1 {
+			t.Errorf("%s: %d %d %v", s.share.holder, s.score(t, "198.18.0.7"), s.score(t, "c2.example.org"), s.Entries())
+		}
+	}
+	if err := a.RemoveEntry(t.Context(), "198.18.0.7"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.RemoveFeed(t.Context(), "mine"); err != nil {
+		t.Fatal(err)
+	}
+	tick(t, a, b)
+	if b.score(t, "198.18.0.7") < intel.DefaultBlock || b.score(t, "c2.example.org") != 0 {
+		t.Error("what was taken back holds on the other one")
+	}
+	store.mu.Lock()
+	store.holder = "" // a is gone
+	store.mu.Unlock()
+	tick(t, b)
+	web.set("/bots", addresses(120))
+	b.mustFetch(t, "bots", stateOK)
+	if b.score(t, "198.18.0.115") < intel.DefaultBlock || a.mayFetch() && b.mayFetch() && store.holder != "b" {
+		t.Error("the other one does not take over")
+	}
+	tick(t, b, a)
+	if a.mayFetch() || a.score(t, "198.18.0.115") < intel.DefaultBlock {
+		t.Error("the first one does not follow now")
+	}
+}
