@@ -29,6 +29,22 @@ func (g *Gate) inspectListed() {
 	}
 }
 
+// listedMissing says why names, URLs and files of bad reputation pass; "" when
+// they do not, or nothing but the policy lets them. Call it with mu held.
+func (g *Gate) listedMissing() string {
+	switch {
+	case !g.cfg.Inspection.Enabled:
+		return "inspection.enabled is false, so only addresses of bad reputation are stopped"
+	case g.inspectErr != "":
+		return uninspected[g.cfg.FailMode] + g.inspectErr
+	case g.blocklist.set == nil:
+		return "no reputation set came from the control plane yet"
+	case g.cfg.modes(&g.policy).All == model.ModeOff:
+		return "inspection is off, so nobody looks for names, URLs and files"
+	}
+	return ""
+}
+
 // reportHits tells what of bad reputation the inspection met since the last
 // time. Call it with mu held.
 func (g *Gate) reportHits() {

@@ -194,7 +194,7 @@ func (g *Gate) coverage() []model.Coverage {
 		c = append(c, say("inspection", missing), say("inspection.block", stops))
 	}
 	if g.link != nil && g.reputationRegards().All.Mode != model.ModeOff {
-		c = append(c, say("reputation.block", g.reputationMissing(time.Now())))
+		c = append(c, say("reputation.block", g.reputationMissing(time.Now())), say("reputation.traffic", g.listedMissing()))
 	}
 	return c
 }

@@ -130,6 +130,7 @@ export const reputation = {
   'advice.reputation.blocked.process': 'Look the object up for the reasons, and find out what the program is and who put it there. If the listing is wrong, report a false alarm or allow the object.',
   'advice.reputation.lookback': 'See what the device did since then, and whether it still behaves as before. If the listing is wrong, report a false alarm.',
   'protection.reputation.block': 'Stops traffic with what has a bad reputation',
+  'protection.reputation.traffic': 'Stops names, URLs and files of bad reputation in traffic',
   'protection.reputation.connect': 'Refuses connections to addresses of bad reputation',
   'observable.sha1': 'SHA-1',
   'observable.md5': 'MD5',

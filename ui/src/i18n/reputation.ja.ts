@@ -132,6 +132,7 @@ export const reputation: Record<keyof typeof english, string> = {
   'advice.reputation.blocked.process': '対象を調べて根拠を確かめ、プログラムの正体と、誰が置いたかを調べてください。登録が誤りなら、誤検知として報告するか許可してください。',
   'advice.reputation.lookback': 'その後のデバイスの動きと、ふだんと違いがないかを確かめてください。登録が誤りなら誤検知として報告してください。',
   'protection.reputation.block': '評判の悪い相手との通信の阻止',
+  'protection.reputation.traffic': '通信の中の評判の悪い名前・URL・ファイルの阻止',
   'protection.reputation.connect': '評判の悪いアドレスへの接続の拒否',
   'observable.sha1': 'SHA-1',
   'observable.md5': 'MD5',
