@@ -47,11 +47,11 @@ func (x *Index) path(l locator) entry {
 		return entry{}
 	}
 	whole := locator{path: l.path}
-	if q := strings.IndexByte(l.path, '?'); q >= 0 {
-		l.path = l.path[:q]
-	}
-	if !x.hosts.has(x.table.exactURL(whole)) && !x.hosts.has(x.table.exactURL(locator{path: l.path})) {
-		return entry{}
+	if !x.hosts.has(x.table.exactURL(whole)) {
+		q := strings.IndexByte(l.path, '?')
+		if q < 0 || !x.hosts.has(x.table.exactURL(locator{path: l.path[:q]})) {
+			return entry{}
+		}
 	}
 	return x.exact(whole)
 }
