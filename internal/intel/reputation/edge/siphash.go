@@ -12,35 +12,31 @@ type Key [16]byte
 
 // sip is SipHash-1-3 of s under the key (k0, k1), as in "SipHash: a fast
 // short-input PRF" (Aumasson, Bernstein, 2012).
-func sip[T string | []byte](k0, k1 uint64, s T) uint64 { return sipRounds(k0, k1, s, 1, 3) }
-
-// sipRounds is SipHash-c-d.
-func sipRounds[T string | []byte](k0, k1 uint64, s T, c, d int) uint64 {
+func sip[T string | []byte](k0, k1 uint64, s T) uint64 {
 	v0, v1 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d
 	v2, v3 := k0^0x6c7967656e657261, k1^0x7465646279746573
-	n := len(s)
-	last := uint64(n) << 56
-	for i := 0; i <= n; i += 8 {
-		m := last
-		if n-i >= 8 {
-			m = word(s[i:])
-		} else if n >= 8 && n > i {
-			m |= word(s[n-8:]) >> (8 * (8 - n + i))
-		} else {
-			for j := n - 1; j >= i; j-- {
-				m |= uint64(s[j]) << (8 * (j - i))
-			}
-		}
+	n, i := len(s), 0
+	for ; i+8 <= n; i += 8 {
+		m := word(s[i:])
 		v3 ^= m
-		for range c {
-			v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-		}
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
 		v0 ^= m
 	}
-	v2 ^= 0xff
-	for range d {
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	m := uint64(n) << 56
+	if n >= 8 && n > i {
+		m |= word(s[n-8:]) >> (8 * (8 - n + i))
+	} else {
+		for j := n - 1; j >= i; j-- {
+			m |= uint64(s[j]) << (8 * (j - i))
+		}
 	}
+	v3 ^= m
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	v0 ^= m
+	v2 ^= 0xff
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
 	return v0 ^ v1 ^ v2 ^ v3
 }
 
