@@ -35,6 +35,9 @@ func (d folder) copy(feed, which string) string {
 
 // fetched reads what is known of a copy; empty when there is none.
 func (d folder) fetched(feed, which string) (f fetched) {
+	if _, err := os.Stat(d.copy(feed, which)); err != nil {
+		return fetched{} // a description without its copy would say "unchanged" for ever
+	}
 	b, err := os.ReadFile(d.copy(feed, which) + ".json")
 	if err != nil || json.Unmarshal(b, &f) != nil {
 		return fetched{}

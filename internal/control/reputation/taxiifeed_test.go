@@ -190,6 +190,30 @@ func TestCollectionIsFollowed(t *testing.T) {
 	}
 }
 
+// A copy that is damaged or gone is fetched anew as a whole.
+func TestCollectionCopyIsLost(t *testing.T) {
+	for name, harm := range map[string]func(string) error{
+		"cut":  func(path string) error { return os.Truncate(path, 100) },
+		"gone": os.Remove,
+	} {
+		web, dir := newShelfServer(t, "strict"), t.TempDir()
+		for i := range 8 {
+			web.put(i+1, 1, false)
+		}
+		open(t, dir, collector(web)).mustFetch(t, "partner", stateOK)
+		if err := harm(filepath.Join(dir, "feeds", "partner.good")); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dir, collector(web))
+		if s.score(t, "203.0.113.8") != 0 {
+			t.Errorf("%s: a lost copy is known", name)
+		}
+		if s.mustFetch(t, "partner", stateOK); s.score(t, "203.0.113.8") == 0 {
+			t.Errorf("%s: the collection is not whole again", name)
+		}
+	}
+}
+
 func TestCollectionByName(t *testing.T) {
 	web := newShelfServer(t, "strict")
 	web.put(1, 1, false)
