@@ -59,8 +59,11 @@ func (s *Store) Shared(ctx context.Context, space string, above int64) ([]model.
 
 func sharedItem(r sqldb.SharedItem) model.SharedItem {
 	i := model.SharedItem{Name: r.Name, Version: r.Version, Value: r.Value}
-	if r.Gone != 0 {
+	switch {
+	case r.Gone != 0:
 		i.Value = nil
+	case i.Value == nil: // SQLite's word for an empty one
+		i.Value = []byte{}
 	}
 	return i
 }
