@@ -204,3 +204,54 @@ func TestSetBookGivesDifferences(t *testing.T) {
 		t.Error(fmt.Sprint("a difference of policies: ", d))
 	}
 }
+
+// TestPartsAheadOfARestoredControlPlane: after an old backup was brought back
+// parts hold versions that the control plane never saw; they get a newer one, as
+// a whole, and then differences again.
+func TestPartsAheadOfARestoredControlPlane(t *testing.T) {
+	m := newMemory()
+	p := newPayloads(t, 3000)
+	now := time.Now()
+	desk := newTestDesk(t, m)
+	signer := desk.sets.signer
+	send := func(book *setBook) *wire.SignedSet {
+		t.Helper()
+		e := newEdgeSets(book, slog.New(slog.DiscardHandler))
+		e.source = known(func(yield func(reputation.Object, reputation.Brief) bool) { maps.All(p.known)(yield) })
+		now = now.Add(time.Minute)
+		p.grow(2)
+		if err := e.refresh(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		return book.Latest("gate-000000000001", "", wire.SetReputation)
+	}
+	send(desk.sets)
+	backup, err := m.Set(t.Context(), setReputation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := send(desk.sets)
+	old := newMemory()
+	if err := old.SaveSet(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	book, err := newSetBook(t.Context(), signer, old, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := send(book)
+	if next.Version <= ahead.Version {
+		t.Fatalf("version %d after %d: parts would keep what they have", next.Version, ahead.Version)
+	}
+	if book.Difference(t.Context(), "gate-000000000001", wire.SetReputation, next, ahead.Version) != nil {
+		t.Error("a difference from a version that is not known")
+	}
+	if _, err := edge.Open(next.Payload, uint32(now.Unix()), mustHeader(t, ahead.Payload).Version); err != nil {
+		t.Errorf("a part that is ahead refuses it: %v", err)
+	}
+	after := send(book)
+	got, err := edge.Apply(next.Payload, book.Difference(t.Context(), "gate-000000000001", wire.SetReputation, after, next.Version))
+	if err != nil || !bytes.Equal(got, after.Payload) {
+		t.Errorf("no differences afterwards: %v", err)
+	}
+}
