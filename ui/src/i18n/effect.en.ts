@@ -98,7 +98,7 @@ export const effect = {
   'whatif.sum.more': 'Blocked in addition: {flows} connections (devices: {devices}).',
   'whatif.sum.less': 'Blocked no more: {flows} connections (devices: {devices}).',
   'whatif.no_change': 'Nothing would have been different.',
-  'whatif.no_traffic': 'No contact of a device is known from this time. Gates tell of contacts every ten minutes, unless contacts is off in their configuration.',
+  'whatif.no_traffic': 'No contact of a device is known from this time. Gates tell of contacts every ten minutes, unless the policy or their configuration switches that off.',
   'whatif.suspect': 'A feed like this would be held back: {why}.',
   'whatif.read': '{entries} entries, {refused} refused.',
   'whatif.cut': 'There are more contacts than are looked at; those with most connections were.',

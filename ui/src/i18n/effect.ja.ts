@@ -100,7 +100,7 @@ export const effect: Record<keyof typeof english, string> = {
   'whatif.sum.more': '新たに遮断: {devices} 台の {flows} 接続。',
   'whatif.sum.less': '遮断しなくなる: {devices} 台の {flows} 接続。',
   'whatif.no_change': '結果は何も変わりません。',
-  'whatif.no_traffic': 'この期間の通信相手の記録がありません。ゲートの設定で contacts が無効でなければ、10 分ごとに記録されます。',
+  'whatif.no_traffic': 'この期間の通信相手の記録がありません。ポリシーまたはゲートの設定で止めていなければ、10 分ごとに記録されます。',
   'whatif.suspect': 'このようなフィードは保留されます: {why}。',
   'whatif.read': '登録 {entries} 件、不採用 {refused} 件。',
   'whatif.cut': '記録が多いため、接続の多い通信相手だけを調べました。',
