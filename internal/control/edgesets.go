@@ -33,8 +33,14 @@ var edgeKinds = [...]struct {
 	{setAgentReputation, "", edge.ClassSmall, func(t reputation.Type) bool { return t == reputation.TypePrefix }},
 }
 
-// edgeEvery is the least time between two sets.
-const edgeEvery = time.Minute
+// What an operator allows is to reach gates soon, and making sets is not to
+// take more than a tenth of a core: the pause after each is ten times what it
+// took, within bounds.
+const (
+	edgePause    = 10
+	edgePauseMin = 2 * time.Second
+	edgePauseMax = time.Minute
+)
 
 // edgeSource is what the sets are made of.
 type edgeSource interface {
@@ -77,13 +83,14 @@ func (e *edgeSets) run(ctx context.Context) {
 		case <-hour.C:
 		case <-e.changed:
 		}
-		if err := e.refresh(ctx, time.Now()); err != nil {
+		start := time.Now()
+		if err := e.refresh(ctx, start); err != nil {
 			e.log.Error("send reputation set; the former one holds", "error", err)
 		}
 		select { // others that come meanwhile go with the next
 		case <-ctx.Done():
 			return
-		case <-time.After(edgeEvery):
+		case <-time.After(min(max(edgePause*time.Since(start), edgePauseMin), edgePauseMax)):
 		}
 	}
 }
