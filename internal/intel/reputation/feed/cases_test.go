@@ -50,10 +50,10 @@ func lists() []example {
 			want: []string{"ip 192.0.2.1 suspicious 99%", "ip 192.0.2.2 suspicious 58%", "4: no number of lists after the address", "ip 192.0.2.4 suspicious 99%"}},
 		{name: "maltrail", format: "maltrail", o: feed.Options{Name: "mirai"},
 			text: "# Copyright (c) Maltrail developers\n\n192.0.2.1:4444\nbad.example.com # c2\nduckdns.org\n/bot.sh\n/bins/kato.mips\n/index.php\nhttp://192.0.2.2\nexample.com/gate/\nexample.com:8080/x.php?a=1\n192.0.2.0/28\n(a|b)\\.example\\.com\n198.51.100.1:22:x\nhost.example.net:81\n2001:db8::5\n[2001:db8::6]:80\n",
-			want: []string{"ip 192.0.2.1 c2 (mirai)", "endpoint 192.0.2.1:4444 c2 (mirai)", "domain *.bad.example.com malware (mirai)", "domain duckdns.org malware (mirai)", "url /bot.sh malware 30% (mirai)", "url /bins/kato.mips malware 50% (mirai)", "8: a path that many innocent sites have",
+			want: []string{"endpoint 192.0.2.1:4444 c2 (mirai)", "ip 192.0.2.1 c2 80% (mirai)", "domain *.bad.example.com malware (mirai)", "domain duckdns.org malware (mirai)", "url /bot.sh malware 30% (mirai)", "url /bins/kato.mips malware 50% (mirai)", "8: a path that many innocent sites have",
 				"url 192.0.2.2/* distribution (mirai)", "ip 192.0.2.2 distribution (mirai)", "url example.com/gate/* distribution (mirai)", "url example.com/x.php?a=1 distribution (mirai)",
-				"ip 192.0.2.0/28 malware (mirai)", "13: a pattern, not a name", "14: not an IP address", "domain *.host.example.net c2 (mirai)", "endpoint host.example.net:81 c2 (mirai)",
-				"ip 2001:db8::5 malware (mirai)", "ip 2001:db8::6 c2 (mirai)", "endpoint [2001:db8::6]:80 c2 (mirai)"}},
+				"ip 192.0.2.0/28 malware (mirai)", "13: a pattern, not a name", "14: not an IP address", "endpoint host.example.net:81 c2 (mirai)", "domain host.example.net c2 80% (mirai)",
+				"ip 2001:db8::5 malware (mirai)", "endpoint [2001:db8::6]:80 c2 (mirai)", "ip 2001:db8::6 c2 80% (mirai)"}},
 		{name: "DROP", format: "drop", text: "; Spamhaus DROP List\n192.0.2.0/24 ; SBL1\nAS64496 ; Bad Net\n", want: []string{"ip 192.0.2.0/24 suspicious (SBL1)", "asn AS64496 suspicious (Bad Net)"}},
 		{name: "DROP JSON", format: "drop", text: "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\",\"rir\":\"x\"}\n{\"asn\":64496,\"rir\":\"x\",\"asname\":\"BAD\"}\n{\"x\":1}\n{\n{\"type\":\"metadata\",\"records\":2}\n",
 			want: []string{"ip 192.0.2.0/24 suspicious (SBL1)", "asn AS64496 suspicious (BAD)", "3: neither cidr nor asn in the object", "4: not a JSON object"}},
@@ -74,7 +74,7 @@ func tables() []example {
 		{name: "ThreatFox", format: "threatfox", text: "# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\",\"threat_type\",\"fk_malware\",\"malware_alias\",\"malware_printable\",\"last_seen_utc\",\"confidence_level\",\"is_compromised\",\"reference\",\"tags\",\"anonymous\",\"reporter\"\n" +
 			"\"2023-11-14 22:13:20\", \"7\", \"192.0.2.1:443\", \"ip:port\", \"botnet_cc\", \"elf.mirai\", \"None\", \"Mirai\", \"\", \"75\", \"False\", \"None\", \"\"\"x\"\"\", \"0\", \"y\"\n" +
 			"\"2023-11-14 22:13:20\", \"8\", \"x\", \"sha3_384_hash\", \"payload\", \"\", \"\", \"\", \"\", \"75\", \"\", \"\", \"\", \"0\", \"y\"\n",
-			want: []string{"endpoint 192.0.2.1:443 c2 75% first=1700000000 (Mirai)", "ip 192.0.2.1 c2 75% first=1700000000 (Mirai)", "3: an object of unknown type sha3_384_hash"}},
+			want: []string{"endpoint 192.0.2.1:443 c2 75% first=1700000000 (Mirai)", "ip 192.0.2.1 c2 60% first=1700000000 (Mirai)", "3: an object of unknown type sha3_384_hash"}},
 		{name: "Feodo", format: "feodo", text: "\"first_seen_utc\",\"dst_ip\",\"dst_port\",\"c2_status\",\"last_online\",\"malware\"\n\"2023-11-14 22:13:20\",\"192.0.2.1\",\"443\",\"online\",\"2023-11-15\",\"Emotet\"\n",
 			want: []string{"ip 192.0.2.1 c2 first=1700000000 last=1700006400 (Emotet)"}},
 		{name: "SSLBL", format: "sslbl", text: "# Listingdate,SHA1,Listingreason\n2023-11-14 22:13:20,da39a3ee5e6b4b0d3255bfef95601890afd80709,Dridex C&C\n",

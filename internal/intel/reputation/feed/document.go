@@ -50,8 +50,8 @@ func (e *entryReader) Next(c *reputation.Claim) error {
 			}
 			return refusal(err, e.entry, []byte(e.text))
 		}
-		if host, ok := alsoHost(c.Object); ok {
-			e.also(c, host)
+		if host, ok := ofHost(c); ok {
+			e.more = append(e.more, host)
 		}
 		return e.counted()
 	}

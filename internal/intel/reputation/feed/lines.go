@@ -44,6 +44,9 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 		if n := len(r.more); n > 0 {
 			*c = r.last
 			c.Object, r.more = r.more[0], r.more[1:]
+			if host, ok := ofHost(&r.last); ok && host.Object == c.Object {
+				*c = host
+			}
 			if err := settle(c, r.o); err != nil {
 				return r.refused(err, []byte(c.Object.String()))
 			}
@@ -73,8 +76,8 @@ func (r *lineReader) Next(c *reputation.Claim) error {
 			r.more = r.more[:0]
 			return r.refused(err, line)
 		}
-		if host, ok := alsoHost(c.Object); ok {
-			r.more = append(r.more, host)
+		if host, ok := ofHost(c); ok {
+			r.more = append(r.more, host.Object)
 		}
 		if len(r.more) > 0 {
 			r.last = *c

@@ -44,7 +44,7 @@ func trail(r *lineReader, line []byte, c *reputation.Claim) (err error) {
 				c.Kind = reputation.KindC2
 			}
 			if o, err := canon.Endpoint(string(word)); err == nil {
-				r.more = append(r.more[:0], o)
+				c.Object = o // its host follows
 			}
 		}
 		return nil

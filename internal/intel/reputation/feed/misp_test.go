@@ -28,7 +28,7 @@ func mispCases() []example {
  {"value":"x"}],
  "Object":[{"name":"file","Attribute":[{"type":"md5","category":"Payload delivery","to_ids":true,"value":"d41d8cd98f00b204e9800998ecf8427e"}],"ObjectReference":[]}],
  "Galaxy":[{"x":[1,{"y":2}]}],"info":"A campaign","Tag":[{"name":"tlp:clear"},{"name":"rsit:malicious-code=\"infected-system\""}],"uuid":"u"}}`,
-			want: []string{"ip 192.0.2.1 bot last=1700000000 (A campaign)", "endpoint 192.0.2.2:443 c2 last=1700000000 (Mirai (ELF))", "ip 192.0.2.2 c2 last=1700000000 (Mirai (ELF))",
+			want: []string{"ip 192.0.2.1 bot last=1700000000 (A campaign)", "endpoint 192.0.2.2:443 c2 last=1700000000 (Mirai (ELF))", "ip 192.0.2.2 c2 80% last=1700000000 (Mirai (ELF))",
 				"file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 malware first=1700000000 last=1700000000 (A campaign)",
 				"url example.com/x.sh distribution (A campaign)", "domain c.example.com bot (A campaign)",
 				"6: not meant for detection (to_ids is false)", "7: an attribute that names no object: comment", "8: deleted by its maker", "9: not an IP address",

@@ -21,11 +21,25 @@ const (
 	longPath           = 12 // bytes
 )
 
-// alsoHost is the address or name of an endpoint: who lists one does not want the others
-// of its ports either, as far as nobody else is known to be there.
-func alsoHost(o reputation.Object) (reputation.Object, bool) {
-	host, _, ok := canon.Host(o)
-	return host, ok
+// hostConfidence is how sure an entry of one port is of the whole address or name,
+// in percent: others may be there on other ports, above all with tunnels and content
+// networks. A single owner does not block the host with it, two do.
+const hostConfidence = 80
+
+// ofHost is what the claim on an endpoint says of its address or name.
+func ofHost(c *reputation.Claim) (reputation.Claim, bool) {
+	host, _, ok := canon.Host(c.Object)
+	if !ok {
+		return reputation.Claim{}, false
+	}
+	out := *c
+	out.Object = host
+	sure := 100
+	if c.Confidence != 0 {
+		sure = int(c.Confidence)
+	}
+	out.Confidence = uint8(max(sure*hostConfidence/100, 1))
+	return out, true
 }
 
 // address reads an address or prefix. The common form, IPv4, costs no allocation.

@@ -26,7 +26,7 @@ func iocCases() []example {
 </Indicator></criteria></OpenIOC>`,
 			want: []string{"file " + md5 + " malware (Bot A&B)", "ip 192.0.2.1 suspicious (Bot A&B)", "domain c2.example.com suspicious (Bot A&B)",
 				"4: a path without a host", "5: a condition on what cannot be listed", "6: a condition on nothing that can be listed",
-				"7: a pattern in words, not an object", "8: a condition on what something is not", "endpoint 192.0.2.3:443 suspicious (Bot A&B)", "ip 192.0.2.3 suspicious (Bot A&B)",
+				"7: a pattern in words, not an object", "8: a condition on what something is not", "endpoint 192.0.2.3:443 suspicious (Bot A&B)", "ip 192.0.2.3 suspicious 80% (Bot A&B)",
 				"file " + md5 + " malware (Bot A&B)", "file " + sha1 + " malware (Bot A&B)", "15: things that are bad only together"}},
 		{name: "OpenIOC 1.0", format: "openioc", text: `<ioc xmlns="http://schemas.mandiant.com/2010/ioc"><short_description>N</short_description><definition><Indicator operator="OR">` + ioc("Email/From", "is", "a@example.com") + ioc("FileItem/Md5sum", "isnot", md5) + `</Indicator></definition></ioc>`,
 			want: []string{"email a@example.com suspicious (N)", "2: a condition on what something is not"}},

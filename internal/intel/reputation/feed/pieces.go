@@ -246,9 +246,8 @@ func (p *piecewise) give(c reputation.Claim, o reputation.Object) {
 		c.Kind = ofFile(p.o, c.Kind)
 	}
 	p.queue = append(p.queue, outcome{c, nil, p.entry, ""})
-	if host, ok := alsoHost(o); ok {
-		c.Object = host
-		p.queue = append(p.queue, outcome{c, nil, p.entry, ""})
+	if host, ok := ofHost(&c); ok {
+		p.queue = append(p.queue, outcome{host, nil, p.entry, ""})
 	}
 }
 

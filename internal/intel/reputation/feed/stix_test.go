@@ -25,7 +25,7 @@ func TestPatterns(t *testing.T) {
 			"file d41d8cd98f00b204e9800998ecf8427e malware", "file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 malware"},
 		"[file:name = 'x' AND (file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' OR file:hashes.'SHA-1' = 'da39a3ee5e6b4b0d3255bfef95601890afd80709')]": {
 			"file d41d8cd98f00b204e9800998ecf8427e malware", "file da39a3ee5e6b4b0d3255bfef95601890afd80709 malware"},
-		"[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_port = 443]": {"endpoint 192.0.2.1:443 suspicious", "ip 192.0.2.1 suspicious"},
+		"[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_port = 443]": {"endpoint 192.0.2.1:443 suspicious", "ip 192.0.2.1 suspicious 80%"},
 		"[network-traffic:src_ref.value = '192.0.2.1' AND network-traffic:dst_port = 443]":                                                {"ip 192.0.2.1 suspicious"},
 		"[domain-name:value = 'example.com' AND domain-name:resolves_to_refs[*].value = '192.0.2.1']":                                     {"domain example.com suspicious"},
 		"[domain-name:value = 'example.com' OR domain-name:value LIKE '%.example.com']":                                                   {"domain *.example.com suspicious"},
