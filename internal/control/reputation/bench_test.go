@@ -31,7 +31,7 @@ func filled(b *testing.B, n int) *Service {
 		b.Fatal(err)
 	}
 	for i := range n {
-		a := netip.AddrFrom4([4]byte{198, byte(18 + i>>16), byte(i >> 8), byte(i)})
+		a := scattered(uint32(i))
 		c := intel.Claim{Object: intel.Object{Type: intel.TypePrefix, Prefix: netip.PrefixFrom(a, 32)}, Kind: intel.KindBot}
 		if err := imp.Add(&c); err != nil {
 			b.Fatal(err)
@@ -44,10 +44,16 @@ func filled(b *testing.B, n int) *Service {
 	return s
 }
 
+// scattered gives the i-th of different addresses all over IPv4.
+func scattered(i uint32) netip.Addr {
+	i *= 2654435761
+	return netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
+}
+
 // BenchmarkBatchOverHTTP asks for addresses in binary batches over loopback,
 // the asking included.
 func BenchmarkBatchOverHTTP(b *testing.B) {
-	const known, each = 1_000_000, 16_384
+	const known, each = 2_000_000, 16_384
 	s := filled(b, known)
 	h, err := rest.NewReputation(rest.ReputationConfig{Reputation: s, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		CheckToken: func(context.Context, string) (model.APIToken, error) {
@@ -66,8 +72,7 @@ func BenchmarkBatchOverHTTP(b *testing.B) {
 			ask.Reset()
 			for range each {
 				next = next*1664525 + 1013904223
-				a := netip.AddrFrom4([4]byte{198, byte(18 + next>>28), byte(next >> 16), byte(next >> 8)})
-				if err := ask.Address(a); err != nil {
+				if err := ask.Address(scattered(next >> 8 % (2 * known))); err != nil { // half of them listed
 					b.Error(err)
 				}
 			}
