@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/control/reputation"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -55,7 +56,7 @@ func TestControlPlanesShare(t *testing.T) {
 	}
 	b := startSite(t, share("Fleet B"), func(c *Config) {
 		c.Reputation.Feeds = []reputation.Feed{{Name: "fleet-a", TAXII: a.base + "/taxii2/fleet/collections/sensors/", Owner: "Fleet A", Trust: 80,
-			Interval: time.Hour, MaxMB: 16, Format: "stix", Login: reputation.Login{TokenFile: secret}}}
+			Interval: time.Hour, MaxMB: 16, Format: "stix", Login: fetch.Login{TokenFile: secret}}}
 	})
 	b.eventually("the other control plane knows the attacker", func() bool { return b.scoreOf(attacker).Kind == "exploit" })
 	if got := b.scoreOf(lone); got.Score != 0 {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 )
 
 // BackupFiles names the files of a service's folder that cannot be fetched again
@@ -34,9 +36,9 @@ func BackupFiles(dir string) ([]string, error) {
 		return nil, err
 	}
 	for _, name := range uploads {
-		for _, file := range []string{name + copyGood, name + copyGood + ".json"} {
-			if _, err := os.Stat(filepath.Join(dir, "feeds", file)); err == nil {
-				names = append(names, "feeds/"+file)
+		for _, file := range fetch.Files(name, fetch.Good) {
+			if _, err := os.Stat(filepath.Join(dir, copiesFolder, file)); err == nil {
+				names = append(names, copiesFolder+"/"+file)
 			}
 		}
 	}
@@ -47,8 +49,8 @@ func BackupFiles(dir string) ([]string, error) {
 // InBackup says whether BackupFiles gives such names; all else in a backup is
 // not ours.
 func InBackup(name string) bool {
-	if feed, ok := strings.CutPrefix(name, "feeds/"); ok {
-		feed, ok = strings.CutSuffix(strings.TrimSuffix(feed, ".json"), copyGood)
+	if feed, ok := strings.CutPrefix(name, copiesFolder+"/"); ok {
+		feed, ok = strings.CutSuffix(strings.TrimSuffix(feed, ".json"), fetch.Good)
 		return ok && validName(feed)
 	}
 	base, json := strings.CutSuffix(name, ".json")

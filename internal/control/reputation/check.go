@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 )
 
@@ -67,8 +68,8 @@ func filesOf(path string) ([]string, error) {
 	var names []string
 	err = filepath.WalkDir(path, func(name string, e os.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
-			if names = append(names, name); len(names) > maxFeedFiles {
-				err = fmt.Errorf("%s has more than %d files", path, maxFeedFiles)
+			if names = append(names, name); len(names) > fetch.MaxFiles {
+				err = fmt.Errorf("%s has more than %d files", path, fetch.MaxFiles)
 			}
 		}
 		return err
@@ -90,7 +91,7 @@ func (s *Service) checkFile(d *Feed, name string) (Checked, error) {
 		return Checked{}, err
 	}
 	in := s.newIntake(imp)
-	err = in.read(d, src, listName(name), f)
+	err = in.read(d, src, fetch.ListName(name), f)
 	if err == nil {
 		err = in.flush()
 	}

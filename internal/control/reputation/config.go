@@ -1,21 +1,18 @@
 package reputation
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/configfile"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
-	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 )
 
 // Config is the section "reputation" of the configuration.
@@ -58,7 +55,7 @@ type Feed struct {
 	TAXII      string            `yaml:"taxii"` // of a collection, or of an API root or discovery with collection
 	Collection string            `yaml:"collection"`
 	MISP       string            `yaml:"misp"` // of the folder of a feed with a manifest
-	Login      Login             `yaml:"login"`
+	Login      fetch.Login       `yaml:"login"`
 	Format     string            `yaml:"format"` // empty: guessed
 	Owner      string            `yaml:"owner"`
 	Trust      int               `yaml:"trust"`
@@ -140,10 +137,14 @@ func (d *Feed) complete() (problems []string) {
 	}
 	check(validName(d.Name), "name: want up to 40 small letters, digits and hyphens")
 	check(!strings.HasPrefix(d.Name, ownPrefix), "name: those that begin with %q are the service's own", ownPrefix)
-	problems = append(problems, d.where()...)
-	if d.File != "" {
-		_, err := filepath.Match(d.File, "")
-		check(err == nil && filepath.IsAbs(d.File), "file: %q: want an absolute path or pattern", d.File)
+	problems = append(problems, d.place().Problems()...)
+	if d.TAXII != "" {
+		check(d.Format == "" || d.Format == "stix", "format: collections are of the format stix")
+		d.Format = "stix"
+	}
+	if d.MISP != "" {
+		check(d.Format == "" || d.Format == "misp", "format: events of MISP are of the format misp")
+		d.Format = "misp"
 	}
 	check(d.Format == "" || knownFormat(d.Format), "format: %q is none; `masugata reputation formats` lists them", d.Format)
 	if d.Kind != "" {
@@ -163,40 +164,9 @@ func (d *Feed) complete() (problems []string) {
 	return problems
 }
 
-// where tells what is wrong with where the feed comes from, and completes it.
-func (d *Feed) where() (problems []string) {
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			problems = append(problems, fmt.Sprintf(format, args...))
-		}
-	}
-	places := 0
-	for key, place := range map[string]string{"file": d.File, "url": d.URL, "taxii": d.TAXII, "misp": d.MISP} {
-		if place == "" {
-			continue
-		}
-		places++
-		if key == "file" {
-			continue
-		}
-		u, err := url.Parse(place)
-		check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "%s: want http://… or https://…", key)
-		check(err != nil || u.User == nil, "%s: put user and password under login", key)
-	}
-	check(places == 1, "want file, url, taxii or misp, one of them")
-	if d.TAXII != "" {
-		_, _, whole := taxii.CollectionURL(d.TAXII)
-		check(whole != (d.Collection != ""), "taxii: want the address of a collection (…/collections/NAME/), or of a server and collection")
-		check(d.Format == "" || d.Format == "stix", "format: collections are of the format stix")
-		d.Format = "stix"
-	} else {
-		check(d.Collection == "", "collection: is for taxii")
-	}
-	if d.MISP != "" {
-		check(d.Format == "" || d.Format == "misp", "format: events of MISP are of the format misp")
-		d.Format = "misp"
-	}
-	return append(problems, d.Login.problems(cmp.Or(d.URL, d.TAXII, d.MISP))...)
+// place is where the feed comes from.
+func (d *Feed) place() *fetch.Place {
+	return &fetch.Place{File: d.File, URL: d.URL, TAXII: d.TAXII, Collection: d.Collection, MISP: d.MISP, Login: d.Login, MaxMB: d.MaxMB}
 }
 
 func setDefault[T comparable](v *T, fallback T) {

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 )
 
 // restore imports the last good copies, so that what was known before a restart
@@ -25,12 +25,12 @@ func (s *Service) restore(ctx context.Context) {
 		s.work.Lock()
 		if err := s.reimport(ctx, fs); err != nil && !errors.Is(err, os.ErrNotExist) {
 			s.log.Error("the last copy of a feed cannot be read; it is fetched anew", "feed", fs.Name, "error", err)
-			s.dir.remove(fs.Name, copyGood)
+			s.copies.Remove(fs.Name, fetch.Good)
 			if fs.upload {
 				s.show(fs, func(v *feedView) { v.State, v.Problem = stateFailing, err.Error() })
 			}
 		}
-		if held := s.dir.fetched(fs.Name, copyHeld); held.SHA256 != "" {
+		if held := s.copies.Last(fs.Name, fetch.Held); held.SHA256 != "" {
 			s.show(fs, func(v *feedView) { v.hold(&rest.ReputationDoubt{Code: doubtBefore}) })
 		}
 		s.work.Unlock()
@@ -43,13 +43,13 @@ func (s *Service) restore(ctx context.Context) {
 
 // reimport takes in the good copy of a feed. The caller holds work.
 func (s *Service) reimport(ctx context.Context, fs *feedState) error {
-	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(fs.Name, copyGood))
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.copies.Path(fs.Name, fetch.Good))
 	if err != nil {
 		return err
 	}
 	in.commit()
 	fs.imported = s.now()
-	s.took(fs, in, s.dir.fetched(fs.Name, copyGood).Time)
+	s.took(fs, in, s.copies.Last(fs.Name, fetch.Good).Time)
 	return nil
 }
 
@@ -156,37 +156,27 @@ func (s *Service) FetchFeed(ctx context.Context, name string) (rest.ReputationFe
 	s.show(fs, func(v *feedView) {
 		v.Tried, v.Next = now, now.Add(fs.after())
 		if err != nil && v.State != stateHeld {
-			v.State, v.Problem = stateFailing, plainError(err)
+			v.State, v.Problem = stateFailing, fetch.PlainError(err)
 		}
 	})
 	if err != nil {
-		return rest.ReputationFeed{}, fmt.Errorf("feed %q: %s: %w", name, plainError(err), errInvalid)
+		return rest.ReputationFeed{}, fmt.Errorf("feed %q: %s: %w", name, fetch.PlainError(err), errInvalid)
 	}
 	return s.view(fs), nil
-}
-
-// plainError leaves the address out of an error of the HTTP client: it may
-// hold a key.
-func plainError(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err.Error()
-	}
-	return err.Error()
 }
 
 // fetch gets a feed and applies it or holds it back. The caller holds
 // fs.fetching; work is taken only once the copy is here, so that a slow server
 // keeps neither the operator's lists nor other feeds waiting.
 func (s *Service) fetch(ctx context.Context, fs *feedState) error {
-	last := s.dir.fetched(fs.Name, copyGood)
-	got, err := get(ctx, s.client, &fs.Feed, last, s.dir.copy(fs.Name, copyGood), s.dir.copy(fs.Name, copyNew), s.now().UTC())
-	defer s.dir.remove(fs.Name, copyNew)
+	last := s.copies.Last(fs.Name, fetch.Good)
+	got, err := s.copies.Fetch(ctx, s.client, fs.Name, fs.place(), last, s.now().UTC())
+	defer s.copies.Remove(fs.Name, fetch.New)
 	s.work.Lock()
 	defer s.work.Unlock()
-	if errors.Is(err, errUnchanged) {
-		s.dir.remove(fs.Name, copyHeld) // it is again what it was
-		if err := s.dir.advance(fs.Name, last, got); err != nil {
+	if errors.Is(err, fetch.ErrUnchanged) {
+		s.copies.Remove(fs.Name, fetch.Held) // it is again what it was
+		if err := s.copies.Advance(fs.Name, last, got); err != nil {
 			return err
 		}
 		if s.now().Sub(fs.imported) > reimportAfter {
@@ -203,13 +193,13 @@ func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 
 // apply imports the newly fetched copy, or holds it back. The caller holds
 // work.
-func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
+func (s *Service) apply(ctx context.Context, fs *feedState, got fetch.Copy) error {
 	if fs.TAXII != "" { // what has ended by its own time is no loss of entries
 		s.mu.Lock()
 		s.ledger.Expire(s.seconds())
 		s.mu.Unlock()
 	}
-	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(fs.Name, copyNew))
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.copies.Path(fs.Name, fetch.New))
 	if err != nil {
 		return err
 	}
@@ -220,13 +210,13 @@ func (s *Service) apply(ctx context.Context, fs *feedState, got fetched) error {
 			v.hold(why)
 			v.Read, v.Refused, v.Refusals = in.taken.read, in.taken.refused, in.taken.refusals
 		})
-		return s.dir.keep(fs.Name, copyNew, copyHeld, got)
+		return s.copies.Keep(fs.Name, fetch.New, fetch.Held, got)
 	}
-	if err := s.dir.keep(fs.Name, copyNew, copyGood, got); err != nil {
+	if err := s.copies.Keep(fs.Name, fetch.New, fetch.Good, got); err != nil {
 		in.abort()
 		return err
 	}
-	s.dir.remove(fs.Name, copyHeld)
+	s.copies.Remove(fs.Name, fetch.Held)
 	in.commit()
 	fs.imported = s.now()
 	s.took(fs, in, got.Time)
@@ -244,19 +234,19 @@ func (s *Service) ReleaseFeed(ctx context.Context, name string) (rest.Reputation
 	}
 	s.work.Lock()
 	defer s.work.Unlock()
-	held := s.dir.fetched(name, copyHeld)
+	held := s.copies.Last(name, fetch.Held)
 	if held.SHA256 == "" {
 		return rest.ReputationFeed{}, fmt.Errorf("feed %q: nothing of it is held back: %w", name, errConflict)
 	}
-	in, err := s.stage(ctx, &fs.Feed, fs.id, s.dir.copy(name, copyHeld))
+	in, err := s.stage(ctx, &fs.Feed, fs.id, s.copies.Path(name, fetch.Held))
 	if err != nil {
 		return rest.ReputationFeed{}, err
 	}
-	if err := s.dir.keep(name, copyHeld, copyGood, held); err != nil {
+	if err := s.copies.Keep(name, fetch.Held, fetch.Good, held); err != nil {
 		in.abort()
 		return rest.ReputationFeed{}, err
 	}
-	s.dir.remove(name, copyHeld)
+	s.copies.Remove(name, fetch.Held)
 	in.commit()
 	fs.imported = s.now()
 	s.took(fs, in, held.Time)

@@ -1,7 +1,6 @@
 package reputation
 
 import (
-	"archive/zip"
 	"bufio"
 	"context"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
@@ -73,7 +73,7 @@ func (s *Service) stage(ctx context.Context, d *Feed, id intel.SourceID, path st
 	in := s.newIntake(imp)
 	src := d.source()
 	src.ID = id
-	err = readCopy(path, func(name string, r io.Reader) error {
+	err = fetch.Read(path, func(name string, r io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -102,29 +102,6 @@ func (in *intake) abort() {
 	in.s.mu.Lock()
 	defer in.s.mu.Unlock()
 	in.imp.Abort()
-}
-
-// readCopy opens each file of a copy in turn.
-func readCopy(path string, read func(name string, r io.Reader) error) error {
-	z, err := zip.OpenReader(path)
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-		err = read(f.Name, r)
-		if cerr := r.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-	}
-	return nil
 }
 
 // guessFrom is how much of a file is looked at to guess its format.

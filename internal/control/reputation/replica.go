@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
@@ -53,7 +54,7 @@ type replica struct {
 // Run fetches newer ones. It takes no feeds and no lists of its own. Metrics go
 // to reg.
 func OpenReplica(cfg Config, dir string, log *slog.Logger, now func() time.Time, reg prometheus.Registerer) (*Service, error) {
-	d, err := openFolder(dir)
+	d, copies, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func OpenReplica(cfg Config, dir string, log *slog.Logger, now func() time.Time,
 		return nil, errors.New("reputation.replica.from: want the control plane, or the file, that snapshots come from")
 	}
 	cfg.Neighbours = false // they come with the snapshot
-	s := &Service{cfg: cfg, dir: d, log: log, now: now, client: newClient(), own: &ownThings{},
+	s := &Service{cfg: cfg, dir: d, copies: copies, log: log, now: now, client: fetch.NewClient(), own: &ownThings{},
 		ledger:  ledger.New(ledger.Config{MaxObjects: cfg.MaxObjects, MaxBytes: cfg.MaxObjects * bytesPerObject}),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		feeds: map[string]*feedState{}, entries: map[string]rest.ReputationEntry{}}
@@ -143,7 +144,7 @@ func (r *replica) ask(ctx context.Context) {
 		r.asked, r.failures, r.problem = r.s.now(), 0, ""
 		return
 	}
-	text := plainError(err)
+	text := fetch.PlainError(err)
 	if r.failures++; text != r.problem {
 		r.s.log.Warn("no newer snapshot taken; the one before holds", "error", text, "version", r.now.version)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/link/identity"
+
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 )
 
 // ReplicaConfig says where a look-up node takes its snapshots from. It counts
@@ -56,7 +58,7 @@ func (c *ReplicaConfig) url() *url.URL {
 
 // client asks the control plane.
 func (c *ReplicaConfig) client() (*http.Client, error) {
-	client := newClient()
+	client := fetch.NewClient()
 	if c.CAFile == "" {
 		return client, nil
 	}

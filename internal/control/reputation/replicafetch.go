@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
@@ -20,10 +21,13 @@ const snapshotPath = rest.Base + "/reputation/snapshot"
 // maxSnapshotAnswer bounds the answer with a manifest: JSON within JSON.
 const maxSnapshotAnswer = 2*snapshot.MaxManifest + 64<<10
 
+// snapshotTime bounds one fetch.
+const snapshotTime = 5 * time.Minute
+
 // fetch asks the control plane for a newer snapshot.
 func (r *replica) fetch(ctx context.Context) error {
 	held := r.above()
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
 	body, err := r.get(ctx, "?above="+strconv.FormatUint(held, 10))
 	if err != nil {

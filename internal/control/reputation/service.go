@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/index"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
@@ -26,6 +27,7 @@ const ownPrefix = "local-"
 type Service struct {
 	cfg    Config
 	dir    folder
+	copies fetch.Copies // of feeds
 	log    *slog.Logger
 	now    func() time.Time
 	client *http.Client
@@ -87,11 +89,11 @@ type feedState struct {
 // now is the clock. Functions in told are called after each new index, from one
 // goroutine at a time, and not before Run has taken in the kept copies.
 func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told ...func()) (*Service, error) {
-	d, err := openFolder(dir)
+	d, copies, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, dir: d, log: log, now: now, client: newClient(), told: told,
+	s := &Service{cfg: cfg, dir: d, copies: copies, log: log, now: now, client: fetch.NewClient(), told: told,
 		ledger:  ledger.New(ledger.Config{MaxObjects: cfg.MaxObjects, MaxBytes: cfg.MaxObjects * bytesPerObject}),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		feeds: map[string]*feedState{}, entries: map[string]rest.ReputationEntry{}}
@@ -126,8 +128,7 @@ func (s *Service) addFeed(f Feed, upload bool) *feedState {
 	fs := &feedState{Feed: f, upload: upload}
 	src := f.source()
 	fs.id = s.ledger.Source(src)
-	place := cmp.Or(f.URL, f.TAXII, f.MISP, f.File)
-	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: place, Licence: f.Licence,
+	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: f.place().String(), Licence: f.Licence,
 		Trust: uint8(f.Trust), Kind: src.Kind, State: stateWaiting, Interval: f.Interval.Seconds(), Refusals: []rest.ReputationRefusal{}}
 	s.state.Lock()
 	defer s.state.Unlock()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -272,7 +273,7 @@ func (h *share) takeUpload(ctx context.Context, i *model.SharedItem) error {
 	if err := json.Unmarshal(line, &u); err != nil || !ok {
 		return fmt.Errorf("it cannot be read: %v", err)
 	}
-	if have != nil && h.s.dir.fetched(i.Name, copyGood).SHA256 == u.SHA256 {
+	if have != nil && h.s.copies.Last(i.Name, fetch.Good).SHA256 == u.SHA256 {
 		return nil // it came from here, or was there before a restart
 	}
 	_, err := h.s.upload(ctx, u.Upload, content)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/consensus"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
@@ -69,7 +70,7 @@ func BenchmarkFollow(b *testing.B) {
 	}
 	for b.Loop() {
 		d := Default()
-		d.Feeds = []Feed{{Name: "a", TAXII: web.URL + "/taxii2/fleet/collections/sensors/", Login: Login{TokenFile: token}, Trust: 90}}
+		d.Feeds = []Feed{{Name: "a", TAXII: web.URL + "/taxii2/fleet/collections/sensors/", Login: fetch.Login{TokenFile: token}, Trust: 90}}
 		d.Feeds[0].complete()
 		s, err := Open(d, b.TempDir(), slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {

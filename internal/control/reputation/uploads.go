@@ -1,16 +1,13 @@
 package reputation
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -103,15 +100,15 @@ func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content [
 	if old == nil && uploads >= maxUploads {
 		return rest.ReputationFeed{}, fmt.Errorf("there are %d uploaded feeds; remove some: %w", uploads, errConflict)
 	}
-	if err := s.writeUpload(f.Name, content); err != nil {
+	got, err := s.copies.Write(f.Name, content, s.now().UTC())
+	if err != nil {
 		return rest.ReputationFeed{}, err
 	}
-	defer s.dir.remove(f.Name, copyNew)
+	defer s.copies.Remove(f.Name, fetch.New)
 	s.mu.Lock()
 	fs := s.addFeed(f, true)
 	s.mu.Unlock()
-	sum := sha256.Sum256(content)
-	if err := s.apply(ctx, fs, fetched{SHA256: fmt.Sprintf("%x", sum), Time: s.now().UTC()}); err != nil {
+	if err := s.apply(ctx, fs, got); err != nil {
 		if old == nil {
 			s.drop(f.Name)
 		}
@@ -123,22 +120,6 @@ func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content [
 	return s.view(fs), s.rebuild()
 }
 
-func (s *Service) writeUpload(name string, content []byte) error {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Time{}})
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(content); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	return writeFile(s.dir.copy(name, copyNew), b.Bytes())
-}
-
 func (s *Service) drop(name string) {
 	s.state.Lock()
 	fs := s.feeds[name]
@@ -147,8 +128,8 @@ func (s *Service) drop(name string) {
 	s.mu.Lock()
 	s.ledger.Forget(fs.id)
 	s.mu.Unlock()
-	s.dir.remove(name, copyGood)
-	s.dir.remove(name, copyHeld)
+	s.copies.Remove(name, fetch.Good)
+	s.copies.Remove(name, fetch.Held)
 }
 
 // RemoveFeed implements the console's ReputationFeeds.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 	"github.com/masugata/masugata/internal/model"
@@ -151,10 +152,10 @@ func (t *trial) held(ctx context.Context, name string, all []Contact) error {
 	if err != nil {
 		return err
 	}
-	if t.s.dir.fetched(name, copyHeld).SHA256 == "" {
+	if t.s.copies.Last(name, fetch.Held).SHA256 == "" {
 		return fmt.Errorf("feed %q: nothing of it is held back: %w", name, errConflict)
 	}
-	in, err := t.s.stage(ctx, &fs.Feed, fs.id, t.s.dir.copy(name, copyHeld))
+	in, err := t.s.stage(ctx, &fs.Feed, fs.id, t.s.copies.Path(name, fetch.Held))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"bufio"
@@ -175,7 +175,7 @@ func (m *merger) object(raw []byte) error {
 // old writes what news does not replace of the copy before. Objects whose time
 // ended long ago go: their collection will not speak of them again.
 func (m *merger) old(base string, news *spool, now time.Time) error {
-	return readCopy(base, func(_ string, r io.Reader) error {
+	return Read(base, func(_ string, r io.Reader) error {
 		p := taxii.NewReader(r)
 		var o taxii.Object
 		for {

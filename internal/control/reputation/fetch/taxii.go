@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"context"
@@ -61,9 +61,9 @@ func accepted() []string {
 
 // taxii fetches what is new in a collection and merges it into the copy at base,
 // into w; got tells then how far the copy is.
-func (w *copyWriter) taxii(ctx context.Context, c *caller, d *Feed, last fetched, base string, got *fetched) error {
+func (w *copyWriter) taxii(ctx context.Context, c *caller, p *Place, last Copy, base string, got *Copy) error {
 	from := &taxiiSource{caller: c, accept: accepted(), left: moreThanKept * w.most}
-	root, collection, err := from.find(ctx, d)
+	root, collection, err := from.find(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -93,15 +93,15 @@ func (w *copyWriter) taxii(ctx context.Context, c *caller, d *Feed, last fetched
 
 // find says where the collection is: the address names it, or it is looked up
 // by identifier, alias or title below a discovery or an API root.
-func (s *taxiiSource) find(ctx context.Context, d *Feed) (root, collection string, err error) {
-	if root, collection, ok := taxii.CollectionURL(d.TAXII); ok {
+func (s *taxiiSource) find(ctx context.Context, p *Place) (root, collection string, err error) {
+	if root, collection, ok := taxii.CollectionURL(p.TAXII); ok {
 		return root, collection, nil
 	}
-	roots := []string{d.TAXII}
-	if disco, err := message[taxii.Discovery](ctx, s, d.TAXII); err == nil && len(disco.APIRoots) > 0 {
+	roots := []string{p.TAXII}
+	if disco, err := message[taxii.Discovery](ctx, s, p.TAXII); err == nil && len(disco.APIRoots) > 0 {
 		roots = roots[:0]
 		for _, one := range append([]string{disco.Default}, disco.APIRoots...) {
-			if u, err := taxii.RootURL(d.TAXII, one); err == nil && one != "" {
+			if u, err := taxii.RootURL(p.TAXII, one); err == nil && one != "" {
 				roots = append(roots, u)
 			}
 		}
@@ -121,9 +121,9 @@ func (s *taxiiSource) find(ctx context.Context, d *Feed) (root, collection strin
 			continue
 		}
 		answered = true
-		if one, ok := list.Find(d.Collection); ok {
+		if one, ok := list.Find(p.Collection); ok {
 			if !one.CanRead {
-				return "", "", fmt.Errorf("the server does not let us read its collection %q", d.Collection)
+				return "", "", fmt.Errorf("the server does not let us read its collection %q", p.Collection)
 			}
 			return root, one.ID, nil
 		}
@@ -131,7 +131,7 @@ func (s *taxiiSource) find(ctx context.Context, d *Feed) (root, collection strin
 	if problem != nil && !answered {
 		return "", "", problem
 	}
-	return "", "", fmt.Errorf("the server has no collection %q", d.Collection)
+	return "", "", fmt.Errorf("the server has no collection %q", p.Collection)
 }
 
 // pages reads all pages of what was added after a time into news; added is the

@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"encoding/pem"
@@ -146,11 +146,7 @@ func (s *shelfServer) asked() (n int, last string) {
 	return n, last
 }
 
-func collector(s *shelfServer) Config {
-	c := Default()
-	c.Feeds = []Feed{{Name: "partner", TAXII: s.collection(), Trust: 95}}
-	return c
-}
+func (s *shelfServer) place() Place { return Place{TAXII: s.collection()} }
 
 // Servers that keep to the standard and servers that do not: all objects arrive,
 // once, and later only what is new.
@@ -161,56 +157,32 @@ func TestCollectionIsFollowed(t *testing.T) {
 			for i := range 8 {
 				web.put(i+1, 1, false)
 			}
-			s := open(t, dir, collector(web))
-			if v := s.mustFetch(t, "partner", stateOK); v.Entries != 8 || s.score(t, "203.0.113.8") == 0 {
-				t.Fatalf("%d entries, score %d", v.Entries, s.score(t, "203.0.113.8"))
+			f := follow(t, dir, web.place())
+			if f.must(t); len(f.claims) != 8 || !f.has(t, "203.0.113.8") {
+				t.Fatalf("%d entries", len(f.claims))
 			}
 			web.asked()
 			whole := web.habits["no times"] || web.habits["no added_after"]
-			s = open(t, dir, collector(web)) // over a restart
-			v := s.mustFetch(t, "partner", stateOK)
-			if n, q := web.asked(); v.Entries != 8 || !whole && n != 1 && !web.habits["plain json"] || !web.habits["no times"] && !strings.Contains(q, "added_after=2027-01-15T08%3A00%3A07.123456Z") {
-				t.Fatalf("%d entries, %d requests, %s", v.Entries, n, q)
+			f = follow(t, dir, web.place()) // over a restart
+			f.must(t)
+			if n, q := web.asked(); len(f.claims) != 8 || !whole && n != 1 && !web.habits["plain json"] || !web.habits["no times"] && !strings.Contains(q, "added_after=2027-01-15T08%3A00%3A07.123456Z") {
+				t.Fatalf("%d entries, %d requests, %s", len(f.claims), n, q)
 			}
 			web.put(9, 1, false) // new
 			web.put(2, 2, true)  // revoked
 			web.put(3, 0, true)  // an older version
-			if v := s.mustFetch(t, "partner", stateOK); v.Entries != 8 {
-				t.Fatalf("%d entries", v.Entries)
+			if f.must(t); len(f.claims) != 8 {
+				t.Fatalf("%d entries", len(f.claims))
 			}
 			for n, listed := range map[int]bool{1: true, 2: false, 3: true, 8: true, 9: true} {
-				if got := s.score(t, fmt.Sprintf("203.0.113.%d", n)); (got > 0) != listed {
-					t.Errorf("object %d has %d", n, got)
+				if got := f.has(t, fmt.Sprintf("203.0.113.%d", n)); got != listed {
+					t.Errorf("object %d is there: %t", n, got)
 				}
 			}
-			if n, _ := filepath.Glob(filepath.Join(dir, "feeds", "*.spool")); len(n) > 0 {
+			if n, _ := filepath.Glob(filepath.Join(dir, "*.spool")); len(n) > 0 {
 				t.Errorf("left behind: %v", n)
 			}
 		})
-	}
-}
-
-// A copy that is damaged or gone is fetched anew as a whole.
-func TestCollectionCopyIsLost(t *testing.T) {
-	for name, harm := range map[string]func(string) error{
-		"cut":  func(path string) error { return os.Truncate(path, 100) },
-		"gone": os.Remove,
-	} {
-		web, dir := newShelfServer(t, "strict"), t.TempDir()
-		for i := range 8 {
-			web.put(i+1, 1, false)
-		}
-		open(t, dir, collector(web)).mustFetch(t, "partner", stateOK)
-		if err := harm(filepath.Join(dir, "feeds", "partner.good")); err != nil {
-			t.Fatal(err)
-		}
-		s := open(t, dir, collector(web))
-		if s.score(t, "203.0.113.8") != 0 {
-			t.Errorf("%s: a lost copy is known", name)
-		}
-		if s.mustFetch(t, "partner", stateOK); s.score(t, "203.0.113.8") == 0 {
-			t.Errorf("%s: the collection is not whole again", name)
-		}
 	}
 }
 
@@ -218,18 +190,12 @@ func TestCollectionByName(t *testing.T) {
 	web := newShelfServer(t, "strict")
 	web.put(1, 1, false)
 	for place, name := range map[string]string{web.URL + "/taxii2/": "c", web.URL + "/api1/": "91a7b528-80eb-42ed-a74d-c6fbd5a26116"} {
-		c := collector(web)
-		c.Feeds[0].TAXII, c.Feeds[0].Collection = place, name
-		s := open(t, t.TempDir(), c)
-		if v := s.mustFetch(t, "partner", stateOK); v.Entries != 1 {
-			t.Errorf("%s: %+v", place, v)
+		f := follow(t, t.TempDir(), Place{TAXII: place, Collection: name})
+		if f.must(t); len(f.claims) != 1 {
+			t.Errorf("%s: %v", place, f.claims)
 		}
 		for _, wrong := range []string{"d", "x"} {
-			c.Feeds[0].Collection = wrong
-			s := open(t, t.TempDir(), c)
-			if v := s.mustFetch(t, "partner", stateFailing); !strings.Contains(v.Problem, `collection "`+wrong) {
-				t.Errorf("%s", v.Problem)
-			}
+			follow(t, t.TempDir(), Place{TAXII: place, Collection: wrong}).fails(t, `collection "`+wrong)
 		}
 	}
 }
@@ -240,36 +206,30 @@ func TestCollectionBounds(t *testing.T) {
 	for i := range 4 {
 		web.put(i+1, 1, false)
 	}
-	s := open(t, t.TempDir(), collector(web))
-	if v := s.mustFetch(t, "partner", stateFailing); !strings.Contains(v.Problem, "there is more") {
-		t.Error(v.Problem)
-	}
+	f := follow(t, t.TempDir(), web.place())
+	f.fails(t, "there is more")
 	delete(web.habits, "always more")
-	s.mustFetch(t, "partner", stateOK)
+	f.must(t)
 	web.user = "nobody"
-	if v := s.mustFetch(t, "partner", stateFailing); !strings.Contains(v.Problem, "401") || !strings.Contains(v.Problem, "who are you") || v.Entries != 4 {
-		t.Error(v.Problem)
+	f.fails(t, "401")
+	f.fails(t, "who are you")
+	if web.user = ""; f.must(t) != "" || len(f.claims) != 4 {
+		t.Error("what was known before is gone")
 	}
 	for _, text := range []string{`<html>`, `{"objects":[{"type":"indicator"`, `{"objects":["` + strings.Repeat("x", taxii.MaxObject+9000) + `"]}`, `{"objects":7}`} {
-		bad := newSite(t)
+		bad := newPages(t)
 		bad.set("/api1/collections/c/objects/", text)
-		c := Default()
-		c.Feeds = []Feed{{Name: "bad", TAXII: bad.URL + "/api1/collections/c/"}}
-		open(t, t.TempDir(), c).mustFetch(t, "bad", stateFailing)
+		follow(t, t.TempDir(), Place{TAXII: bad.URL + "/api1/collections/c/"}).fails(t, "")
 	}
 	big := newShelfServer(t, "everything")
 	for i := range 3000 {
 		big.put(i, 1, false)
 	}
-	c := collector(big)
-	c.Feeds[0].MaxMB = 1
-	if v := open(t, t.TempDir(), c).mustFetch(t, "partner", stateFailing); !strings.Contains(v.Problem, "max_mb") {
-		t.Error(v.Problem)
-	}
+	follow(t, t.TempDir(), Place{TAXII: big.collection(), MaxMB: 1}).fails(t, "max_mb")
 }
 
 // Logins by reference: the files are read at each fetch, and nothing of them is
-// told.
+// kept.
 func TestCollectionLogin(t *testing.T) {
 	web, dir := newShelfServer(t, "tls", "strict"), t.TempDir()
 	web.put(1, 1, false)
@@ -287,34 +247,27 @@ func TestCollectionLogin(t *testing.T) {
 		"secret":             {TokenFile: write("key", "secret"), Header: "Authorization", Authorities: cert},
 	} {
 		web.user = want
-		c := collector(web)
-		c.Feeds[0].Login = l
-		s := open(t, t.TempDir(), c)
-		if v := s.mustFetch(t, "partner", stateOK); strings.Contains(fmt.Sprintf("%+v", v), "secret") {
-			t.Errorf("the secret is told: %+v", v)
+		f := follow(t, t.TempDir(), Place{TAXII: web.collection(), Login: l})
+		if f.must(t); strings.Contains(fmt.Sprintf("%+v", f.last), "secret") {
+			t.Errorf("the secret is kept: %+v", f.last)
 		}
 		write(filepath.Base(l.PasswordFile+l.TokenFile), "changed")
-		s.mustFetch(t, "partner", stateFailing)
+		f.fails(t, "401")
 	}
-	c := collector(web) // no authorities: nobody vouches for the server
-	if v := open(t, t.TempDir(), c).mustFetch(t, "partner", stateFailing); !strings.Contains(v.Problem, "certificate") {
-		t.Error(v.Problem)
-	}
+	follow(t, t.TempDir(), web.place()).fails(t, "certificate") // nobody vouches for the server
 	elsewhere := newShelfServer(t)
 	redirecting := httptest.NewServer(http.RedirectHandler(elsewhere.collection()+"objects/", http.StatusFound))
 	defer redirecting.Close()
-	c.Feeds[0].TAXII, c.Feeds[0].Login = redirecting.URL+"/collections/c/", Login{TokenFile: write("other", "secret"), Header: "Auth-Key"}
-	open(t, t.TempDir(), c).mustFetch(t, "partner", stateFailing)
+	follow(t, t.TempDir(), Place{TAXII: redirecting.URL + "/collections/c/", Login: Login{TokenFile: write("other", "secret"), Header: "Auth-Key"}}).fails(t, "which the login is not for")
 	if n, _ := elsewhere.asked(); n > 0 {
 		t.Error("the secret went to another host")
 	}
 }
 
-func TestFeedPlaces(t *testing.T) {
-	for want, f := range map[string]Feed{
+func TestPlaces(t *testing.T) {
+	for want, p := range map[string]Place{
 		"one of them":             {File: "/x", TAXII: "https://x.example/collections/c/"},
 		"or of a server":          {TAXII: "https://x.example/taxii2/"},
-		"format stix":             {TAXII: "https://x.example/collections/c/", Format: "ip"},
 		"is for taxii":            {URL: "https://x.example/", Collection: "c"},
 		"over https":              {URL: "http://x.example/", Login: Login{TokenFile: "/t"}},
 		"user and password_file":  {URL: "https://x.example/", Login: Login{User: "x"}},
@@ -325,46 +278,8 @@ func TestFeedPlaces(t *testing.T) {
 		"feeds with an address":   {File: "/x", Login: Login{TokenFile: "/t"}},
 		"user and password under": {URL: "https://a:b@x.example/"},
 	} {
-		f.Name = "x"
-		if got := strings.Join(f.complete(), "; "); !strings.Contains(got, want) {
-			t.Errorf("%+v: %q, want %q", f, got, want)
+		if got := strings.Join(p.Problems(), "; "); !strings.Contains(got, want) {
+			t.Errorf("%+v: %q, want %q", p, got, want)
 		}
-	}
-}
-
-// Two fleets: what one shares the other follows, does not share on, and drops
-// when it is revoked.
-func TestFleetsExchange(t *testing.T) {
-	a := sharingService(t, t.TempDir())
-	deny(t, a, "203.0.113.1", "203.0.113.2", "bad.example.org")
-	web := serve(t, a)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte(partnerToken+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet B", Sensors: true, Deny: true}
-	c.Feeds = []Feed{{Name: "fleet-a", TAXII: web.URL + "/taxii2/", Collection: "deny", Login: Login{User: "fleet-b", PasswordFile: token}, Trust: 90}}
-	b := open(t, t.TempDir(), c)
-	b.mustFetch(t, "fleet-a", stateOK)
-	if b.score(t, "203.0.113.1") == 0 || b.score(t, "www.bad.example.org") == 0 {
-		t.Error("what the other fleet shares is not known")
-	}
-	for _, alias := range []string{shareDeny, shareSensors} {
-		if body, page, err := b.sharing.Envelope(alias, taxii.Filter{}); err != nil || page.Count > 1 {
-			t.Errorf("it is shared on: %s %v", body, err)
-		}
-	}
-	if err := a.RemoveEntry(t.Context(), "203.0.113.1"); err != nil {
-		t.Fatal(err)
-	}
-	b.mustFetch(t, "fleet-a", stateOK)
-	if b.score(t, "203.0.113.1") != 0 || b.score(t, "203.0.113.2") == 0 {
-		t.Error("what the other fleet revoked is still listed")
-	}
-	deny(t, a, "203.0.113.1")
-	b.mustFetch(t, "fleet-a", stateOK)
-	if b.score(t, "203.0.113.1") == 0 {
-		t.Error("what the other fleet shares again is not known")
 	}
 }

@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"cmp"
@@ -173,7 +173,7 @@ func (c *caller) do(req *http.Request) (*http.Response, error) {
 
 // ask gets a file unless it is as it was. The caller closes the body of an answer
 // without an error.
-func (c *caller) ask(ctx context.Context, at string, last fetched) (*http.Response, error) {
+func (c *caller) ask(ctx context.Context, at string, last Copy) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (c *caller) ask(ctx context.Context, at string, last fetched) (*http.Respon
 	case http.StatusOK:
 		return res, nil
 	case http.StatusNotModified:
-		err = errUnchanged
+		err = ErrUnchanged
 	default:
 		err = fmt.Errorf("%s answered %s", req.URL.Host, res.Status)
 	}

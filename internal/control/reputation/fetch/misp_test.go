@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/masugata/masugata/internal/intel/reputation/canon"
 )
 
 // mispServer serves a MISP feed and counts what is asked.
@@ -75,7 +77,7 @@ func (s *mispServer) set(change func()) {
 	clear(s.asked)
 }
 
-func (s *mispServer) fetched() (manifests, events int) {
+func (s *mispServer) sent() (manifests, events int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, n := range s.asked {
@@ -96,25 +98,23 @@ func TestMISPFeed(t *testing.T) {
 	for n := 1; n <= 30; n++ {
 		web.events[n] = day
 	}
-	c := Default()
-	c.Feeds = []Feed{{Name: "misp", MISP: web.URL + "/feed/manifest.json", Trust: 90, Kind: "c2"}}
-	s := open(t, dir, c)
-	v := s.mustFetch(t, "misp", stateOK)
-	if m, e := web.fetched(); v.Entries != 31 || m != 1 || e != 30 {
-		t.Fatalf("%d entries, %d manifests, %d events", v.Entries, m, e)
+	f := follow(t, dir, Place{MISP: web.URL + "/feed/manifest.json"})
+	f.must(t)
+	if m, e := web.sent(); len(f.claims) != 31 || m != 1 || e != 30 {
+		t.Fatalf("%d entries, %d manifests, %d events", len(f.claims), m, e)
 	}
-	if v, err := s.Explain("203.0.113.7"); err != nil || len(v.Reasons) != 1 || v.Reasons[0].Note != "Campaign 7" {
-		t.Errorf("%+v %v", v, err)
+	if o, _ := canon.Guess("203.0.113.7"); f.claims[o].Note != "Campaign 7" {
+		t.Errorf("%+v", f.claims[o])
 	}
 	web.set(func() {})
-	s = open(t, dir, c)
-	s.mustFetch(t, "misp", stateOK)
-	if m, e := web.fetched(); m != 0 || e != 0 {
+	f = follow(t, dir, f.place) // over a restart
+	f.must(t)
+	if m, e := web.sent(); m != 0 || e != 0 {
 		t.Errorf("nothing changed, yet %d manifests and %d events were sent", m, e)
 	}
 	web.set(func() { web.events[5], web.events[40] = day+100, day+100; delete(web.events, 9) })
-	s.mustFetch(t, "misp", stateOK)
-	if _, e := web.fetched(); e != 2 || s.score(t, "203.0.113.9") != 0 || s.score(t, "203.0.113.40") == 0 || s.score(t, fmt.Sprintf("t%d.example.org", day+100)) == 0 {
+	f.must(t)
+	if _, e := web.sent(); e != 2 || f.has(t, "203.0.113.9") || !f.has(t, "203.0.113.40") || !f.has(t, fmt.Sprintf("t%d.example.org", day+100)) {
 		t.Errorf("%d events fetched", e)
 	}
 	web.set(func() {
@@ -123,15 +123,15 @@ func TestMISPFeed(t *testing.T) {
 		}
 		web.broken[12], web.broken[13] = "", `{"Event":{"Attribute":[`
 	})
-	v = s.mustFetch(t, "misp", stateOK)
-	if _, e := web.fetched(); e != 20 || !strings.Contains(v.Problem, "2 of 20") || s.score(t, "203.0.113.12") == 0 || s.score(t, "203.0.113.13") == 0 {
-		t.Errorf("%d events fetched, %q", e, v.Problem)
+	note := f.must(t)
+	if _, e := web.sent(); e != 20 || !strings.Contains(note, "2 of 20") || !f.has(t, "203.0.113.12") || !f.has(t, "203.0.113.13") {
+		t.Errorf("%d events fetched, %q", e, note)
 	}
 	web.set(func() { clear(web.broken) })
-	if v = s.mustFetch(t, "misp", stateOK); v.Problem != "" {
-		t.Error(v.Problem)
+	if note := f.must(t); note != "" {
+		t.Error(note)
 	}
-	if m, e := web.fetched(); m != 1 || e != 2 {
+	if m, e := web.sent(); m != 1 || e != 2 {
 		t.Errorf("what failed is asked again: %d manifests, %d events", m, e)
 	}
 	web.set(func() {
@@ -139,8 +139,8 @@ func TestMISPFeed(t *testing.T) {
 			web.events[n], web.broken[n] = day+300, ""
 		}
 	})
-	if v := s.mustFetch(t, "misp", stateFailing); !strings.Contains(v.Problem, "could not be had") || v.Entries != 33 {
-		t.Errorf("%+v", v)
+	if f.fails(t, "could not be had"); len(f.claims) != 33 {
+		t.Errorf("%d entries", len(f.claims))
 	}
 }
 
@@ -149,21 +149,13 @@ func TestMISPFeedRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`<html>`: "JSON", `{"../../etc/passwd":{"timestamp":"1"}}`: "UUID", `[]`: "", `{`: "",
 	} {
-		web := newSite(t)
+		web := newPages(t)
 		web.set("/feed/manifest.json", text)
-		c := Default()
-		c.Feeds = []Feed{{Name: "misp", MISP: web.URL + "/feed/"}}
-		if v := open(t, t.TempDir(), c).mustFetch(t, "misp", stateFailing); !strings.Contains(v.Problem, want) {
-			t.Errorf("%s: %s", text, v.Problem)
-		}
+		follow(t, t.TempDir(), Place{MISP: web.URL + "/feed/"}).fails(t, want)
 	}
 	web := newMISPServer(t)
 	for n := range 40 {
 		web.events[n], web.broken[n] = 1, `{"Event":{"info":"`+strings.Repeat("x", 60_000)+`","Attribute":[]}}`
 	}
-	c := Default()
-	c.Feeds = []Feed{{Name: "misp", MISP: web.URL + "/feed/", MaxMB: 1}}
-	if v := open(t, t.TempDir(), c).mustFetch(t, "misp", stateFailing); !strings.Contains(v.Problem, "max_mb") {
-		t.Error(v.Problem)
-	}
+	follow(t, t.TempDir(), Place{MISP: web.URL + "/feed/", MaxMB: 1}).fails(t, "max_mb")
 }

@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"archive/zip"
@@ -33,13 +33,13 @@ const (
 // misp brings the events of a MISP feed: those whose time in the manifest is
 // that of the copy at base are taken from there, the others fetched. Each file of
 // the copy has the event's time as its comment.
-func (w *copyWriter) misp(ctx context.Context, c *caller, d *Feed, last fetched, base string, got *fetched) error {
-	folder, err := mispFolder(d.MISP)
+func (w *copyWriter) misp(ctx context.Context, c *caller, p *Place, last Copy, base string, got *Copy) error {
+	folder, err := mispFolder(p.MISP)
 	if err != nil {
 		return err
 	}
 	if got.Place = folder.String(); last.Place != got.Place {
-		base, last = "", fetched{}
+		base, last = "", Copy{}
 	}
 	if last.Note != "" {
 		last.ETag, last.Modified = "", "" // some events are due, though the manifest may be the same
@@ -61,7 +61,7 @@ func (w *copyWriter) misp(ctx context.Context, c *caller, d *Feed, last fetched,
 			return err
 		}
 	}
-	m := &mispCopy{w: w, c: c, folder: folder, have: have, src: d.source()}
+	m := &mispCopy{w: w, c: c, folder: folder, have: have}
 	if err := m.all(ctx, events); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func mispFolder(text string) (*url.URL, error) {
 }
 
 // manifest reads which events there are, by their UUIDs.
-func manifest(ctx context.Context, c *caller, folder *url.URL, last fetched, got *fetched) ([]feed.MISPEvent, error) {
+func manifest(ctx context.Context, c *caller, folder *url.URL, last Copy, got *Copy) ([]feed.MISPEvent, error) {
 	res, err := c.ask(ctx, folder.JoinPath("manifest.json").String(), last)
 	if err != nil {
 		return nil, err
@@ -95,10 +95,10 @@ func manifest(ctx context.Context, c *caller, folder *url.URL, last fetched, got
 			seen[e.UUID] = true
 			events = append(events, e)
 		}
-		return len(events) <= maxFeedFiles
+		return len(events) <= MaxFiles
 	})
-	if err == nil && len(events) > maxFeedFiles {
-		err = fmt.Errorf("more than %d events", maxFeedFiles)
+	if err == nil && len(events) > MaxFiles {
+		err = fmt.Errorf("more than %d events", MaxFiles)
 	}
 	slices.SortFunc(events, func(a, b feed.MISPEvent) int { return strings.Compare(a.UUID, b.UUID) })
 	return events, err
@@ -110,7 +110,6 @@ type mispCopy struct {
 	c      *caller
 	folder *url.URL
 	have   map[string]*zip.File
-	src    intel.Source
 
 	due, failed int
 	first       string // why the first one failed
@@ -177,7 +176,7 @@ func (m *mispCopy) same(e *feed.MISPEvent) bool {
 
 // fetch gets one event and makes sure that it can be read.
 func (m *mispCopy) fetch(ctx context.Context, uuid string) ([]byte, error) {
-	res, err := m.c.ask(ctx, m.folder.JoinPath(eventFile(uuid)).String(), fetched{})
+	res, err := m.c.ask(ctx, m.folder.JoinPath(eventFile(uuid)).String(), Copy{})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +188,7 @@ func (m *mispCopy) fetch(ctx context.Context, uuid string) ([]byte, error) {
 	if len(b) > maxEvent {
 		return nil, fmt.Errorf("is larger than %d MB", maxEvent>>20)
 	}
-	r, err := feed.Open("misp", bytes.NewReader(b), feed.Options{Source: m.src})
+	r, err := feed.Open("misp", bytes.NewReader(b), feed.Options{})
 	var c intel.Claim
 	for err == nil {
 		err = r.Next(&c)
@@ -210,7 +209,7 @@ func (m *mispCopy) write(e *feed.MISPEvent, got *fetchedEvent) error {
 	old := m.have[name]
 	if got.err != nil {
 		if m.failed++; m.first == "" {
-			m.first = e.UUID + ": " + plainError(got.err)
+			m.first = e.UUID + ": " + PlainError(got.err)
 		}
 		if old == nil {
 			return nil

@@ -1,4 +1,4 @@
-package reputation
+package fetch
 
 import (
 	"archive/zip"
@@ -19,32 +19,17 @@ import (
 	"time"
 )
 
-// errUnchanged says that a feed is what it was when it was last fetched.
-var errUnchanged = errors.New("unchanged")
+// ErrUnchanged says that a feed is what it was when it was last fetched.
+var ErrUnchanged = errors.New("unchanged")
 
-// maxFeedFiles is how many files one feed may have.
-const maxFeedFiles = 50_000
+// MaxFiles is how many files one feed may have.
+const MaxFiles = 50_000
 
 // fetchTime bounds one fetch, and manyTime one of a feed of many requests.
 const (
 	fetchTime = 5 * time.Minute
 	manyTime  = 10 * time.Minute
 )
-
-// fetched is what is known of a copy of a feed.
-type fetched struct {
-	ETag     string    `json:"etag,omitempty"`
-	Modified string    `json:"modified,omitempty"` // Last-Modified
-	SHA256   string    `json:"sha256"`
-	Time     time.Time `json:"time"`
-	// Of a collection or a feed of many files: which it is, to which time of its
-	// server the copy holds all, and when it was last fetched as a whole.
-	Place string    `json:"place,omitempty"`
-	Added string    `json:"added,omitempty"`
-	Whole time.Time `json:"whole,omitzero"`
-	// Note is what went wrong with a part of the feed.
-	Note string `json:"note,omitempty"`
-}
 
 // copyWriter writes a copy: a zip archive of the files of a feed, at most left
 // bytes in all.
@@ -58,22 +43,22 @@ type copyWriter struct {
 	spool      string // path of a file beside the copy, for what is on its way into it
 }
 
-// get fetches a feed into a new file at path. It returns errUnchanged when the
+// get fetches a feed into a new file at path. It returns ErrUnchanged when the
 // feed is what last says; base is the copy that last speaks of.
-func get(ctx context.Context, client *http.Client, d *Feed, last fetched, base, path string, now time.Time) (fetched, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.time())
+func get(ctx context.Context, client *http.Client, p *Place, last Copy, base, path string, now time.Time) (Copy, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.time())
 	defer cancel()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fetched{}, err
+		return Copy{}, err
 	}
-	most := int64(d.MaxMB) << 20
+	most := int64(p.MaxMB) << 20
 	w := &copyWriter{archive: zip.NewWriter(f), digest: sha256.New(), left: most, most: most, spool: path + ".spool"}
-	got := fetched{Time: now}
-	if d.File != "" {
-		err = w.files(ctx, d.File)
+	got := Copy{Time: now}
+	if p.File != "" {
+		err = w.files(ctx, p.File)
 	} else {
-		err = w.ask(ctx, client, d, last, base, &got)
+		err = w.ask(ctx, client, p, last, base, &got)
 	}
 	if cerr := w.archive.Close(); err == nil {
 		err = cerr
@@ -86,33 +71,25 @@ func get(ctx context.Context, client *http.Client, d *Feed, last fetched, base, 
 	}
 	got.SHA256 = hex.EncodeToString(w.digest.Sum(nil))
 	if err == nil && got.SHA256 == last.SHA256 {
-		err = errUnchanged
+		err = ErrUnchanged
 	}
 	return got, err
 }
 
-// time bounds one fetch of the feed.
-func (d *Feed) time() time.Duration {
-	if d.TAXII != "" || d.MISP != "" {
-		return manyTime
-	}
-	return fetchTime
-}
-
 // ask gets a feed from its server.
-func (w *copyWriter) ask(ctx context.Context, client *http.Client, d *Feed, last fetched, base string, got *fetched) error {
-	c, err := d.Login.caller(client)
+func (w *copyWriter) ask(ctx context.Context, client *http.Client, p *Place, last Copy, base string, got *Copy) error {
+	c, err := p.Login.caller(client)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	switch {
-	case d.TAXII != "":
-		return w.taxii(ctx, c, d, last, base, got)
-	case d.MISP != "":
-		return w.misp(ctx, c, d, last, base, got)
+	case p.TAXII != "":
+		return w.taxii(ctx, c, p, last, base, got)
+	case p.MISP != "":
+		return w.misp(ctx, c, p, last, base, got)
 	}
-	return w.download(ctx, c, d.URL, last, got)
+	return w.download(ctx, c, p.URL, last, got)
 }
 
 func (w *copyWriter) files(ctx context.Context, pattern string) error {
@@ -123,8 +100,8 @@ func (w *copyWriter) files(ctx context.Context, pattern string) error {
 	if len(names) == 0 {
 		return &os.PathError{Op: "open", Path: pattern, Err: os.ErrNotExist}
 	}
-	if len(names) > maxFeedFiles {
-		return fmt.Errorf("%d files match %s; at most %d are read", len(names), pattern, maxFeedFiles)
+	if len(names) > MaxFiles {
+		return fmt.Errorf("%d files match %s; at most %d are read", len(names), pattern, MaxFiles)
 	}
 	slices.Sort(names)
 	for _, name := range names {
@@ -154,12 +131,12 @@ func (w *copyWriter) file(name string) error {
 		return err
 	}
 	defer f.Close()
-	return w.add(listName(name), f)
+	return w.add(ListName(name), f)
 }
 
-// listName is what a list in a file is called: the file's name without its
+// ListName is what a list in a file is called: the file's name without its
 // ending, or of the warninglists, which are all called list.json, its folder's.
-func listName(path string) string {
+func ListName(path string) string {
 	base := filepath.Base(path)
 	if base == "list.json" {
 		return filepath.Base(filepath.Dir(path))
@@ -192,7 +169,7 @@ func (w *copyWriter) add(name string, r io.Reader) error {
 	return nil
 }
 
-func (w *copyWriter) download(ctx context.Context, c *caller, from string, last fetched, got *fetched) error {
+func (w *copyWriter) download(ctx context.Context, c *caller, from string, last Copy, got *Copy) error {
 	res, err := c.ask(ctx, from, last)
 	if err != nil {
 		return err
@@ -220,8 +197,8 @@ func urlName(from string) string {
 	return filepath.Base(u.Path)
 }
 
-// newClient fetches feeds: few redirects, never from https to http.
-func newClient() *http.Client {
+// NewClient fetches feeds: few redirects, never from https to http.
+func NewClient() *http.Client {
 	return &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		if len(via) >= 5 {
 			return errors.New("more than 5 redirects")
@@ -231,4 +208,14 @@ func newClient() *http.Client {
 		}
 		return nil
 	}}
+}
+
+// PlainError leaves the address out of an error of the HTTP client: it may
+// hold a key.
+func PlainError(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return err.Error()
 }
