@@ -29,7 +29,8 @@ type effect struct {
 
 	mu      sync.Mutex // guards what follows
 	days    []*dayHits // the oldest first, at most keptDays
-	dirty   bool       // today's counts are not on disk
+	written *dayHits   // of them, the one that is counted now
+	dirty   bool       // its counts are not on disk
 	reports reportBook
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,6 +167,20 @@ func (s *Service) FetchFeed(ctx context.Context, name string) (rest.ReputationFe
 	return s.view(fs), nil
 }
 
+// withoutKeys is a feed's address for people: what its parameters say is left
+// out, for that may be a key.
+func withoutKeys(place string) string {
+	u, err := url.Parse(place)
+	if err != nil || u.Host == "" {
+		return place
+	}
+	address, _, _ := strings.Cut(place, "?")
+	if u.RawQuery != "" {
+		address += "?…"
+	}
+	return address
+}
+
 // fetch gets a feed and applies it or holds it back. The caller holds
 // fs.fetching; work is taken only once the copy is here, so that a slow server
 // keeps neither the operator's lists nor other feeds waiting.
@@ -174,6 +190,12 @@ func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 	defer s.copies.Remove(fs.Name, fetch.New)
 	s.work.Lock()
 	defer s.work.Unlock()
+	switch {
+	case !s.mayFetch():
+		return errors.New("another instance of the service fetches the feeds by now")
+	case s.copies.Last(fs.Name, fetch.Good).SHA256 != last.SHA256:
+		return errors.New("what was held back was released meanwhile; it is fetched again")
+	}
 	if errors.Is(err, fetch.ErrUnchanged) {
 		s.copies.Remove(fs.Name, fetch.Held) // it is again what it was
 		if err := s.copies.Advance(fs.Name, last, got); err != nil {
@@ -231,6 +253,9 @@ func (s *Service) ReleaseFeed(ctx context.Context, name string) (rest.Reputation
 	fs, err := s.feed(name)
 	if err != nil {
 		return rest.ReputationFeed{}, err
+	}
+	if !fs.upload && !s.mayFetch() {
+		return rest.ReputationFeed{}, fmt.Errorf("another instance of the service fetches the feeds now; release it there: %w", errConflict)
 	}
 	s.work.Lock()
 	defer s.work.Unlock()

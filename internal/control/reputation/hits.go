@@ -73,6 +73,7 @@ func (f *effect) loadHits() {
 		}
 		f.days = append(f.days, d)
 	}
+	slices.SortFunc(f.days, func(a, b *dayHits) int { return cmp.Compare(a.Date, b.Date) })
 }
 
 // sound says whether a file holds what this version writes.
@@ -100,29 +101,38 @@ func (f *effect) oldest() string {
 	return f.s.now().UTC().AddDate(0, 0, 1-keptDays).Format(dateLayout)
 }
 
-// today gives the counts of this day. The caller holds mu.
+// today gives the counts of this day. A clock that was ahead may have left later
+// days behind: they stay where they are. The caller holds mu.
 func (f *effect) today() *dayHits {
 	date := f.s.now().UTC().Format(dateLayout)
-	if n := len(f.days); n > 0 && f.days[n-1].Date >= date {
-		return f.days[n-1]
+	at, found := slices.BinarySearchFunc(f.days, date, func(d *dayHits, date string) int { return cmp.Compare(d.Date, date) })
+	if found {
+		if d := f.days[at]; d != f.written {
+			f.writeDay() // the last counts of the day before
+			f.written = d
+		}
+		return f.written
 	}
+	f.writeDay()
 	for oldest := f.oldest(); len(f.days) > 0 && f.days[0].Date < oldest; f.days = f.days[1:] {
 		_ = os.Remove(filepath.Join(string(f.s.dir), hitsPrefix+f.days[0].Date+".json")) // it is tried again at the next start
+		at--
 	}
-	f.writeDay() // the last counts of the day before
 	d := &dayHits{Version: hitsVersion, Date: date, Sources: map[string]*sourceHits{}, Objects: map[string]*objectHits{}}
-	f.days = append(f.days, d)
+	f.days, f.written = slices.Insert(f.days, max(at, 0), d), d
+	if len(f.days) > 2*keptDays { // a clock that jumps about
+		f.days = slices.DeleteFunc(f.days, func(one *dayHits) bool { return one.Date > date })
+	}
 	return d
 }
 
-// writeDay writes the counts of the newest day, if there are new ones. The
-// caller holds mu.
+// writeDay writes the counts of the day that is counted, if there are new ones.
+// The caller holds mu.
 func (f *effect) writeDay() {
-	if !f.dirty || len(f.days) == 0 {
+	if !f.dirty || f.written == nil {
 		return
 	}
-	d := f.days[len(f.days)-1]
-	if err := f.s.dir.writeJSON(hitsPrefix+d.Date+".json", d); err != nil {
+	if err := f.s.dir.writeJSON(hitsPrefix+f.written.Date+".json", f.written); err != nil {
 		f.s.log.Error("reputation: the hits of a day are not written", "error", err)
 		return
 	}

@@ -35,6 +35,9 @@ func (d folder) writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	if len(b) >= maxKept { // it could not be read again
+		return fmt.Errorf("%s would have %d MB; at most %d are kept: %w", name, len(b)>>20, maxKept>>20, errConflict)
+	}
 	return identity.WriteFile(filepath.Join(string(d), name), b)
 }
 

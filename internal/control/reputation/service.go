@@ -128,7 +128,7 @@ func (s *Service) addFeed(f Feed, upload bool) *feedState {
 	fs := &feedState{Feed: f, upload: upload}
 	src := f.source()
 	fs.id = s.ledger.Source(src)
-	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: f.place().String(), Licence: f.Licence,
+	fs.view = rest.ReputationFeed{Name: f.Name, Owner: f.Owner, Format: f.Format, Place: withoutKeys(f.place().String()), Licence: f.Licence,
 		Trust: uint8(f.Trust), Kind: src.Kind, State: stateWaiting, Interval: f.Interval.Seconds(), Refusals: []rest.ReputationRefusal{}}
 	s.state.Lock()
 	defer s.state.Unlock()

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -125,32 +126,47 @@ func (s *Service) drop(name string) {
 	fs := s.feeds[name]
 	delete(s.feeds, name)
 	s.state.Unlock()
-	s.mu.Lock()
-	s.ledger.Forget(fs.id)
-	s.mu.Unlock()
+	if fs != nil {
+		s.mu.Lock()
+		s.ledger.Forget(fs.id)
+		s.mu.Unlock()
+	}
 	s.copies.Remove(name, fetch.Good)
 	s.copies.Remove(name, fetch.Held)
 }
 
 // RemoveFeed implements the console's ReputationFeeds.
 func (s *Service) RemoveFeed(ctx context.Context, name string) error {
+	if err := s.isUpload(name); err != nil {
+		return err
+	}
+	if s.share != nil { // first: should it fail, the feed is still here to be removed again
+		if err := s.share.store.PutShared(ctx, spaceUploads, name, nil); err != nil {
+			return err
+		}
+	}
 	err := s.removeUpload(name)
-	if err == nil && s.share != nil {
-		err = s.share.store.PutShared(ctx, spaceUploads, name, nil)
+	if s.share != nil && errors.Is(err, model.ErrNotFound) {
+		return nil // the look for the others' changes was quicker
+	}
+	return err
+}
+
+// isUpload says why a feed is none that can be removed.
+func (s *Service) isUpload(name string) error {
+	fs, err := s.feed(name)
+	if err == nil && !fs.upload {
+		err = fmt.Errorf("feed %q is in the configuration; remove it there: %w", name, errConflict)
 	}
 	return err
 }
 
 func (s *Service) removeUpload(name string) error {
-	fs, err := s.feed(name)
-	if err != nil {
-		return err
-	}
-	if !fs.upload {
-		return fmt.Errorf("feed %q is in the configuration; remove it there: %w", name, errConflict)
-	}
 	s.work.Lock()
 	defer s.work.Unlock()
+	if err := s.isUpload(name); err != nil { // it may have gone while we waited
+		return err
+	}
 	s.drop(name)
 	if err := s.saveUploads(); err != nil {
 		return err
