@@ -41,6 +41,7 @@ func (c *ReplicaConfig) check(f *configfile.File, key string) {
 	}
 	f.Check(c.From == "" || c.Key != "", key+".key", "want the key that signs the snapshots; `masugata reputation snapshot` prints it")
 	f.Check(c.TokenFile == "" || filepath.IsAbs(c.TokenFile), key+".token_file", "%q: want an absolute path", c.TokenFile)
+	f.Check(c.TokenFile == "" || c.url() == nil || fetch.Private(c.From), key+".token_file", "the token is only sent over https, or to this machine")
 	f.Check(c.CAFile == "" || filepath.IsAbs(c.CAFile), key+".ca_file", "%q: want an absolute path", c.CAFile)
 	f.Check(c.Every >= time.Second, key+".every", "%v is under 1s", c.Every)
 	f.Check(c.MaxMB > 0 && c.MaxMB <= maxMB, key+".max_mb", "%d: want 1 to %d", c.MaxMB, maxMB)

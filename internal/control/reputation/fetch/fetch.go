@@ -78,7 +78,7 @@ func get(ctx context.Context, client *http.Client, p *Place, last Copy, base, pa
 
 // ask gets a feed from its server.
 func (w *copyWriter) ask(ctx context.Context, client *http.Client, p *Place, last Copy, base string, got *Copy) error {
-	c, err := p.Login.caller(client)
+	c, err := p.Login.caller(client, p.address())
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (l *Login) problems(place string) (out []string) {
 	for _, path := range []string{l.PasswordFile, l.TokenFile, l.Certificate, l.Key, l.Authorities} {
 		check(path == "" || filepath.IsAbs(path), fmt.Sprintf("%q: want an absolute path", path))
 	}
-	check(!l.secret() || private(place), "secrets are only sent over https, or to this machine")
+	check(!l.secret() || Private(place), "secrets are only sent over https, or to this machine")
 	return out
 }
 
@@ -62,8 +62,9 @@ func headerName(s string) bool {
 	return true
 }
 
-// private says whether nobody on the way can read what is sent to an address.
-func private(address string) bool {
+// Private says whether nobody on the way can read what is sent to an address: it
+// is of HTTPS, or of this machine.
+func Private(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
 		return false
@@ -92,13 +93,17 @@ type caller struct {
 	client *http.Client
 	name   string // header with the secret
 	value  string
+	home   string          // host that the secret is for
 	own    *http.Transport // to be closed; nil when it is everybody's
 }
 
 // caller makes what asks this feed's server from what asks all others.
-func (l *Login) caller(base *http.Client) (*caller, error) {
-	c := &caller{client: base}
-	var err error
+func (l *Login) caller(base *http.Client, address string) (*caller, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	c := &caller{client: base, home: u.Host}
 	switch {
 	case l.PasswordFile != "":
 		var password string
@@ -162,10 +167,13 @@ func (l *Login) tls() (*tls.Config, error) {
 	return conf, nil
 }
 
-// do sends a request with the login.
+// do sends a request with the login, wherever its address came from.
 func (c *caller) do(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "masugata-reputation")
 	if c.value != "" {
+		if req.URL.Host != c.home || !Private(req.URL.String()) {
+			return nil, fmt.Errorf("the server names %s://%s, which the login is not for", req.URL.Scheme, req.URL.Host)
+		}
 		req.Header.Set(c.name, c.value)
 	}
 	return c.client.Do(req)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
@@ -70,7 +71,7 @@ func (w *copyWriter) taxii(ctx context.Context, c *caller, p *Place, last Copy, 
 	got.Place = root + " " + collection
 	got.Whole, got.Added = last.Whole, last.Added
 	after, err := time.Parse(time.RFC3339Nano, last.Added)
-	if last.Place != got.Place || err != nil || got.Time.Sub(last.Whole) > wholeEvery {
+	if last.Place != got.Place || err != nil || got.Time.Sub(last.Whole).Abs() > wholeEvery {
 		base, after, got.Added, got.Whole = "", time.Time{}, "", got.Time
 	}
 	news, err := openSpool(w.spool, w.most)
@@ -102,7 +103,7 @@ func (s *taxiiSource) find(ctx context.Context, p *Place) (root, collection stri
 		roots = roots[:0]
 		for _, one := range append([]string{disco.Default}, disco.APIRoots...) {
 			if u, err := taxii.RootURL(p.TAXII, one); err == nil && one != "" {
-				roots = append(roots, u)
+				roots = append(roots, asSafe(p.TAXII, u))
 			}
 		}
 	} else if problem := (*taxii.Problem)(nil); errors.As(err, &problem) && (problem.HTTPStatus == "401" || problem.HTTPStatus == "403") {
@@ -132,6 +133,15 @@ func (s *taxiiSource) find(ctx context.Context, p *Place) (root, collection stri
 		return "", "", problem
 	}
 	return "", "", fmt.Errorf("the server has no collection %q", p.Collection)
+}
+
+// asSafe is an API root that is asked as safely as the discovery was: servers
+// behind a proxy with TLS often know themselves by http only.
+func asSafe(discovery, root string) string {
+	if rest, plain := strings.CutPrefix(root, "http://"); plain && strings.HasPrefix(discovery, "https://") {
+		return "https://" + rest
+	}
+	return root
 }
 
 // pages reads all pages of what was added after a time into news; added is the
@@ -277,4 +287,4 @@ func (s *taxiiSource) problem(res *http.Response) error {
 	return fmt.Errorf("%s answered %w", res.Request.URL.Host, &p)
 }
 
-func shorten(s string) string { return s[:min(len(s), 200)] }
+func shorten(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "") }

@@ -264,6 +264,37 @@ func TestCollectionLogin(t *testing.T) {
 	}
 }
 
+// A server that names an API root elsewhere, or one without TLS, gets no secret
+// sent there.
+func TestCollectionLoginStays(t *testing.T) {
+	elsewhere := newShelfServer(t)
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	naming := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", taxii.MediaType)
+		fmt.Fprintf(w, `{"title":"T","default":"%s/api1/","api_roots":["%s/api1/"]}`, elsewhere.URL, elsewhere.URL)
+	}))
+	defer naming.Close()
+	follow(t, t.TempDir(), Place{TAXII: naming.URL + "/taxii2/", Collection: "c", Login: Login{TokenFile: token}}).fails(t, "which the login is not for")
+	if n, _ := elsewhere.asked(); n > 0 {
+		t.Error("the secret went to another host")
+	}
+	c := &caller{client: NewClient(), home: "taxii.example.net", name: "Authorization", value: "Bearer secret"}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://taxii.example.net/api1/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := c.do(req); err == nil || !strings.Contains(err.Error(), "not for") {
+		res.Body.Close()
+		t.Errorf("the secret went out in clear: %v", err)
+	}
+	if got := asSafe("https://taxii.example.net/taxii2/", "http://taxii.example.net/api1/"); got != "https://taxii.example.net/api1/" {
+		t.Error(got)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	for want, p := range map[string]Place{
 		"one of them":             {File: "/x", TAXII: "https://x.example/collections/c/"},
