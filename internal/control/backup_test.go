@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/masugata/masugata/internal/control/reputation"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 )
 
 // TestBackupHoldsReputation: lists, uploaded feeds and what is shared come back
@@ -20,7 +21,7 @@ func TestBackupHoldsReputation(t *testing.T) {
 		t.Fatal(err)
 	}
 	change := func(c *Config) {
-		c.Reputation.Sharing = reputation.SharingConfig{Enabled: true, Name: "Fleet A", Deny: true}
+		c.Reputation.Sharing = sharing.Config{Enabled: true, Name: "Fleet A", Deny: true}
 		c.Reputation.Feeds = []reputation.Feed{{Name: "fetched", File: fetched, Format: "ip", Owner: "x", Trust: 90, Kind: "c2", Interval: 1 << 40, MaxMB: 1}}
 	}
 	s := startSite(t, change)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/masugata/masugata/internal/control/reputation"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -21,7 +22,7 @@ func TestControlPlanesShare(t *testing.T) {
 	share := func(name string) func(*Config) {
 		return func(c *Config) {
 			c.Reputation.Sensors.Span = time.Second
-			c.Reputation.Sharing = reputation.SharingConfig{Enabled: true, Name: name, Sensors: true}
+			c.Reputation.Sharing = sharing.Config{Enabled: true, Name: name, Sensors: true}
 		}
 	}
 	const attacker, lone = "203.0.113.66", "203.0.113.67"

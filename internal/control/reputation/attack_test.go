@@ -12,6 +12,7 @@ import (
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/keep"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
@@ -137,7 +138,7 @@ func TestHitsOfAClockThatWasAhead(t *testing.T) {
 // refused instead of written.
 func TestListsThatCouldNotBeReadAgain(t *testing.T) {
 	s := open(t, t.TempDir(), botnet(newSite(t)))
-	err := s.dir.writeJSON("large.json", strings.Repeat("x", maxKept))
+	err := s.dir.WriteJSON("large.json", strings.Repeat("x", keep.MaxJSON))
 	if !errors.Is(err, model.ErrConflict) {
 		t.Error(err)
 	}

@@ -72,7 +72,7 @@ func (c *Contact) objects(to []intel.Object) []intel.Object {
 			to = append(to, o)
 		}
 	}
-	if c.Addr.IsValid() && outside(c.Addr) {
+	if c.Addr.IsValid() && canon.Outside(c.Addr) {
 		to = append(to, address(c.Addr))
 	}
 	return to
@@ -88,7 +88,7 @@ func endpoints(to []intel.Object, name string, addr netip.Addr, port uint16, inb
 			to = append(to, o)
 		}
 	}
-	if addr.IsValid() && outside(addr) {
+	if addr.IsValid() && canon.Outside(addr) {
 		to = append(to, canon.FromAddrPort(netip.AddrPortFrom(addr, port)))
 	}
 	return to

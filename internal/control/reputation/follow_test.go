@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 )
 
@@ -20,7 +21,7 @@ func following(t *testing.T, address string) Config {
 		t.Fatal(err)
 	}
 	c := Default()
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet B", Sensors: true, Deny: true}
+	c.Sharing = sharing.Config{Enabled: true, Name: "Fleet B", Sensors: true, Deny: true}
 	c.Feeds = []Feed{{Name: "fleet-a", TAXII: address + "/taxii2/", Collection: "deny", Login: fetch.Login{User: "fleet-b", PasswordFile: token}, Trust: 90}}
 	return c
 }
@@ -38,7 +39,7 @@ func TestFleetsExchange(t *testing.T) {
 	if b.score(t, "203.0.113.1") == 0 || b.score(t, "www.bad.example.org") == 0 {
 		t.Error("what the other fleet shares is not known")
 	}
-	for _, alias := range []string{shareDeny, shareSensors} {
+	for _, alias := range []string{sharing.Deny, sharing.Sensors} {
 		if body, page, err := b.sharing.Envelope(alias, taxii.Filter{}); err != nil || page.Count > 1 {
 			t.Errorf("it is shared on: %s %v", body, err)
 		}

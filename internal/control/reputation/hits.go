@@ -67,7 +67,7 @@ func (f *effect) loadHits() {
 			continue
 		}
 		d := &dayHits{}
-		if err := f.s.dir.readJSON(base, d); err != nil || !d.sound() {
+		if err := f.s.dir.ReadJSON(base, d); err != nil || !d.sound() {
 			f.s.log.Error("reputation: the hits of a day cannot be read and are left out", "file", name, "error", err)
 			continue
 		}
@@ -132,7 +132,7 @@ func (f *effect) writeDay() {
 	if !f.dirty || f.written == nil {
 		return
 	}
-	if err := f.s.dir.writeJSON(hitsPrefix+f.written.Date+".json", f.written); err != nil {
+	if err := f.s.dir.WriteJSON(hitsPrefix+f.written.Date+".json", f.written); err != nil {
 		f.s.log.Error("reputation: the hits of a day are not written", "error", err)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/model"
@@ -25,7 +26,7 @@ const maxListed = 100_000
 
 func (s *Service) loadLists() error {
 	var kept []rest.ReputationEntry
-	if err := s.dir.readJSON(entriesFile, &kept); err != nil {
+	if err := s.dir.ReadJSON(entriesFile, &kept); err != nil {
 		return err
 	}
 	for _, e := range kept {
@@ -101,7 +102,7 @@ func (s *Service) shareDenied(denied []intel.Claim) {
 			out = append(out, intel.Claim{Object: c.Object, Kind: c.Kind, Confidence: deniedConfidence})
 		}
 	}
-	s.sharing.set(shareDeny, out)
+	s.sharing.Set(sharing.Deny, out)
 }
 
 // Entries implements the console's ReputationLists: the newest first.
@@ -173,7 +174,7 @@ func (s *Service) changeEntries(ctx context.Context, change func(map[string]rest
 func (s *Service) keepEntries(next map[string]rest.ReputationEntry) error {
 	all := slices.Collect(maps.Values(next))
 	slices.SortFunc(all, func(a, b rest.ReputationEntry) int { return cmp.Compare(a.Object, b.Object) })
-	if err := s.dir.writeJSON(entriesFile, all); err != nil {
+	if err := s.dir.WriteJSON(entriesFile, all); err != nil {
 		return err
 	}
 	if err := s.applyLists(next); err != nil {

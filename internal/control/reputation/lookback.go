@@ -115,7 +115,7 @@ func (b *lookBack) renewed() <-chan struct{} {
 // begin reads what was told and whom devices spoke with before this start.
 func (b *lookBack) begin(ctx context.Context) {
 	kept := keptLookBack{Version: lookBackVersion}
-	err := b.s.dir.readJSON(lookBackFile, &kept)
+	err := b.s.dir.ReadJSON(lookBackFile, &kept)
 	if err == nil && kept.Version != lookBackVersion {
 		err = fmt.Errorf("is of version %d, this is a program for version %d", kept.Version, lookBackVersion)
 	}
@@ -156,7 +156,7 @@ func (b *lookBack) keep(c *Contact) (key remoteKey, ok bool) {
 			key.name = o.Text
 		}
 	}
-	if c.Addr.IsValid() && outside(c.Addr) {
+	if c.Addr.IsValid() && canon.Outside(c.Addr) {
 		key.addr = c.Addr
 	}
 	if key == (remoteKey{}) {
@@ -327,7 +327,7 @@ func (b *lookBack) save() {
 	slices.SortFunc(kept.Told, func(x, y keptTold) int {
 		return cmp.Or(cmp.Compare(y.Time, x.Time), cmp.Compare(x.Device, y.Device), cmp.Compare(x.Object, y.Object))
 	})
-	if err := b.s.dir.writeJSON(lookBackFile, kept); err != nil {
+	if err := b.s.dir.WriteJSON(lookBackFile, kept); err != nil {
 		b.s.log.Error("reputation: what was told of former contacts is not written; trying again", "error", err)
 		return
 	}

@@ -32,7 +32,7 @@ func (n *sensors) remember() {
 		return
 	}
 	b := appendNames(nil, n.numbers)
-	if err := n.s.dir.writeSealed(sightingsFile, sightingsWhat, sightingsVersion, n.consensus.AppendState(b)); err != nil {
+	if err := n.s.dir.WriteSealed(sightingsFile, sightingsWhat, sightingsVersion, n.consensus.AppendState(b)); err != nil {
 		n.s.log.Error("reputation: the sightings of the sensors are not kept", "error", err)
 		return
 	}
@@ -42,7 +42,7 @@ func (n *sensors) remember() {
 // recall takes up the sightings of before a restart. A file that cannot be
 // believed is put aside with the reason in the log, and the sensors begin anew.
 func (n *sensors) recall() bool {
-	b, err := n.s.dir.readSealed(sightingsFile, sightingsWhat, sightingsVersion)
+	b, err := n.s.dir.ReadSealed(sightingsFile, sightingsWhat, sightingsVersion)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}

@@ -54,7 +54,7 @@ type replica struct {
 // Run fetches newer ones. It takes no feeds and no lists of its own. Metrics go
 // to reg.
 func OpenReplica(cfg Config, dir string, log *slog.Logger, now func() time.Time, reg prometheus.Registerer) (*Service, error) {
-	d, copies, err := openFolder(dir)
+	d, copies, err := openFolders(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (r *replica) take(ctx context.Context, payload []byte, minisig string, held
 // save keeps the snapshot, and its version beside it: should the copy be lost,
 // an older one is refused all the same.
 func (r *replica) save(payload []byte, minisig string, m *snapshot.Manifest, version uint64) error {
-	if err := writeFile(filepath.Join(string(r.parts), versionFile), strconv.AppendUint(nil, version, 10)); err != nil {
+	if err := identity.WriteFile(filepath.Join(string(r.parts), versionFile), strconv.AppendUint(nil, version, 10)); err != nil {
 		return err
 	}
 	if err := r.parts.keep(payload, minisig); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/keep"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -34,9 +35,9 @@ type keptReports struct {
 
 // load reads the file. One that cannot be read is an error: it is people's work
 // and must not be overwritten.
-func (b *reportBook) load(dir folder) error {
+func (b *reportBook) load(dir keep.Folder) error {
 	kept := keptReports{Version: reportsVersion}
-	if err := dir.readJSON(reportsFile, &kept); err != nil {
+	if err := dir.ReadJSON(reportsFile, &kept); err != nil {
 		return err
 	}
 	if kept.Version != reportsVersion {
@@ -111,7 +112,7 @@ func (f *effect) put(r rest.ReputationReport) error {
 	if err != nil {
 		return err
 	}
-	if err := f.s.dir.writeJSON(reportsFile, keptReports{reportsVersion, next.all, next.past}); err != nil {
+	if err := f.s.dir.WriteJSON(reportsFile, keptReports{reportsVersion, next.all, next.past}); err != nil {
 		return err
 	}
 	f.reports = next

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/configfile"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/consensus"
@@ -258,7 +259,7 @@ func (n *sensors) list() {
 			claims = append(claims, c)
 		}
 	}
-	n.s.sharing.set(shareSensors, claims)
+	n.s.sharing.Set(sharing.Sensors, claims)
 	if same(n.listed, next) && (len(next) == 0 || n.s.now().Sub(n.imported) < refresh) {
 		return
 	}
@@ -327,7 +328,7 @@ func (n *sensors) save(claims []intel.Claim) error {
 	for _, c := range claims {
 		out = append(out, keptClaim{c.Object.String(), c.Kind, c.Confidence, c.First, c.Last, c.Until, c.Note})
 	}
-	return n.s.dir.writeJSON(sensorsFile, out)
+	return n.s.dir.WriteJSON(sensorsFile, out)
 }
 
 // restore takes up the sightings of before a restart. Without them, what was
@@ -338,7 +339,7 @@ func (n *sensors) restore() {
 		return
 	}
 	var kept []keptClaim
-	if err := n.s.dir.readJSON(sensorsFile, &kept); err != nil {
+	if err := n.s.dir.ReadJSON(sensorsFile, &kept); err != nil {
 		n.s.log.Error("reputation: what the sensors had listed cannot be read and begins anew", "error", err)
 		return
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/keep"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/index"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
@@ -26,7 +28,7 @@ const ownPrefix = "local-"
 // concurrent use. Make it with Open.
 type Service struct {
 	cfg    Config
-	dir    folder
+	dir    keep.Folder
 	copies fetch.Copies // of feeds
 	log    *slog.Logger
 	now    func() time.Time
@@ -43,10 +45,10 @@ type Service struct {
 	effect  *effect                               // what it does to the devices' traffic
 	// snapshots makes snapshots for look-up nodes; nil: none.
 	snapshots *snapshots
-	replica   *replica     // it is such a node itself; nil: no
-	share     *share       // with other instances; nil: there are none
-	sharing   *sharing     // nil: nothing is shared
-	percent   atomic.Int64 // of garbage that a thrifty service lets lie; 0: it is none
+	replica   *replica         // it is such a node itself; nil: no
+	share     *share           // with other instances; nil: there are none
+	sharing   *sharing.Shelves // nil: nothing is shared
+	percent   atomic.Int64     // of garbage that a thrifty service lets lie; 0: it is none
 
 	building sync.Mutex // held while an index is built
 	table    atomic.Pointer[table]
@@ -89,7 +91,7 @@ type feedState struct {
 // now is the clock. Functions in told are called after each new index, from one
 // goroutine at a time, and not before Run has taken in the kept copies.
 func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told ...func()) (*Service, error) {
-	d, copies, err := openFolder(dir)
+	d, copies, err := openFolders(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +105,7 @@ func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told .
 	if s.own, err = newOwnThings(cfg.Own); err != nil {
 		return nil, err
 	}
-	if s.sharing, err = openSharing(s); err != nil {
+	if s.sharing, err = sharing.Open(cfg.Sharing, d, s.own.has, log, now); err != nil {
 		return nil, err
 	}
 	for i := range cfg.Feeds {
@@ -119,6 +121,22 @@ func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told .
 		return nil, err
 	}
 	return s, s.rebuild()
+}
+
+// copiesFolder is the folder within the service's with the copies of feeds.
+const copiesFolder = "feeds"
+
+// openFolders opens the service's folder and the one with the copies of feeds.
+func openFolders(dir string) (keep.Folder, fetch.Copies, error) {
+	d, err := keep.Open(dir)
+	if err != nil {
+		return "", "", fmt.Errorf("reputation folder: %w", err)
+	}
+	copies, err := fetch.OpenCopies(d.Path(copiesFolder))
+	if err != nil {
+		return "", "", fmt.Errorf("reputation folder: %w", err)
+	}
+	return d, copies, nil
 }
 
 // bytesPerObject bounds the ledger's memory by the objects that it may hold.
@@ -300,4 +318,12 @@ func (s *Service) Run(ctx context.Context) {
 			s.log.Error("reputation index; the former one holds", "error", err)
 		}
 	}
+}
+
+// Sharing gives what other fleets may read; nil when nothing is shared.
+func (s *Service) Sharing() rest.Sharing {
+	if s.sharing == nil {
+		return nil
+	}
+	return s.sharing
 }

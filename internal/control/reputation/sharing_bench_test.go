@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/keep"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/consensus"
-	"github.com/masugata/masugata/internal/intel/reputation/feed"
-	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 )
 
 // many makes claims of n addresses.
@@ -29,40 +29,15 @@ func many(n int) []intel.Claim {
 	return claims
 }
 
-// BenchmarkSharedPages gives a whole collection of 100,000 objects in pages of
-// 1,000, as a partner reads it for the first time.
-func BenchmarkSharedPages(b *testing.B) {
-	x := &sharing{s: &Service{own: &ownThings{}}, shelves: map[string]*shelf{}}
-	sh := &shelf{}
-	sh.open(feed.Author{Name: "Fleet A", ID: "identity--" + newUUID()})
-	sh.sync(many(maxShared-1), time.Now())
-	x.shelves[shareSensors] = sh
-	objects := 0
-	for b.Loop() {
-		objects = 0
-		for f := (taxii.Filter{}); ; {
-			_, page, err := x.Envelope(shareSensors, f)
-			if err != nil {
-				b.Fatal(err)
-			}
-			objects += page.Count
-			if f.Next = page.Next; !page.More {
-				break
-			}
-		}
-	}
-	b.ReportMetric(float64(objects)*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
-}
-
 // BenchmarkFollow reads that collection over HTTP as a feed, with its import.
 func BenchmarkFollow(b *testing.B) {
 	c := Default()
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet A", Sensors: true}
+	c.Sharing = sharing.Config{Enabled: true, Name: "Fleet A", Sensors: true}
 	a, err := Open(c, b.TempDir(), slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
-	a.sharing.set(shareSensors, many(maxShared-1))
+	a.sharing.Set(sharing.Sensors, many(sharing.MaxObjects-1))
 	web := serve(b, a)
 	token := filepath.Join(b.TempDir(), "token")
 	if err := os.WriteFile(token, []byte(partnerToken), 0o600); err != nil {
@@ -76,11 +51,11 @@ func BenchmarkFollow(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if v, err := s.FetchFeed(b.Context(), "a"); err != nil || v.Entries != maxShared-1 {
+		if v, err := s.FetchFeed(b.Context(), "a"); err != nil || v.Entries != sharing.MaxObjects-1 {
 			b.Fatal(v.Entries, err)
 		}
 	}
-	b.ReportMetric(float64(maxShared)*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
+	b.ReportMetric(float64(sharing.MaxObjects)*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
 }
 
 // BenchmarkRemember writes and reads the sightings of a full consensus.
@@ -90,15 +65,15 @@ func BenchmarkRemember(b *testing.B) {
 		c.Observe(consensus.Sighting{Site: uint32(i%1000) + 1, Owner: uint32(i%1000) + 1, Kind: intel.KindBot, At: 1_800_000_000,
 			Object: intel.Object{Type: intel.TypePrefix, Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{45, byte(i >> 13), byte(i >> 5), byte(i % 7)}), 32)}})
 	}
-	d := folder(b.TempDir())
+	d := keep.Folder(b.TempDir())
 	runtime.GC()
 	size := 0
 	for b.Loop() {
 		state := c.AppendState(nil)
-		if err := d.writeSealed("x", "x", 1, state); err != nil {
+		if err := d.WriteSealed("x", "x", 1, state); err != nil {
 			b.Fatal(err)
 		}
-		again, err := d.readSealed("x", "x", 1)
+		again, err := d.ReadSealed("x", "x", 1)
 		if err != nil {
 			b.Fatal(err)
 		}

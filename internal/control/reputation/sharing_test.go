@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,8 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/masugata/masugata/internal/console/rest"
-	intel "github.com/masugata/masugata/internal/intel/reputation"
-	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -97,7 +94,7 @@ func ask(t *testing.T, method, url string, change ...func(*http.Request)) asked 
 
 func sharingService(t *testing.T, dir string) *Service {
 	c := Default()
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet A", Sensors: true, Deny: true, TLP: "green"}
+	c.Sharing = sharing.Config{Enabled: true, Name: "Fleet A", Sensors: true, Deny: true, TLP: "green"}
 	c.Own = []string{"198.51.100.0/24", "our.example.net"}
 	return open(t, dir, c)
 }
@@ -309,7 +306,7 @@ func TestSharingKeepsInside(t *testing.T) {
 	web := newSite(t)
 	web.set("/bots", addresses(20))
 	c := botnet(web)
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet A", Sensors: true, Deny: true}
+	c.Sharing = sharing.Config{Enabled: true, Name: "Fleet A", Sensors: true, Deny: true}
 	c.Own = []string{"198.51.100.0/24", "our.example.net"}
 	s := open(t, t.TempDir(), c)
 	s.mustFetch(t, "bots", stateOK)
@@ -317,116 +314,11 @@ func TestSharingKeepsInside(t *testing.T) {
 		"a.person@example.org", "198.51.100.9", "198.51.0.0/16", "www.our.example.net",
 		"http://192.168.1.9:8080/x", "http://[fd00::9]:81/x", "http://our.example.net/x", "http://198.51.100.4/x", "192.168.1.9:443", "[fd00::9]:443", "198.51.100.4:4444", "www.our.example.net:8443",
 		"203.0.113.200", "203.0.113.201:4444", "http://203.0.113.202/x")
-	b, page, err := s.sharing.Envelope(shareDeny, taxii.Filter{})
+	b, page, err := s.sharing.Envelope(sharing.Deny, taxii.Filter{})
 	if err != nil || page.Count != 4 || !strings.Contains(string(b), "203.0.113.200") || !strings.Contains(string(b), "203.0.113.201") || !strings.Contains(string(b), "203.0.113.202") {
 		t.Errorf("%d objects, %v: %s", page.Count, err, b)
 	}
-	if b, page, err := s.sharing.Envelope(shareSensors, taxii.Filter{}); err != nil || page.Count > 1 || strings.Contains(string(b), "198.18.") {
+	if b, page, err := s.sharing.Envelope(sharing.Sensors, taxii.Filter{}); err != nil || page.Count > 1 || strings.Contains(string(b), "198.18.") {
 		t.Errorf("what a feed said is shared on: %v %s", err, b)
 	}
-}
-
-func claimOf(text string, kind intel.Kind, at uint32) intel.Claim {
-	o, _ := canon.Guess(text)
-	return intel.Claim{Object: o, Kind: kind, Confidence: 60, First: at - 600, Last: at, Until: at + 86400}
-}
-
-// Versions rise, what is no longer said is revoked and stays so, what comes
-// again is another object, and a restart keeps all of it.
-func TestSharingVersions(t *testing.T) {
-	dir := t.TempDir()
-	at := time.Unix(1_800_000_000, 0)
-	c := Default()
-	c.Sharing = SharingConfig{Enabled: true, Name: "Fleet A", Sensors: true}
-	start := func() *Service {
-		s, err := Open(c, dir, slog.New(slog.DiscardHandler), func() time.Time { return at })
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	s := start()
-	read := func() (out []string, ids map[string]string) {
-		b, _, err := s.sharing.Envelope(shareSensors, taxii.Filter{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var e struct {
-			Objects []struct {
-				Type, ID, Pattern, Created, Modified string
-				Revoked                              bool
-			}
-		}
-		if err := json.Unmarshal(b, &e); err != nil {
-			t.Fatal(err)
-		}
-		ids = map[string]string{}
-		for _, o := range e.Objects {
-			if o.Type == "indicator" {
-				mark := map[bool]string{true: " revoked"}[o.Revoked]
-				out = append(out, strings.Trim(o.Pattern[strings.Index(o.Pattern, "'"):], "']")+mark)
-				ids[o.ID] = o.Created + o.Modified
-			}
-		}
-		return out, ids
-	}
-	seconds := func() uint32 { return uint32(at.Unix()) }
-	s.sharing.set(shareSensors, []intel.Claim{claimOf("203.0.113.1", intel.KindBot, seconds()), claimOf("203.0.113.2", intel.KindBot, seconds())})
-	_, first := read()
-	if s.sharing.set(shareSensors, []intel.Claim{claimOf("203.0.113.1", intel.KindBot, seconds()+600), claimOf("203.0.113.2", intel.KindBot, seconds())}); len(first) != 2 {
-		t.Fatal(first)
-	}
-	if _, again := read(); !sameMap(first, again) {
-		t.Errorf("ten minutes more are a new version: %v", again)
-	}
-	at = at.Add(time.Hour)
-	s.sharing.set(shareSensors, []intel.Claim{claimOf("203.0.113.1", intel.KindC2, seconds())})
-	list, second := read()
-	if strings.Join(list, ",") != "203.0.113.1,203.0.113.2 revoked" || len(second) != 2 || sameMap(first, second) {
-		t.Errorf("%v %v", list, second)
-	}
-	for id := range first {
-		if second[id] <= first[id] || second[id][:24] != first[id][:24] {
-			t.Errorf("%s: %s after %s", id, second[id], first[id])
-		}
-	}
-	s = start() // the restart
-	if kept, ids := read(); strings.Join(kept, ",") != strings.Join(list, ",") || !sameMap(ids, second) {
-		t.Errorf("after the restart %v", kept)
-	}
-	at = at.Add(time.Minute)
-	s.sharing.set(shareSensors, []intel.Claim{claimOf("203.0.113.1", intel.KindC2, seconds()-60), claimOf("203.0.113.2", intel.KindBot, seconds())})
-	list, third := read()
-	if strings.Join(list, ",") != "203.0.113.1,203.0.113.2" {
-		t.Errorf("%v", list)
-	}
-	fresh := 0
-	for id := range third {
-		if _, old := second[id]; !old {
-			fresh++
-		}
-	}
-	if fresh != 1 {
-		t.Errorf("what was revoked came back under its old name: %v then %v", second, third)
-	}
-	at = at.AddDate(0, 2, 0)
-	if s.sharing.set(shareSensors, nil); len(s.sharing.shelves[shareSensors].Records) != 1 {
-		t.Errorf("what is long over is kept: %+v", s.sharing.shelves[shareSensors].Records)
-	}
-	if err := os.WriteFile(filepath.Join(dir, sharingFile(shareSensors)), []byte("masugata sharing 1 3 00\nabc"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s = start() // a damaged file is begun anew
-	if list, _ := read(); len(list) != 0 {
-		t.Errorf("%v", list)
-	}
-}
-
-func sameMap(a, b map[string]string) bool {
-	for k, v := range a {
-		if b[k] != v {
-			return false
-		}
-	}
-	return len(a) == len(b)
 }

@@ -121,7 +121,7 @@ func intrusion(e *model.Event, yield func(seen)) {
 		return
 	}
 	s := seen{part: e.Reporter, count: e.Count, forgeable: !spoken}
-	from, to := outside(ends[0]), outside(ends[1])
+	from, to := canon.Outside(ends[0]), canon.Outside(ends[1])
 	switch {
 	case from && !to:
 		s.kind = said.from
@@ -148,14 +148,6 @@ func intrusion(e *model.Event, yield func(seen)) {
 func address(a netip.Addr) intel.Object {
 	return intel.Object{Type: intel.TypePrefix, Prefix: netip.PrefixFrom(a, a.BitLen())}
 }
-
-// outside says whether an address can be a stranger's.
-func outside(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !shared.Contains(a)
-}
-
-// shared is the address space between providers and their customers (RFC 6598).
-var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // dropped are where programs lie that did not come with a device's firmware.
 var dropped = [...]string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/"}

@@ -46,7 +46,7 @@ const maxUploads = 200
 
 func (s *Service) loadUploads() error {
 	var all []Feed
-	if err := s.dir.readJSON(uploadsFile, &all); err != nil {
+	if err := s.dir.ReadJSON(uploadsFile, &all); err != nil {
 		return err
 	}
 	for _, f := range all {
@@ -66,7 +66,7 @@ func (s *Service) saveUploads() error {
 			all = append(all, fs.Feed)
 		}
 	}
-	return s.dir.writeJSON(uploadsFile, all)
+	return s.dir.WriteJSON(uploadsFile, all)
 }
 
 // UploadFeed implements the console's ReputationFeeds.

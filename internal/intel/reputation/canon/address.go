@@ -63,6 +63,13 @@ func FromAddr(a netip.Addr) reputation.Object {
 	return o
 }
 
+// Outside says whether an address can be a stranger's: it is global, and not of
+// the space between providers and their customers (RFC 6598).
+func Outside(a netip.Addr) bool {
+	between := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !between.Contains(a)
+}
+
 // mayBeAddress spares names the costly error of netip.
 func mayBeAddress(s string) bool {
 	if s == "" || len(s) > 64 {

@@ -2,6 +2,7 @@ package canon
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,18 @@ func TestAddress(t *testing.T) {
 		{"192.0.2.1/255.0.255.0", ""}, {"192.0.2.1:80", ""}, {"192.000.002.001", ""}, {"fe80::1%eth0", ""}, {"1.2.3", ""}, {"example.net", ""},
 		{"2001:db8::/129", ""}, {"1.2.3.4/-1", ""}, {"1.2.3.4-1.2.3.9", ""},
 	})
+}
+
+func TestOutside(t *testing.T) {
+	for text, want := range map[string]bool{"203.0.113.1": true, "2001:db8::1": true, "100.63.255.255": true, "100.64.0.1": false, "100.127.255.255": false, "10.0.0.1": false,
+		"192.168.1.1": false, "127.0.0.1": false, "169.254.1.1": false, "224.0.0.1": false, "fd00::1": false, "fe80::1": false, "::1": false} {
+		if got := Outside(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+	if Outside(netip.Addr{}) {
+		t.Error("no address is a stranger's")
+	}
 }
 
 func TestASN(t *testing.T) {

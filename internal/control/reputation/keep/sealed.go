@@ -1,4 +1,4 @@
-package reputation
+package keep
 
 import (
 	"bytes"
@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+
+	"github.com/masugata/masugata/internal/link/identity"
 )
 
 // maxSealed bounds a sealed file, in bytes.
@@ -17,24 +18,24 @@ const maxSealed = 128 << 20
 // follows is and its SHA-256.
 const sealedLine = "masugata %s %d %d %x\n"
 
-// errSealed says that a file is not what was once written.
-var errSealed = errors.New("damaged or of another version")
+// ErrSealed says that a file is not what was once written.
+var ErrSealed = errors.New("damaged or of another version")
 
-// writeSealed replaces a file of the folder, whole or not at all, so that
-// readSealed notices whatever happens to it.
-func (d folder) writeSealed(name, what string, version int, content []byte) error {
+// WriteSealed replaces a file of the folder, whole or not at all, so that
+// ReadSealed notices whatever happens to it.
+func (d Folder) WriteSealed(name, what string, version int, content []byte) error {
 	if len(content) > maxSealed {
 		return fmt.Errorf("%s would have %d MB; at most %d are kept", name, len(content)>>20, maxSealed>>20)
 	}
 	head := fmt.Sprintf(sealedLine, what, version, len(content), sha256.Sum256(content))
-	return writeFile(filepath.Join(string(d), name), append([]byte(head), content...))
+	return identity.WriteFile(d.Path(name), append([]byte(head), content...))
 }
 
-// readSealed reads a file that writeSealed wrote. The error wraps
-// os.ErrNotExist when there is none, and errSealed with the reason when it
+// ReadSealed reads a file that WriteSealed wrote. The error wraps
+// os.ErrNotExist when there is none, and ErrSealed with the reason when it
 // cannot be believed.
-func (d folder) readSealed(name, what string, version int) ([]byte, error) {
-	path := filepath.Join(string(d), name)
+func (d Folder) ReadSealed(name, what string, version int) ([]byte, error) {
+	path := d.Path(name)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (d folder) readSealed(name, what string, version int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad := func(why string) error { return fmt.Errorf("%s is %w: %s", path, errSealed, why) }
+	bad := func(why string) error { return fmt.Errorf("%s is %w: %s", path, ErrSealed, why) }
 	head, content, ok := bytes.Cut(b, []byte("\n"))
 	if !ok || len(head) > 512 {
 		return nil, bad("it has no first line")

@@ -1,4 +1,9 @@
-package reputation
+// Package sharing keeps what other fleets may read as TAXII 2.1 collections: what
+// the own sensors agree on, and what is denied by hand. A collection is brought
+// in line with claims, a new version only where something worth its way changed.
+// It knows neither where claims come from nor HTTP (internal/console/rest serves
+// it). internal/control/reputation calls it.
+package sharing
 
 import (
 	"cmp"
@@ -8,13 +13,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/masugata/masugata/internal/configfile"
-	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/keep"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
 	"github.com/masugata/masugata/internal/intel/reputation/feed"
@@ -22,8 +29,8 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
-// SharingConfig says what other fleets may read as TAXII 2.1 collections.
-type SharingConfig struct {
+// Config says what other fleets may read as TAXII 2.1 collections.
+type Config struct {
 	Enabled bool   `yaml:"enabled"`
 	Name    string `yaml:"name"`    // of who shares, as others read it
 	Sensors bool   `yaml:"sensors"` // what the own sensors agree on
@@ -31,7 +38,8 @@ type SharingConfig struct {
 	TLP     string `yaml:"tlp"`     // traffic light: clear, green, amber, red; empty: none
 }
 
-func (c *SharingConfig) check(f *configfile.File, key string) {
+// Check records all that is wrong with the section, which stands at key.
+func (c *Config) Check(f *configfile.File, key string) {
 	if !c.Enabled {
 		return
 	}
@@ -43,10 +51,10 @@ func (c *SharingConfig) check(f *configfile.File, key string) {
 	}
 }
 
-// The collections, by their aliases.
+// The collections that there may be, by their aliases.
 const (
-	shareSensors = "sensors"
-	shareDeny    = "deny"
+	Sensors = "sensors"
+	Deny    = "deny"
 )
 
 const (
@@ -56,10 +64,13 @@ const (
 	pageBytes = 8 << 20
 )
 
-// sharing keeps what other fleets may read. It is safe for concurrent use.
-type sharing struct {
-	s   *Service
-	cfg SharingConfig
+// Shelves are what other fleets may read. Make them with Open. They are safe for concurrent use.
+type Shelves struct {
+	cfg  Config
+	dir  keep.Folder
+	ours func(*intel.Object) bool // nothing of the operator's own leaves
+	log  *slog.Logger
+	now  func() time.Time
 
 	mu      sync.RWMutex
 	ids     map[string]string // UUIDs of this installation, by alias and "author"
@@ -69,17 +80,18 @@ type sharing struct {
 // sharingFile is where a collection or, with "names", the identifiers are kept.
 func sharingFile(alias string) string { return "sharing-" + alias + ".state" }
 
-// openSharing reads what was shared before. What cannot be read is begun anew,
-// which those who read notice as new objects.
-func openSharing(s *Service) (*sharing, error) {
-	x := &sharing{s: s, cfg: s.cfg.Sharing, ids: map[string]string{}, shelves: map[string]*shelf{}}
+// Open reads from dir what was shared before; nil when nothing is shared. What
+// cannot be read is begun anew, which those who read notice as new objects. ours
+// says whether something is the operator's own, which does not leave.
+func Open(cfg Config, dir keep.Folder, ours func(*intel.Object) bool, log *slog.Logger, now func() time.Time) (*Shelves, error) {
+	x := &Shelves{cfg: cfg, dir: dir, ours: ours, log: log, now: now, ids: map[string]string{}, shelves: map[string]*shelf{}}
 	if !x.cfg.Enabled {
 		return nil, nil
 	}
 	if err := x.load("names", &x.ids); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"author", shareSensors, shareDeny} {
+	for _, name := range []string{"author", Sensors, Deny} {
 		if !isUUID(x.ids[name]) {
 			x.ids[name] = newUUID()
 		}
@@ -89,7 +101,7 @@ func openSharing(s *Service) (*sharing, error) {
 	}
 	by := feed.Author{Name: x.cfg.Name, ID: "identity--" + x.ids["author"]}
 	by.Marking, _ = feed.Marking(x.cfg.TLP) // checked with the configuration
-	for alias, on := range map[string]bool{shareSensors: x.cfg.Sensors, shareDeny: x.cfg.Deny} {
+	for alias, on := range map[string]bool{Sensors: x.cfg.Sensors, Deny: x.cfg.Deny} {
 		if !on {
 			continue
 		}
@@ -104,8 +116,8 @@ func openSharing(s *Service) (*sharing, error) {
 }
 
 // load reads a file of the sharing; one that cannot be believed is only logged.
-func (x *sharing) load(name string, v any) error {
-	b, err := x.s.dir.readSealed(sharingFile(name), sharingWhat, sharingVersion)
+func (x *Shelves) load(name string, v any) error {
+	b, err := x.dir.ReadSealed(sharingFile(name), sharingWhat, sharingVersion)
 	if err == nil {
 		err = json.Unmarshal(b, v)
 	}
@@ -113,53 +125,54 @@ func (x *sharing) load(name string, v any) error {
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return nil
-	case errors.Is(err, errSealed), errors.As(err, &wrong):
-		x.s.log.Error("reputation: what was shared begins anew", "error", err)
+	case errors.Is(err, keep.ErrSealed), errors.As(err, &wrong):
+		x.log.Error("reputation: what was shared begins anew", "error", err)
 		return nil
 	}
 	return err
 }
 
-func (x *sharing) save(name string, v any) error {
+func (x *Shelves) save(name string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return x.s.dir.writeSealed(sharingFile(name), sharingWhat, sharingVersion, b)
+	return x.dir.WriteSealed(sharingFile(name), sharingWhat, sharingVersion, b)
 }
 
-// set makes a collection say what claims say and nothing else. Each collection
-// is set by one goroutine at a time.
-func (x *sharing) set(alias string, claims []intel.Claim) {
+// Set makes a collection say what claims say and nothing else, without those that
+// must not leave. Each collection is set by one goroutine at a time. A collection
+// that is not shared, and any of nil, stays so.
+func (x *Shelves) Set(alias string, claims []intel.Claim) {
 	if x == nil || x.shelves[alias] == nil {
 		return
 	}
 	claims = slices.DeleteFunc(slices.Clone(claims), func(c intel.Claim) bool { return !x.mayLeave(c.Object) || !canShare(c.Object) })
 	x.mu.Lock()
 	sh := x.shelves[alias]
-	if !sh.sync(claims, x.s.now()) {
+	if !sh.sync(claims, x.now()) {
 		x.mu.Unlock()
 		return
 	}
 	now, left := shelf{Records: slices.Clone(sh.Records), Last: sh.Last}, sh.left
 	x.mu.Unlock() // nobody waits for the disk
 	if left > 0 {
-		x.s.log.Warn("more is known than is shared", "collection", alias, "shared", maxShared, "left_out", left)
+		x.log.Warn("more is known than is shared", "collection", alias, "shared", MaxObjects, "left_out", left)
 	}
 	if err := x.save(alias, &now); err != nil {
-		x.s.log.Error("reputation: what is shared is not kept over a restart", "collection", alias, "error", err)
+		x.log.Error("reputation: what is shared is not kept over a restart", "collection", alias, "error", err)
 	}
 }
 
 // mayLeave says whether an object may be told to others: nothing of the
 // operator's own, no address or name that means something only inside, nobody's
 // mail address.
-func (x *sharing) mayLeave(o intel.Object) bool {
+func (x *Shelves) mayLeave(o intel.Object) bool {
 	switch o.Type {
 	case intel.TypeEmail:
 		return false
 	case intel.TypePrefix:
-		if !outside(o.Prefix.Addr()) {
+		if !canon.Outside(o.Prefix.Addr()) {
 			return false
 		}
 	case intel.TypeDomain, intel.TypeURL, intel.TypeEndpoint:
@@ -167,11 +180,11 @@ func (x *sharing) mayLeave(o intel.Object) bool {
 		if insideName(host) {
 			return false
 		}
-		if at, err := canon.Guess(host); err != nil || x.s.own.has(&at) {
+		if at, err := canon.Guess(host); err != nil || x.ours(&at) {
 			return false
 		}
 	}
-	return !x.s.own.has(&o)
+	return !x.ours(&o)
 }
 
 // hostOf is the name or address in a name, URL or endpoint, without its port.
@@ -197,7 +210,7 @@ func insideName(host string) bool {
 		return true
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		return !outside(a)
+		return !canon.Outside(a)
 	}
 	return host == "home.arpa" || strings.HasSuffix(host, ".home.arpa") || !strings.Contains(host, ".")
 }
@@ -216,22 +229,14 @@ func isUUID(s string) bool {
 	return err == nil && len(s) == 36
 }
 
-// Sharing gives what other fleets may read; nil when nothing is shared.
-func (s *Service) Sharing() rest.Sharing {
-	if s.sharing == nil {
-		return nil
-	}
-	return s.sharing
-}
-
 // SharedBy implements the console's Sharing.
-func (x *sharing) SharedBy() string { return x.cfg.Name }
+func (x *Shelves) SharedBy() string { return x.cfg.Name }
 
 // Collections implements the console's Sharing.
-func (x *sharing) Collections() (list []taxii.Collection) {
+func (x *Shelves) Collections() (list []taxii.Collection) {
 	about := map[string][2]string{
-		shareSensors: {"Sightings", "Attackers that at least so many independent owners of our sensors saw that none of them can be told from it"},
-		shareDeny:    {"Deny list", "What our operators deny by hand"},
+		Sensors: {"Sightings", "Attackers that at least so many independent owners of our sensors saw that none of them can be told from it"},
+		Deny:    {"Deny list", "What our operators deny by hand"},
 	}
 	for alias := range x.shelves { // never changed after the start
 		list = append(list, taxii.Collection{ID: x.ids[alias], Alias: alias, Title: about[alias][0], Description: about[alias][1],
@@ -242,7 +247,7 @@ func (x *sharing) Collections() (list []taxii.Collection) {
 }
 
 // shelf gives a collection by its UUID or alias; the caller holds mu.
-func (x *sharing) shelf(collection string) (*shelf, error) {
+func (x *Shelves) shelf(collection string) (*shelf, error) {
 	for alias, sh := range x.shelves {
 		if alias == collection || strings.EqualFold(x.ids[alias], collection) {
 			return sh, nil
@@ -252,7 +257,7 @@ func (x *sharing) shelf(collection string) (*shelf, error) {
 }
 
 // Envelope implements the console's Sharing.
-func (x *sharing) Envelope(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
+func (x *Shelves) Envelope(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	sh, err := x.shelf(collection)
@@ -263,7 +268,7 @@ func (x *sharing) Envelope(collection string, f taxii.Filter) ([]byte, taxii.Pag
 }
 
 // Manifest implements the console's Sharing.
-func (x *sharing) Manifest(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
+func (x *Shelves) Manifest(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	sh, err := x.shelf(collection)
@@ -274,7 +279,7 @@ func (x *sharing) Manifest(collection string, f taxii.Filter) ([]byte, taxii.Pag
 }
 
 // Versions implements the console's Sharing.
-func (x *sharing) Versions(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
+func (x *Shelves) Versions(collection string, f taxii.Filter) ([]byte, taxii.Page, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	sh, err := x.shelf(collection)
@@ -285,7 +290,7 @@ func (x *sharing) Versions(collection string, f taxii.Filter) ([]byte, taxii.Pag
 }
 
 // Shares implements the console's Sharing.
-func (x *sharing) Shares(collection, object string) (bool, error) {
+func (x *Shelves) Shares(collection, object string) (bool, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	sh, err := x.shelf(collection)

@@ -1,4 +1,4 @@
-package reputation
+package sharing
 
 import (
 	"iter"
@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxShared bounds the objects of a collection.
-	maxShared = 100_000
+	// MaxObjects bounds the objects of a collection.
+	MaxObjects = 100_000
 	// keepRevoked is how long others can learn that something is no longer said,
 	// and keepExpired how long what has ended by its time is still shown, in
 	// seconds.
@@ -129,7 +129,7 @@ func (s *shelf) sync(claims []intel.Claim, now time.Time) bool {
 	if named != nil {
 		s.put(*named, now)
 	}
-	room := maxShared - len(s.Records)
+	room := MaxObjects - len(s.Records)
 	s.left = 0
 	said := make(map[intel.Object]bool, len(claims))
 	for i := range claims {
