@@ -78,7 +78,8 @@ func (s *section) empty() *section {
 }
 
 func appendChange(out []byte, old, next *section) []byte {
-	gone, come := section{}, old.empty()
+	var gone section
+	come := old.empty()
 	for i, j := 0, 0; i < len(old.high) || j < len(next.high); {
 		c := 0
 		switch {
@@ -102,16 +103,7 @@ func appendChange(out []byte, old, next *section) []byte {
 		}
 	}
 	out = come.append(out)
-	gaps := gone.gaps()
-	k := bestRice(gaps)
-	var w bitWriter
-	for _, g := range gaps {
-		w.rice(g, k)
-	}
-	stream := w.end()
-	out = binary.AppendUvarint(out, uint64(len(gaps)))
-	out = binary.AppendUvarint(append(out, byte(k)), uint64(len(stream)))
-	return append(out, stream...)
+	return appendGaps(out, gone.high, 1, nil, 0)
 }
 
 // Apply gives the newer set that the difference makes of the old one: byte for
@@ -133,7 +125,7 @@ func Apply(old, delta []byte) ([]byte, error) {
 	if sum := Digest(old); string(sum[:]) != string(b[:digestSize]) {
 		return nil, refuse(what, OtherBase, "it is from %x, held is %x", b[:8], sum[:8])
 	}
-	set, err := decode(old)
+	set, err := unpack(old)
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +135,16 @@ func Apply(old, delta []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	set.sections = slices.DeleteFunc(set.sections, func(s section) bool { return len(s.high) == 0 })
-	if said := binary.BigEndian.Uint16(head[headerSize-2:]); len(set.sections) != int(said) {
-		return nil, refuse(what, Corrupt, "it gives %d sections and says %d", len(set.sections), said)
+	out := append(make([]byte, 0, len(old)+len(delta)), head[:headerSize]...)
+	sections := 0
+	for _, p := range set.sections {
+		if p.n > 0 {
+			out = append(out, p.whole...)
+			sections++
+		}
 	}
-	out := slices.Clone(head[:headerSize])
-	for i := range set.sections {
-		out = set.sections[i].append(out)
+	if said := binary.BigEndian.Uint16(head[headerSize-2:]); sections != int(said) {
+		return nil, refuse(what, Corrupt, "it gives %d sections and says %d", sections, said)
 	}
 	out = seal(out)
 	if sum := Digest(out); string(sum[:]) != string(want) {
@@ -158,49 +153,88 @@ func Apply(old, delta []byte) ([]byte, error) {
 	return out, nil
 }
 
+// bundle is a set of which only what changes is read.
+type bundle struct {
+	class    Class
+	sections []packed
+}
+
+// unpack cuts a set into its sections. Its digest is not computed: who has the
+// digest of what becomes of it needs none.
+func unpack(old []byte) (*bundle, error) {
+	h, sections, b, err := parseHeader(old, old[len(magicSet):len(old)-digestSize])
+	if err != nil {
+		return nil, err
+	}
+	c := &bundle{class: h.Class}
+	for range sections {
+		var p packed
+		if p, b, err = cutSection("set", b, h.Class.most()); err != nil {
+			return nil, err
+		}
+		if n := len(c.sections); n > 0 && c.sections[n-1].compareKey(&p.section) >= 0 {
+			return nil, refuse("set", Corrupt, "section %d is not in order", n)
+		}
+		c.sections = append(c.sections, p)
+	}
+	return c, nil
+}
+
 // change reads the changes of one section, applies them, and gives what
 // follows.
-func (c *content) change(b []byte) ([]byte, error) {
-	come, b, err := readSection("difference", b, c.Class.most())
+func (c *bundle) change(b []byte) ([]byte, error) {
+	const what = "difference"
+	come, b, err := readSection(what, b, c.class.most())
 	if err != nil {
 		return nil, err
 	}
-	s := c.section(&come)
-	if s == nil {
-		i, _ := slices.BinarySearchFunc(c.sections, &come, func(x section, s *section) int { return x.compareKey(s) })
-		c.sections = slices.Insert(c.sections, i, *come.empty())
-		s = &c.sections[i]
+	i, found := slices.BinarySearchFunc(c.sections, &come, func(x packed, s *section) int { return x.compareKey(s) })
+	if !found {
+		c.sections = slices.Insert(c.sections, i, packed{section: *come.empty()})
 	}
-	n, k, stream, b, err := readStream("difference", b, len(s.high))
+	p := &c.sections[i]
+	if p.changed {
+		return nil, refuse(what, Corrupt, "it changes a section twice")
+	}
+	s, err := p.read("set")
 	if err != nil {
 		return nil, err
 	}
-	r := bitReader{b: stream}
+	n, k, stream, b, err := readStream(what, b, len(s.high))
+	if err != nil {
+		return nil, err
+	}
 	next := s.empty()
-	next.high = make([]uint64, 0, len(s.high)-n+len(come.high))
-	i, j, gone := 0, 0, uint64(0)
-	if n > 0 {
-		gone = r.rice(k)
+	if !next.merge(&s, &come, n, k, bitReader{b: stream}) {
+		return nil, refuse(what, Corrupt, "it takes away more entries than there are")
 	}
-	for i < len(s.high) || j < len(come.high) {
-		if n > 0 && i < len(s.high) && uint64(i) == gone {
-			i++
-			if n--; n > 0 {
-				gone += 1 + r.rice(k)
-			}
-			continue
-		}
-		if i < len(s.high) && (j == len(come.high) || s.compare(i, &come, j) < 0) {
-			next.take(s, i)
-			i++
-		} else {
-			next.take(&come, j)
-			j++
-		}
-	}
-	if n > 0 || r.bad {
-		return nil, refuse("difference", Corrupt, "it takes away more entries than there are")
-	}
-	*s = *next
+	p.n, p.whole, p.changed = len(next.high), next.append(nil), true
 	return b, nil
+}
+
+// merge takes the entries of s but the n whose ordinals gone gives, and those of
+// come. It is false when gone gives others than there are.
+func (next *section) merge(s, come *section, n int, k uint, gone bitReader) bool {
+	next.high = make([]uint64, 0, len(s.high)-n+len(come.high))
+	from, j := 0, 0
+	for ; n >= 0; n-- { // the entries before each that goes, and those behind the last
+		to := uint64(len(s.high))
+		if n > 0 {
+			if to = uint64(from) + gone.rice(k); to >= uint64(len(s.high)) || to < uint64(from) {
+				return false
+			}
+		}
+		for i := from; i < int(to); i++ {
+			for j < len(come.high) && s.compare(i, come, j) >= 0 {
+				next.take(come, j)
+				j++
+			}
+			next.take(s, i)
+		}
+		from = int(to) + 1
+	}
+	for ; j < len(come.high); j++ {
+		next.take(come, j)
+	}
+	return !gone.bad
 }

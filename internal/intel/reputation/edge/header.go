@@ -80,6 +80,11 @@ func readHeader(payload []byte) (h Header, sections int, rest []byte, err error)
 	if err != nil {
 		return h, 0, nil, err
 	}
+	return parseHeader(payload, b)
+}
+
+// parseHeader is readHeader behind the digest; b is what follows the magic.
+func parseHeader(payload, b []byte) (h Header, sections int, rest []byte, err error) {
 	if len(b) < headerSize-len(magicSet) {
 		return h, 0, nil, refuse("set", Truncated, "its header has %d bytes", len(b))
 	}

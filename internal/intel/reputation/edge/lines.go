@@ -24,23 +24,23 @@ const (
 // newLines takes what merged gives, of numbers that are wide bits long.
 func newLines(values []uint64, wide uint8) lines {
 	l := lines{count: uint64(len(values)/lineFull + 1), wide: wide, n: len(values)}
-	last := l.layOut(values, func(int, uint64) {})
-	l.words = make([]uint64, (last/lineSlots+2)*lineWords) // the last line is never full
-	l.layOut(values, func(at int, v uint64) {
-		slot := v>>tierBits&(1<<slotBits-1) | v&(1<<tierBits-1)<<slotBits
-		l.words[at/2] |= slot << (at % 2 * 32)
-	})
-	return l
-}
-
-// layOut gives each number its slot, and the one after the last.
-func (l *lines) layOut(values []uint64, put func(at int, v uint64)) (end int) {
+	l.words = make([]uint64, (l.count+1)*lineWords)
+	end := 0 // the slot after the last
 	for _, v := range values {
 		end = max(end, int(l.line(uint32(v>>tierBits)))*lineSlots)
-		put(end, v)
+		if end/2 == len(l.words) {
+			l.words = append(l.words, make([]uint64, len(l.words)/8+lineWords)...)
+		}
+		slot := v>>tierBits&(1<<slotBits-1) | v&(1<<tierBits-1)<<slotBits
+		l.words[end/2] |= slot << (end % 2 * 32)
 		end++
 	}
-	return end
+	size := max(int(l.count)+1, end/lineSlots+2) * lineWords // the last line is never full
+	if size > len(l.words) {
+		l.words = append(l.words, make([]uint64, size-len(l.words))...)
+	}
+	l.words = l.words[:size:size]
+	return l
 }
 
 // line is the line that a number leads to.

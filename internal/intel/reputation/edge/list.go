@@ -28,18 +28,18 @@ func merged(sections []*section) []uint64 {
 	for _, s := range sections {
 		n += len(s.high)
 	}
-	out, next := make([]uint64, 0, n), make([]int, len(sections))
-	for len(out) < n {
-		least, from := ^uint64(0), 0
-		for i, s := range sections {
-			if at := next[i]; at < len(s.high) {
-				if v := s.high[at]<<tierBits | uint64(s.tier); v < least {
-					least, from = v, i
-				}
+	out, at := make([]uint64, n), n
+	for _, s := range sections { // from the back, so that what is there moves within out
+		old := out[at:]
+		at -= len(s.high)
+		to := out[at:]
+		for _, h := range s.high {
+			v := h<<tierBits | uint64(s.tier)
+			for len(old) > 0 && old[0] < v {
+				to[0], to, old = old[0], to[1:], old[1:]
 			}
+			to[0], to = v, to[1:]
 		}
-		next[from]++
-		out = append(out, least)
 	}
 	return out
 }

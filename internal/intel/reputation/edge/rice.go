@@ -18,9 +18,10 @@ func (w *bitWriter) put(v uint64, n uint) {
 		v, n = v>>32, n-32
 	}
 	w.acc |= v & (1<<n - 1) << w.have
-	for w.have += n; w.have >= 8; w.have -= 8 {
-		w.b = append(w.b, byte(w.acc))
-		w.acc >>= 8
+	if w.have += n; w.have >= 32 {
+		w.b = binary.LittleEndian.AppendUint32(w.b, uint32(w.acc))
+		w.acc >>= 32
+		w.have -= 32
 	}
 }
 
@@ -31,14 +32,18 @@ func (w *bitWriter) rice(v uint64, k uint) {
 		w.put(v, 64)
 		return
 	}
+	if n := uint(q) + 1 + k; n <= 32 {
+		w.put(1<<q-1|v<<(q+1)&(1<<n-1), n)
+		return
+	}
 	w.put(1<<q-1, uint(q)+1)
 	w.put(v, k)
 }
 
 func (w *bitWriter) end() []byte {
-	if w.have > 0 {
+	for ; w.have > 0; w.have -= min(8, w.have) {
 		w.b = append(w.b, byte(w.acc))
-		w.acc, w.have = 0, 0
+		w.acc >>= 8
 	}
 	return w.b
 }
@@ -85,6 +90,14 @@ func (r *bitReader) take(n uint) uint64 {
 }
 
 func (r *bitReader) rice(k uint) uint64 {
+	if i := r.at >> 3; i+8 <= uint(len(r.b)) { // a short one is in the bits of one look
+		w := binary.LittleEndian.Uint64(r.b[i:]) >> (r.at & 7)
+		q := uint(bits.TrailingZeros64(^w))
+		if n := q + 1 + k; q < riceEscape && n <= 56 {
+			r.at += n
+			return uint64(q)<<k | w>>(q+1)&(1<<k-1)
+		}
+	}
 	q := uint(bits.TrailingZeros64(^r.peek()))
 	if q >= riceEscape {
 		r.skip(riceEscape)
@@ -94,34 +107,71 @@ func (r *bitReader) rice(k uint) uint64 {
 	return uint64(q)<<k | r.take(k)
 }
 
-// riceBits is what the gaps cost with k, in bits.
-func riceBits(gaps []uint64, k uint) (sum uint64) {
-	for _, g := range gaps {
-		if q := g >> k; q < riceEscape {
-			sum += q + 1 + uint64(k)
-		} else {
-			sum += riceEscape + 64
+// bestRice finds the k with which the gaps of sorted numbers cost least, trying
+// around the one that the mean gap suggests, and that cost in bits. step is taken
+// from each gap but the first.
+func bestRice(sorted []uint64, step uint64) (best uint, cost uint64) {
+	if len(sorted) == 0 {
+		return 0, 0
+	}
+	guess := bits.Len64(uint64(gapSum(sorted, step) / float64(len(sorted))))
+	least, most := uint(max(0, guess-6)), uint(min(guess+1, 63))
+	// How many gaps have which quotient with the least k; from one k to the next
+	// two neighbours become one.
+	var count [riceEscape<<7 + 1]uint32
+	top := uint64(riceEscape) << (most - least)
+	before := uint64(0)
+	for _, v := range sorted {
+		count[min((v-before)>>least, top)]++
+		before = v + step
+	}
+	cost = ^uint64(0)
+	for k := least; k <= most; k++ {
+		sum, short := uint64(0), uint64(0)
+		for q, n := range count[:riceEscape] {
+			sum += uint64(n) * uint64(q+1+int(k))
+			short += uint64(n)
 		}
+		if sum += (uint64(len(sorted)) - short) * (riceEscape + 64); sum < cost {
+			best, cost = k, sum
+		}
+		top /= 2
+		for q := range top {
+			count[q] = count[2*q] + count[2*q+1]
+		}
+	}
+	return best, cost
+}
+
+// gapSum is the sum of the gaps as numbers of 53 bits.
+func gapSum(sorted []uint64, step uint64) (sum float64) {
+	if last := sorted[len(sorted)-1]; last < 1<<53 {
+		return float64(last - step*uint64(len(sorted)-1))
+	}
+	before := uint64(0)
+	for _, v := range sorted {
+		sum += float64(v - before)
+		before = v + step
 	}
 	return sum
 }
 
-// bestRice finds the k that costs least, trying around the one that the mean
-// gap suggests.
-func bestRice(gaps []uint64) uint {
-	if len(gaps) == 0 {
-		return 0
-	}
-	var sum float64
-	for _, g := range gaps {
-		sum += float64(g)
-	}
-	guess := bits.Len64(uint64(sum / float64(len(gaps))))
-	best, cost := uint(0), ^uint64(0)
-	for k := max(0, guess-6); k <= min(guess+1, 63); k++ {
-		if c := riceBits(gaps, uint(k)); c < cost {
-			best, cost = uint(k), c
+// appendGaps writes sorted numbers as their gaps: count, Rice parameter, length,
+// stream. step is taken from each gap but the first; low are bits that follow
+// each, lowBits of them; nil: none do.
+func appendGaps(b []byte, sorted []uint64, step uint64, low []uint64, lowBits uint) []byte {
+	k, cost := bestRice(sorted, step)
+	w := bitWriter{b: make([]byte, 0, (cost+uint64(len(low))*uint64(lowBits))/8+8)}
+	before := uint64(0)
+	for i, v := range sorted {
+		w.rice(v-before, k)
+		if low != nil {
+			w.put(low[i], lowBits)
 		}
+		before = v + step
 	}
-	return best
+	stream := w.end()
+	b = binary.AppendUvarint(b, uint64(len(sorted)))
+	b = binary.AppendUvarint(append(b, byte(k)), uint64(len(stream)))
+	return append(b, stream...)
 }

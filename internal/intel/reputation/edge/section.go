@@ -51,17 +51,7 @@ func (s *section) take(o *section, i int) {
 	}
 }
 
-// gaps are the differences of the numbers; less one where they must differ.
-func (s *section) gaps() []uint64 {
-	out := make([]uint64, len(s.high))
-	before, step := uint64(0), s.step()
-	for i, v := range s.high {
-		out[i] = v - before
-		before = v + step
-	}
-	return out
-}
-
+// step is what is taken from each gap: one where the numbers must differ.
 func (s *section) step() uint64 {
 	if s.lowBits() > 0 {
 		return 0
@@ -73,60 +63,72 @@ func (s *section) step() uint64 {
 // length, gaps with their low bits.
 func (s *section) append(b []byte) []byte {
 	b = append(b, byte(s.family)<<4|byte(s.tier), s.bits)
-	b = binary.AppendUvarint(b, uint64(len(s.high)))
-	gaps := s.gaps()
-	k := bestRice(gaps)
-	var w bitWriter
-	for i, g := range gaps {
-		w.rice(g, k)
-		if s.low != nil {
-			w.put(s.low[i], s.lowBits())
-		}
-	}
-	stream := w.end()
-	b = binary.AppendUvarint(append(b, byte(k)), uint64(len(stream)))
-	return append(b, stream...)
+	return appendGaps(b, s.high, s.step(), s.low, s.lowBits())
 }
 
 // readSection reads one section of at most most entries and gives what
 // follows it.
 func readSection(what string, b []byte, most int) (s section, rest []byte, err error) {
+	p, rest, err := cutSection(what, b, most)
+	if err == nil {
+		s, err = p.read(what)
+	}
+	return s, rest, err
+}
+
+// packed is a section as it is written.
+type packed struct {
+	section        // without its entries
+	whole   []byte // as it is written
+	stream  []byte // of whole, what holds the entries
+	n       int
+	k       uint
+	changed bool // whole is: n is of it, stream and k are not
+}
+
+// cutSection finds out where the first section ends, and does not read it.
+func cutSection(what string, b []byte, most int) (p packed, rest []byte, err error) {
 	if len(b) < 2 {
-		return s, nil, refuse(what, Truncated, "it ends within a section's head")
+		return p, nil, refuse(what, Truncated, "it ends within a section's head")
 	}
-	s = section{family: family(b[0] >> 4), tier: Tier(b[0] & 15), bits: b[1]}
-	if !s.valid() {
-		return s, nil, refuse(what, Corrupt, "section of family %d, tier %d, %d bits", s.family, s.tier, s.bits)
+	p.family, p.tier, p.bits = family(b[0]>>4), Tier(b[0]&15), b[1]
+	if !p.valid() {
+		return p, nil, refuse(what, Corrupt, "section of family %d, tier %d, %d bits", p.family, p.tier, p.bits)
 	}
-	n, k, stream, rest, err := readStream(what, b[2:], most)
-	if err != nil {
-		return s, nil, err
+	if p.n, p.k, p.stream, rest, err = readStream(what, b[2:], most); err != nil {
+		return p, nil, err
 	}
-	r := bitReader{b: stream}
-	s.high = make([]uint64, 0, n)
+	p.whole = b[:len(b)-len(rest)]
+	return p, rest, nil
+}
+
+// read gives the section with its entries.
+func (p *packed) read(what string) (section, error) {
+	s := p.section
+	r := bitReader{b: p.stream}
+	s.high = make([]uint64, p.n)
 	if s.lowBits() > 0 {
-		s.low = make([]uint64, 0, n)
+		s.low = make([]uint64, p.n)
 	}
-	next, end := uint64(0), ^uint64(0)>>(64-s.highBits())
-	for i := range n {
-		gap := r.rice(k)
-		v := next + gap
+	next, step, end := uint64(0), s.step(), ^uint64(0)>>(64-s.highBits())
+	for i := range s.high {
+		v := next + r.rice(p.k)
 		if v < next || v > end || i > 0 && next == 0 && s.low == nil {
-			return s, nil, refuse(what, Corrupt, "entry %d of a section is beyond its range", i)
+			return s, refuse(what, Corrupt, "entry %d of a section is beyond its range", i)
 		}
-		s.high = append(s.high, v)
+		s.high[i] = v
 		if s.low != nil {
-			s.low = append(s.low, r.take(s.lowBits()))
+			s.low[i] = r.take(s.lowBits())
 			if i > 0 && s.compare(i-1, &s, i) >= 0 {
-				return s, nil, refuse(what, Corrupt, "entry %d of a section is not in order", i)
+				return s, refuse(what, Corrupt, "entry %d of a section is not in order", i)
 			}
 		}
-		next = v + s.step()
+		next = v + step
 	}
 	if r.bad {
-		return s, nil, refuse(what, Corrupt, "a section has fewer than its %d entries", n)
+		return s, refuse(what, Corrupt, "a section has fewer than its %d entries", p.n)
 	}
-	return s, rest, nil
+	return s, nil
 }
 
 func (s *section) valid() bool {
@@ -206,12 +208,4 @@ func (c *content) encode() []byte {
 		b = c.sections[i].append(b)
 	}
 	return seal(b)
-}
-
-func (c *content) section(s *section) *section {
-	i, ok := slices.BinarySearchFunc(c.sections, s, func(x section, s *section) int { return x.compareKey(s) })
-	if !ok {
-		return nil
-	}
-	return &c.sections[i]
 }

@@ -24,7 +24,7 @@ func TailsDelta(old, next []byte) ([]byte, error) {
 	gone, come := aligned(a.words, b.words)
 	sum, sumNext := Digest(old), Digest(next)
 	out := append(append(append([]byte(magicTailsDelta), sum[:]...), sumNext[:]...), set[:]...)
-	out = appendPlaces(appendPlaces(out, gone), come)
+	out = appendGaps(appendGaps(out, gone, 1, nil, 0), come, 1, nil, 0)
 	for _, place := range come {
 		out = binary.BigEndian.AppendUint32(out, b.words[place])
 	}
@@ -32,20 +32,6 @@ func TailsDelta(old, next []byte) ([]byte, error) {
 		out = binary.BigEndian.AppendUint64(out, m)
 	}
 	return seal(out), nil
-}
-
-func appendPlaces(out []byte, places []uint64) []byte {
-	s := section{high: places}
-	gaps := s.gaps()
-	k := bestRice(gaps)
-	var w bitWriter
-	for _, g := range gaps {
-		w.rice(g, k)
-	}
-	stream := w.end()
-	out = binary.AppendUvarint(out, uint64(len(gaps)))
-	out = binary.AppendUvarint(append(out, byte(k)), uint64(len(stream)))
-	return append(out, stream...)
 }
 
 func readPlaces(b []byte, most int) (places []uint64, rest []byte, err error) {
