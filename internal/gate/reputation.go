@@ -179,34 +179,66 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 	if in.least == edge.TierNone || in.set == nil {
 		return nil, 0
 	}
-	var by [edge.TierDeny + 1][]netip.Prefix
-	kept4, kept6 := spansOf(in.kept)
+	var kept [2]keep // of each family
+	kept[0].spans, kept[1].spans = spansOf(in.kept)
+	var held [2]int
+	list, tiers := make([]netip.Prefix, 0, in.set.Addresses()), make([]edge.Tier, 0, in.set.Addresses())
 	in.set.Prefixes(in.least, func(p netip.Prefix, t edge.Tier) bool {
-		kept := kept6
-		if p.Addr().Is4() {
-			kept = kept4
-		}
-		if !kept.touch(p) {
-			by[t] = append(by[t], p)
+		if f := familyOf(p); !kept[f].has(p) {
+			list, tiers = append(list, p), append(tiers, t)
+			held[f]++
 		}
 		return true
 	})
-	var taken [2]int // IPv4, IPv6
-	for t := len(by) - 1; t >= 0; t-- {
-		for _, p := range by[t] {
-			family := 0
-			if p.Addr().Is6() {
-				family = 1
-			}
-			if taken[family] == room {
-				more++
+	if max(held[0], held[1]) <= room {
+		return list, 0
+	}
+	all := list
+	list = nil
+	var taken [2]int
+	for t := edge.TierDeny; t >= in.least; t-- {
+		for i, p := range all {
+			if f := familyOf(p); tiers[i] != t {
 				continue
+			} else if taken[f] < room {
+				taken[f]++
+				list = append(list, p)
+			} else {
+				more++
 			}
-			taken[family]++
-			list = append(list, p)
 		}
 	}
 	return list, more
+}
+
+// familyOf is 0 for IPv4, 1 for IPv6.
+func familyOf(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return 0
+	}
+	return 1
+}
+
+// keep are spans that are asked for prefixes in the order of their addresses,
+// mostly for single addresses: it knows up to where the next are all clear of them.
+type keep struct {
+	spans
+	from, to netip.Addr // clear from one to before the other; of to, if invalid, to the end
+}
+
+func (k *keep) has(p netip.Prefix) bool {
+	a := p.Addr()
+	if k.from.IsValid() && p.IsSingleIP() && !a.Less(k.from) && (!k.to.IsValid() || a.Less(k.to)) {
+		return false
+	}
+	if k.touch(p) {
+		return true
+	}
+	k.from, k.to = a, netip.Addr{}
+	if i, _ := k.search(a); i < len(k.spans) {
+		k.to = k.spans[i].Addr()
+	}
+	return false
 }
 
 // spans are prefixes of one family, sorted, none within another.
@@ -232,10 +264,15 @@ func spansOf(prefixes []netip.Prefix) (v4, v6 spans) {
 	return v4, v6
 }
 
+// search finds the first that does not begin before an address.
+func (s spans) search(a netip.Addr) (int, bool) {
+	return slices.BinarySearchFunc(s, a, func(x netip.Prefix, a netip.Addr) int { return x.Addr().Compare(a) })
+}
+
 // touch says whether a masked prefix of the family shares an address with one
 // of them.
 func (s spans) touch(p netip.Prefix) bool {
-	i, _ := slices.BinarySearchFunc(s, p.Addr(), func(x netip.Prefix, a netip.Addr) int { return x.Addr().Compare(a) })
+	i, _ := s.search(p.Addr())
 	return i < len(s) && s[i].Overlaps(p) || i > 0 && s[i-1].Overlaps(p)
 }
 

@@ -52,13 +52,16 @@ func (d *Datapath) SetBlocklist(prefixes []netip.Prefix) error {
 		if !p.IsValid() || p.Addr().Zone() != "" {
 			return fmt.Errorf("xdp: set blocklist: %v is not a prefix", p)
 		}
-		if p = plainPrefix(p); p.Addr().Is4() {
+		if a := p.Addr(); !a.Is4() || !p.IsSingleIP() {
+			p = plainPrefix(p)
+		}
+		if p.Addr().Is4() {
 			want.v4 = append(want.v4, prefix4Of(p.Addr().As4(), uint32(p.Bits())))
 		} else {
 			want.v6 = append(want.v6, p)
 		}
 	}
-	slices.Sort(want.v4)
+	want.v4 = sorted4(want.v4)
 	slices.SortFunc(want.v6, netip.Prefix.Compare)
 	want.v4, want.v6 = slices.Compact(want.v4), slices.Compact(want.v6)
 	if most := max(len(want.v4), len(want.v6)); most > int(d.t.blocked) {
@@ -70,6 +73,33 @@ func (d *Datapath) SetBlocklist(prefixes []netip.Prefix) error {
 	}
 	d.blocked = want
 	return nil
+}
+
+// sorted4 sorts prefixes. Those of a large list mostly come as two sorted runs:
+// addresses, then wider ones.
+func sorted4(list []prefix4) []prefix4 {
+	ascends := func(from int) int {
+		for from++; from < len(list) && list[from-1] <= list[from]; from++ {
+		}
+		return min(from, len(list))
+	}
+	first := ascends(0)
+	if first == len(list) {
+		return list
+	}
+	if ascends(first) < len(list) {
+		slices.Sort(list)
+		return list
+	}
+	out, a, b := make([]prefix4, 0, len(list)), list[:first], list[first:]
+	for len(a) > 0 && len(b) > 0 {
+		if a[0] <= b[0] {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
 }
 
 func (d *Datapath) changeBlocklist(want blockTable) error {

@@ -8,14 +8,36 @@ import (
 
 // eachSingle gives the single IPv4 addresses whose tier is at least least.
 func (s *Set) eachSingle(least Tier, yield func(netip.Prefix, Tier) bool) bool {
-	return s.singles.each(func(v uint32, t Tier) bool {
-		if t < least {
+	var at uint32
+	single, changes := TierNone, 0 // of at, and of the ranges those up to it
+	give := func() bool {
+		if single < least || single == TierNone {
 			return true
 		}
-		a := address4(v)
-		return s.Address(a) != t || yield(netip.PrefixFrom(a, 32), t)
-	})
+		r := &s.four
+		for changes < len(r.from) && r.from[changes] <= at {
+			changes++
+		}
+		if changes > 0 && over(single, r.tiers[changes-1]) != single {
+			return true
+		}
+		return yield(netip.PrefixFrom(address4(at), 32), single)
+	}
+	return s.singles.each(func(v uint32, t Tier) bool {
+		if v != at {
+			if !give() {
+				return false
+			}
+			at, single = v, TierNone
+		}
+		single = over(single, t)
+		return true
+	}) && give()
 }
+
+// Addresses is how many addresses, and about how many prefixes, Prefixes gives at
+// most: what to make room for.
+func (s *Set) Addresses() int { return s.singles.n + len(s.four.from) + len(s.six.from) }
 
 func address4(v uint32) netip.Addr {
 	var b [4]byte
