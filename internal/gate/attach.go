@@ -6,6 +6,7 @@ import (
 
 	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/model"
+	"time"
 )
 
 // openInspection compiles the rules, before the data path is touched. Rules
@@ -116,7 +117,7 @@ func (g *Gate) inspectAgain() *inline.Inspection {
 		g.log.Error("traffic is still not inspected", "error", err)
 		return nil
 	}
-	g.reportAlerts() // of the former one
+	g.reportAlerts(time.Now()) // of the former one
 	in.SetModes(g.cfg.modes(&g.policy))
 	g.inspection, g.inspectErr, g.contacts.named = in, "", false
 	g.inspectListed()

@@ -61,6 +61,8 @@ type Gate struct {
 	again      chan struct{}      // a missing inspection is to be tried again
 	told       time.Time          // when alerts were last told
 	refused    refusals
+	hits       heldHits
+	tellings   tellings // of refused and hits
 
 	faults      uint64 // of the data path since the last that was logged
 	faultLogged time.Time
@@ -225,7 +227,9 @@ func (g *Gate) run(ctx context.Context, reload <-chan Config) error {
 	}
 	wg.Wait()
 	g.mu.Lock()
-	g.reportAlerts()
+	g.reportAlerts(time.Now())
+	g.reportRefusals(time.Now())
+	g.lastHits()
 	g.lastContacts()
 	g.mu.Unlock()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {

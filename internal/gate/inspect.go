@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/gate/inline"
@@ -15,7 +16,7 @@ const maxAlertsLogged = 10
 
 // reportAlerts tells what the inspection found since the last time. Call it
 // with mu held.
-func (g *Gate) reportAlerts() {
+func (g *Gate) reportAlerts(now time.Time) {
 	if g.inspection == nil {
 		return
 	}
@@ -35,7 +36,7 @@ func (g *Gate) reportAlerts() {
 	if lost > 0 {
 		g.log.Warn("alerts of more kinds than are kept", "count", lost)
 	}
-	g.reportHits()
+	g.reportHits(now)
 }
 
 func deviceName(k datapath.DeviceKey) model.DeviceID {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/masugata/masugata/internal/gate/inline"
 	"github.com/masugata/masugata/internal/inspect/engine"
@@ -45,23 +46,34 @@ func (g *Gate) listedMissing() string {
 	return ""
 }
 
-// reportHits tells what of bad reputation the inspection met since the last
-// time. Call it with mu held.
-func (g *Gate) reportHits() {
+// reportHits tells what of bad reputation the inspection met: what is new at
+// once, what goes on once in repeatTold. Call it with mu held.
+func (g *Gate) reportHits(now time.Time) {
 	list, lost := g.inspection.FetchHits()
-	for i, h := range list {
+	for _, h := range list {
+		g.hits.add(h)
+	}
+	told := 0
+	g.hits.due(now, &g.tellings, func(h *inline.Hit) {
 		g.submit(hitEvent(h))
-		if i < maxAlertsLogged {
+		if told++; told <= maxAlertsLogged {
 			g.log.Info("met in traffic: of bad reputation", "type", h.Kind.String(), "value", h.Value, "device", deviceName(h.Device),
 				"peer", h.Server, "blocked", h.Blocked, "count", h.Count)
 		}
+	})
+	if told > maxAlertsLogged {
+		g.log.Info("more of bad reputation met", "count", told-maxAlertsLogged)
 	}
-	if n := len(list) - maxAlertsLogged; n > 0 {
-		g.log.Info("more of bad reputation met", "count", n)
-	}
-	if lost > 0 {
+	if lost += g.hits.lost; lost > 0 {
+		g.hits.lost = 0
 		g.log.Warn("more things of bad reputation met than are kept", "count", lost)
 	}
+}
+
+// lastHits tells what is not told yet, when the gate stops. Call it with mu
+// held.
+func (g *Gate) lastHits() {
+	g.hits.all(func(h *inline.Hit) { g.submit(hitEvent(h)) })
 }
 
 // observableOf is how events call a thing of bad reputation.
@@ -135,10 +147,16 @@ func hitWords(h *inline.Hit) string {
 	between := fmt.Sprintf("%v and %v", h.Client, h.Server)
 	switch h.Kind {
 	case engine.SubjectAddress:
+		if h.Where == "http.host" {
+			return fmt.Sprintf("%v asked %v for what is at the address %s", h.Client, h.Server, h.Value)
+		}
 		return fmt.Sprintf("Traffic between %s: one of them is %s", between, h.Value)
 	case engine.SubjectName:
-		if h.Where == "dns.query" {
+		switch h.Where {
+		case "dns.query":
 			return fmt.Sprintf("%v asked %v for the name %s", h.Client, h.Server, h.Value)
+		case "dns.answer":
+			return fmt.Sprintf("%v asked %v for a name that stands for %s", h.Client, h.Server, h.Value)
 		}
 		return fmt.Sprintf("%v spoke with %v by the name %s", h.Client, h.Server, h.Value)
 	case engine.SubjectURL:

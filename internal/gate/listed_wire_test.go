@@ -136,7 +136,12 @@ func (w *rig) resolver() *atomic.Int64 {
 	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(rw dns.ResponseWriter, q *dns.Msg) {
 		asked.Add(1)
 		m := new(dns.Msg).SetReply(q)
-		rr, _ := dns.NewRR(q.Question[0].Name + " 60 IN A " + outsideAddr)
+		name := q.Question[0].Name
+		if name == "alias.example." {
+			rr, _ := dns.NewRR(name + " 60 IN CNAME c2.evil.example.")
+			m.Answer, name = append(m.Answer, rr), "c2.evil.example."
+		}
+		rr, _ := dns.NewRR(name + " 60 IN A " + outsideAddr)
 		m.Answer = append(m.Answer, rr)
 		_ = rw.WriteMsg(m)
 	})}
@@ -267,6 +272,9 @@ func TestReputationOnTheWire(t *testing.T) {
 	if asked.Load() != before {
 		t.Error("the resolver was asked for a listed name")
 	}
+	if m, err := w.resolve("alias.example.", true); err != nil || m.Rcode != dns.RcodeNameError || len(m.Answer) != 0 || m.Question[0].Name != "alias.example." {
+		t.Errorf("a name that stands for a listed one: %v, %v", m, err)
+	}
 	if _, err := w.shake("c2.evil.example"); !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("a listed server: %v, want a reset", err)
 	}
@@ -279,8 +287,8 @@ func TestReputationOnTheWire(t *testing.T) {
 	if got, err := w.fetch("files.example", "/script"); err == nil || got == script {
 		t.Errorf("a listed file: %q, %v", got, err)
 	}
-	s := w.until("counted", func(s Status) bool { return s.Inspection.ListedStopped == 6 })
-	if s.Inspection.Listed != 6 || s.Inspection.Denied != 2 || s.Inspection.Listing.Entries != 3 {
+	s := w.until("counted", func(s Status) bool { return s.Inspection.ListedStopped == 7 })
+	if s.Inspection.Listed != 7 || s.Inspection.Denied != 3 || s.Inspection.Listing.Entries != 3 {
 		t.Errorf("%+v", s.Inspection)
 	}
 	want := []string{"domain c2.evil.example", "domain c2.evil.example", "domain www.evil.example", "sha256 " + digest, "url files.example/bot.sh?id=1"}

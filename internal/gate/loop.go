@@ -59,7 +59,8 @@ func (g *Gate) scan(now time.Time) {
 	g.reportFates(fates)
 	if now.Sub(g.told) >= time.Second {
 		g.told = now
-		g.reportAlerts()
+		g.tellings.turn(now, func(k tellingKey, more uint64) { g.submit(moreEvent(k, more, now)) })
+		g.reportAlerts(now)
 		g.reportRefusals(now)
 	}
 	g.devices.tick(now)

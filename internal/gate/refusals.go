@@ -11,16 +11,16 @@ import (
 )
 
 // refusals joins what the blocklist stopped, so that a device that tries again
-// and again is told of at once and then every repeatRefusal.
+// and again is told of at once and then every repeatTold.
 type refusals struct {
-	list map[refusalKey]*refused
-	lost uint64 // packets of pairs that found the list full
+	list   map[refusalKey]*refused
+	inward int    // pairs of the list that came from outside
+	lost   uint64 // packets of pairs that found the list full
 }
 
-const (
-	maxRefusals   = 8192
-	repeatRefusal = time.Minute
-)
+// maxRefusals bounds the pairs that are kept; half of it is for what devices
+// sent, which nobody outside can fill.
+const maxRefusals = 8192
 
 type refusalKey struct {
 	device  datapath.DeviceKey
@@ -41,7 +41,7 @@ func (r *refusals) add(x *datapath.Refusal) {
 	k := refusalKey{x.Device, x.Outside, x.Inward, x.Proto}
 	e := r.list[k]
 	if e == nil {
-		if len(r.list) >= maxRefusals {
+		if len(r.list) >= maxRefusals || k.inward && r.inward >= maxRefusals/2 {
 			r.lost += x.Packets
 			return
 		}
@@ -50,6 +50,9 @@ func (r *refusals) add(x *datapath.Refusal) {
 		}
 		e = &refused{}
 		r.list[k] = e
+		if k.inward {
+			r.inward++
+		}
 	}
 	if e.count == 0 {
 		e.first = x.Last
@@ -58,13 +61,17 @@ func (r *refusals) add(x *datapath.Refusal) {
 	e.last, e.port = x.Last, x.Port
 }
 
-// due calls yield with what is to be told now, and forgets what is quiet.
-func (r *refusals) due(now time.Time, yield func(k refusalKey, e *refused)) {
+// due calls yield with what is to be told now, and forgets what is quiet or may
+// not be told.
+func (r *refusals) due(now time.Time, may *tellings, yield func(k refusalKey, e *refused)) {
 	for k, e := range r.list {
 		switch {
-		case now.Sub(e.told) < repeatRefusal:
-		case e.count == 0:
+		case now.Sub(e.told) < repeatTold:
+		case e.count == 0 || !may.may(tellingKey{k.device, k.inward}, e.count):
 			delete(r.list, k)
+			if k.inward {
+				r.inward--
+			}
 		default:
 			yield(k, e)
 			e.told, e.count = now, 0
@@ -78,7 +85,7 @@ func (g *Gate) reportRefusals(now time.Time) {
 		g.fault("take refusals", err)
 	}
 	logged := 0
-	g.refused.due(now, func(k refusalKey, e *refused) {
+	g.refused.due(now, &g.tellings, func(k refusalKey, e *refused) {
 		g.submit(g.refusalEvent(k, e))
 		if logged++; logged <= maxAlertsLogged {
 			g.log.Info("stopped: an address of bad reputation", "value", k.outside, "device", deviceName(k.device), "inward", k.inward, "count", e.count)

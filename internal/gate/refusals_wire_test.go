@@ -50,7 +50,7 @@ func TestRefusalsAreJoined(t *testing.T) {
 	a := netip.MustParseAddr("203.0.113.9")
 	now := time.Now()
 	told := func(after time.Duration) (n uint64) {
-		r.due(now.Add(after), func(_ refusalKey, e *refused) { n += e.count })
+		r.due(now.Add(after), &tellings{}, func(_ refusalKey, e *refused) { n += e.count })
 		return n
 	}
 	add := func(n uint64) { r.add(&datapath.Refusal{Outside: a, Packets: n, Last: now}) }
@@ -63,10 +63,10 @@ func TestRefusalsAreJoined(t *testing.T) {
 	if n := told(time.Second); n != 0 {
 		t.Errorf("again after a second: %d", n)
 	}
-	if n := told(repeatRefusal); n != 7 {
+	if n := told(repeatTold); n != 7 {
 		t.Errorf("after the time: %d", n)
 	}
-	if told(2 * repeatRefusal); len(r.list) != 0 {
+	if told(2 * repeatTold); len(r.list) != 0 {
 		t.Errorf("a quiet one is kept: %v", r.list)
 	}
 	for i := range maxRefusals + 9 {

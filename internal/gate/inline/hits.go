@@ -2,6 +2,7 @@ package inline
 
 import (
 	"encoding/hex"
+	"math"
 	"net/netip"
 	"time"
 
@@ -34,35 +35,43 @@ type HitKey struct {
 }
 
 const (
-	maxHits  = 4096 // different hits kept until they are fetched
-	maxValue = 512  // bytes of what was named
+	maxHits     = 4096 // different hits kept until they are fetched
+	maxHitsEach = 512  // of those, of one device
+	maxValue    = 512  // bytes of what was named
 )
 
 // hits gathers what of bad reputation was met.
 type hits struct {
 	list map[HitKey]*Hit
-	lost uint64 // that found the list full
+	each map[datapath.DeviceKey]int // different ones of a device
+	lost uint64                     // that found the list or their device's part of it full
+}
+
+// Join adds the repeats of a hit with the same key.
+func (x *Hit) Join(o *Hit) {
+	x.Count += min(o.Count, math.MaxUint32-x.Count)
+	if o.First.Before(x.First) {
+		x.First = o.First
+	}
+	if o.Last.After(x.Last) {
+		x.Last = o.Last
+	}
 }
 
 func (h *hits) join(k HitKey, x *Hit) {
 	if old := h.list[k]; old != nil {
-		old.Count += x.Count
-		if x.First.Before(old.First) {
-			old.First = x.First
-		}
-		if x.Last.After(old.Last) {
-			old.Last = x.Last
-		}
+		old.Join(x)
 		return
 	}
-	if len(h.list) >= maxHits {
+	if len(h.list) >= maxHits || h.each[k.Device] >= maxHitsEach {
 		h.lost += uint64(x.Count)
 		return
 	}
 	if h.list == nil {
-		h.list = make(map[HitKey]*Hit)
+		h.list, h.each = make(map[HitKey]*Hit), make(map[datapath.DeviceKey]int)
 	}
 	h.list[k] = x
+	h.each[k.Device]++
 }
 
 // Listed implements engine.ListedSink.

@@ -24,29 +24,34 @@ const (
 
 // noSuchName writes the frame that answers a DNS query over UDP with "no such
 // name" (RFC 1035, section 4.1.1) into buf, with the reason where the query
-// shows that it is understood (RFC 8914). It is nil for what is no query of one
-// question.
-func noSuchName(buf, frame []byte, h *heads) []byte {
+// shows that it is understood (RFC 8914); of an answer, the one that says so in
+// its place, which goes on where that went (back is false). It is nil for what
+// has not one question.
+func noSuchName(buf, frame []byte, h *heads) (out []byte, back bool) {
 	q := frame[h.payload:h.end]
-	if h.proto != protoUDP || len(q) < dnsHeader || q[2]&dnsResponse != 0 || binary.BigEndian.Uint16(q[4:]) != 1 {
-		return nil
+	if h.proto != protoUDP || len(q) < dnsHeader || binary.BigEndian.Uint16(q[4:]) != 1 {
+		return nil, false
 	}
 	end := questionEnd(q)
 	if end < 0 {
-		return nil
+		return nil, false
 	}
-	reason := binary.BigEndian.Uint16(q[6:])|binary.BigEndian.Uint16(q[8:]) == 0 && binary.BigEndian.Uint16(q[10:]) > 0 && isOPT(q[end:])
+	back = q[2]&dnsResponse == 0
+	reason := back && binary.BigEndian.Uint16(q[6:])|binary.BigEndian.Uint16(q[8:]) == 0 && binary.BigEndian.Uint16(q[10:]) > 0 && isOPT(q[end:])
 	n := 8 + end
 	if reason {
 		n += ednsRecord
 	}
 	if h.l3+headerOf(h)+n > len(buf) {
-		return nil
+		return nil, false
 	}
-	out := shell(buf, frame, h, true, protoUDP, n)
+	out = shell(buf, frame, h, back, protoUDP, n)
 	l4 := out[h.l3+headerOf(h):]
-	copy(l4, frame[h.l4+2:h.l4+4])
-	copy(l4[2:], frame[h.l4:h.l4+2])
+	copy(l4, frame[h.l4:h.l4+4])
+	if back {
+		copy(l4, frame[h.l4+2:h.l4+4])
+		copy(l4[2:], frame[h.l4:h.l4+2])
+	}
 	binary.BigEndian.PutUint16(l4[4:], uint16(n))
 	d := l4[8:]
 	copy(d, q[:end])
@@ -61,7 +66,7 @@ func noSuchName(buf, frame []byte, h *heads) []byte {
 	if l4[6]|l4[7] == 0 {
 		l4[6], l4[7] = 0xff, 0xff // 0 would mean that there is none (RFC 768)
 	}
-	return out
+	return out, back
 }
 
 // questionEnd is where the one question of a query ends, -1 when it is broken
@@ -96,15 +101,21 @@ func putReason(b []byte) {
 	binary.BigEndian.PutUint16(b[15:], ednsBlocked)
 }
 
-// deny answers a query that is stopped. Where no answer can be made, its sender
-// gets none.
+// deny answers a query that is stopped, or has an answer that is stopped say
+// "no such name". Where that cannot be made, nothing is sent.
 func (w *worker) deny(side datapath.Side, frame []byte) {
 	h, ok := readHeads(frame)
 	if !ok {
 		return
 	}
-	if out := noSuchName(w.buf[:], frame, &h); out != nil {
-		w.stats.Denied++
+	out, back := noSuchName(w.buf[:], frame, &h)
+	switch {
+	case out == nil:
+		return
+	case back:
 		w.send(side, out)
+	default:
+		w.send(side^1, out)
 	}
+	w.stats.Denied++
 }

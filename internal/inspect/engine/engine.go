@@ -44,7 +44,7 @@ type Sink interface {
 type Action struct {
 	Drop    bool
 	Listed  bool       // dropped because of something of bad reputation, whatever the rules say
-	Answer  bool       // with Listed: the frame is a DNS query that is best answered with "no such name"
+	Answer  bool       // with Listed: the frame is a DNS query that is best answered with "no such name", or an answer to be replaced by that
 	Tell    Tell       // whom to tell that the frame was refused
 	Rewrite []byte     // inline: nil, or the TCP payload as it has to be sent on
 	Flow    *flow.Flow // of the outermost packet; nil for none; valid until the next call

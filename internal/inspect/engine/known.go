@@ -85,7 +85,7 @@ type consultation struct {
 	epoch   uint32
 	fed     bool // a parser was given something since the last consultation
 	stop    bool // the packet at hand must not pass
-	answer  bool // it is a query that can be answered
+	answer  bool // it is a query that can be answered, or an answer that can say otherwise
 	wants   Kinds
 	asks    []bool // by spec: its transactions name something
 	tell    Tell
@@ -99,6 +99,8 @@ type consultation struct {
 type met struct {
 	epoch   uint32 // of the consultation when the flow was last looked at
 	allowed bool   // name is one that the operator lets pass
+	stopped bool   // by what cannot be asked about again: a URL, a file, a fingerprint
+	port    uint16 // with name
 	where   string
 	name    []byte // of who is spoken with, "" when there was none
 }
@@ -135,6 +137,9 @@ func (e *Engine) relook(p *packet.Packet, o flow.Outcome) {
 	}
 	again := a.met.epoch != 0
 	a.met.epoch = k.epoch
+	if a.met.stopped {
+		return // its ends were told; what they begin anew is asked about anew
+	}
 	o.Flow.Flags &^= flow.FlagListed
 	k.listed = Listed{Flow: o.Flow, Dir: o.Dir, Packet: p}
 	for i, end := range [2]packet.Addr{o.Flow.Server, o.Flow.Client} {
@@ -148,7 +153,7 @@ func (e *Engine) relook(p *packet.Packet, o flow.Outcome) {
 		}
 	}
 	if again && len(a.met.name) > 0 {
-		k.subject = Subject{Kind: SubjectName, Text: a.met.name, Port: portOf(o.Flow, true)}
+		k.subject = subjectOf(a.met.name, a.met.port)
 		s := e.ask(a.met.where)
 		a.met.allowed = s.Allowed
 		e.condemn(o.Flow, s, e.bothEnds(o.Flow))
@@ -201,6 +206,11 @@ func (e *Engine) condemn(f *flow.Flow, s Standing, tell Tell) {
 	}
 	e.known.stop = true
 	e.known.tell |= tell
+	switch e.known.subject.Kind {
+	case SubjectAddress, SubjectName:
+	default:
+		e.app(f).met.stopped = true
+	}
 	e.table.SetFlags(f, flow.FlagListed)
 }
 

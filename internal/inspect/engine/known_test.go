@@ -47,7 +47,7 @@ func (k *black) Wants() (engine.Kinds, protocol.Hashes) {
 	return ^engine.Kinds(0), protocol.WantMD5 | protocol.WantSHA256
 }
 
-func asking(t testing.TB, k *black, s engine.Sink, text string, settings engine.Settings) *engine.Engine {
+func asking(t testing.TB, k engine.Known, s engine.Sink, text string, settings engine.Settings) *engine.Engine {
 	t.Helper()
 	f, err := engine.FlowConfig(settings, true)
 	if err != nil {

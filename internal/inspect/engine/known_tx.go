@@ -65,6 +65,7 @@ func (e *Engine) consultNames(c *rule.Context, a *app, tx protocol.Tx, in *proto
 	case protocol.DNS:
 		in.Asked |= askedName
 		e.consultQuery(f, tx, f.Proto == 17)
+		e.consultAnswer(f, tx)
 	case protocol.TLS:
 		if tx.Stage(packet.ToServer) >= protocol.StageLine {
 			in.Asked |= askedName
@@ -110,7 +111,7 @@ func (e *Engine) consultQuery(f *flow.Flow, tx protocol.Tx, alone bool) {
 // looks like.
 func (e *Engine) consultHello(f *flow.Flow, a *app, tx protocol.Tx, sni protocol.Field, where string) {
 	if name, ok := tx.Bytes(sni, packet.ToServer, 0); ok {
-		e.named(f, a, name, where)
+		e.named(f, a, name, portOf(f, true), where)
 	}
 	if a.met.allowed {
 		return
@@ -122,19 +123,6 @@ func (e *Engine) consultHello(f *flow.Flow, a *app, tx protocol.Tx, sni protocol
 		e.known.subject = Subject{Kind: SubjectJA4, Text: print}
 		e.condemn(f, e.ask("ja4"), e.bothEnds(f))
 	}
-}
-
-// named asks about the name of who is spoken with, unless it is the same as
-// before, and remembers it.
-func (e *Engine) named(f *flow.Flow, a *app, name []byte, where string) {
-	if len(name) == 0 || len(name) > maxNamed || bytes.Equal(name, a.met.name) {
-		return
-	}
-	a.met.name, a.met.where = append(a.met.name[:0], name...), where
-	e.known.subject = Subject{Kind: SubjectName, Text: name, Port: portOf(f, true)}
-	s := e.ask(where)
-	a.met.allowed = s.Allowed
-	e.condemn(f, s, e.bothEnds(f))
 }
 
 // consultCert asks about the certificate of a server, by both digests that lists
@@ -165,11 +153,9 @@ func (e *Engine) consultCert(f *flow.Flow, tx protocol.Tx) {
 
 // consultRequest asks about the host of an HTTP request and its URL.
 func (e *Engine) consultRequest(f *flow.Flow, a *app, tx protocol.Tx) {
-	host, ok := tx.Bytes(protocol.HTTPHost, packet.ToServer, 0)
-	if ok {
-		e.named(f, a, host, "http.host")
-	}
+	host, _ := tx.Bytes(protocol.HTTPHost, packet.ToServer, 0)
 	target, _ := tx.Bytes(protocol.HTTPURIRaw, packet.ToServer, 0)
+	e.named(f, a, host, portOfTarget(f, target), "http.host")
 	if a.met.allowed || len(target) == 0 || e.known.stop || !e.known.want(SubjectURL) {
 		return
 	}

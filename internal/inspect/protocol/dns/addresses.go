@@ -20,3 +20,26 @@ func (t *Tx) Addresses(yield func(name []byte, a netip.Addr) bool) {
 		}
 	}
 }
+
+// Asked gives the name that an answer was asked for; false where it is no
+// answer to one question. It is good until the message goes.
+func (t *Tx) Asked() ([]byte, bool) {
+	asked := t.section(questions)
+	if !t.head.response() || len(asked) != 1 {
+		return nil, false
+	}
+	return t.text(asked[0].name), true
+}
+
+// Alias gives the first name from an answer's record n on that stands behind
+// the one that was asked for (CNAME), and the record after it; -1 when there is
+// none.
+func (t *Tx) Alias(n int) (name []byte, next int) {
+	list := t.section(answers)
+	for ; n < len(list); n++ {
+		if r := &list[n]; r.kind == typeCNAME && r.target.n > 0 {
+			return t.text(r.target), n + 1
+		}
+	}
+	return nil, -1
+}
