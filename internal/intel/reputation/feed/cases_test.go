@@ -22,6 +22,7 @@ func cases() []example {
 
 func lists() []example {
 	return []example{
+		{name: "two things", format: "mixed", text: "192.0.2.1\nbad.example.com\n", want: []string{"ip 192.0.2.1 suspicious", "domain bad.example.com suspicious"}},
 		{name: "addresses", format: "ip", text: "\ufeff# a list\n192.0.2.1\n198.51.100.0/24 # a net\n2001:db8::1\n203.0.113.4-203.0.113.6\n0.0.0.0/0\nx\n198.51.100\n192.0.2.9;\n198.51.100.1 - 198.51.100.1\n9.0.0.0-8.0.0.0\n",
 			want: []string{"ip 192.0.2.1 suspicious", "ip 198.51.100.0/24 suspicious", "ip 2001:db8::1 suspicious",
 				"ip 203.0.113.4/31 suspicious", "ip 203.0.113.6 suspicious", "6: a prefix that covers too many addresses",

@@ -12,6 +12,7 @@ import (
 // kilobytes are enough); "" is not known. Formats that need a mapping are guessed
 // as what they are, so that the caller can ask for it.
 func Guess(head []byte) string {
+	whole := bytes.HasSuffix(head, []byte("\n"))
 	head = trim(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	if len(head) == 0 {
 		return ""
@@ -20,8 +21,8 @@ func Guess(head []byte) string {
 		return name
 	}
 	lines := bytes.Split(head, []byte("\n"))
-	if len(lines) > 1 {
-		lines = lines[:len(lines)-1] // the last one may be cut
+	if len(lines) > 1 && !whole { // the last one may be cut
+		lines = lines[:len(lines)-1]
 	}
 	var comments, entries []string
 	for _, l := range lines {
@@ -105,7 +106,7 @@ func guessEntries(entries []string) string {
 		}
 	}
 	plain := votes["ip"] + votes["domain"] + votes["url"] + votes["hash"]
-	if plain > votes[best] && plain > len(entries)/2 && votes[best] < plain*9/10 {
+	if plain > votes[best] && plain > len(entries)/2 && 10*votes[best] < 9*plain {
 		return "mixed"
 	}
 	return best
