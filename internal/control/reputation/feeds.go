@@ -192,7 +192,7 @@ func (s *Service) fetch(ctx context.Context, fs *feedState) error {
 	defer s.work.Unlock()
 	switch {
 	case !s.mayFetch():
-		return errors.New("another instance of the service fetches the feeds by now")
+		return errLeaseLost
 	case s.copies.Last(fs.Name, fetch.Good).SHA256 != last.SHA256:
 		return errors.New("what was held back was released meanwhile; it is fetched again")
 	}

@@ -162,7 +162,9 @@ func (s *Service) changeEntries(ctx context.Context, change func(map[string]rest
 		return err
 	}
 	if s.share != nil {
-		if err := s.share.putEntries(ctx, before, next); err != nil {
+		bounded, cancel := context.WithTimeout(ctx, storeWait)
+		defer cancel()
+		if err := s.share.putEntries(bounded, before, next); err != nil {
 			return err
 		}
 	}

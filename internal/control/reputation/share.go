@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -29,8 +30,9 @@ type SharedStore interface {
 
 // SharedReader reads what is shared.
 type SharedReader interface {
-	// Shared gives what changed in a space after a version, in order.
-	Shared(ctx context.Context, space string, above int64) ([]model.SharedItem, error)
+	// Shared gives what changed in a space after a version, in order, at most
+	// most things.
+	Shared(ctx context.Context, space string, above int64, most int) ([]model.SharedItem, error)
 	SharedItem(ctx context.Context, space, name string) (model.SharedItem, error)
 	SharedNames(ctx context.Context, space string) ([]string, error)
 }
@@ -56,7 +58,15 @@ const (
 	// long the lease of an instance that is gone still holds.
 	shareEvery = 2 * time.Second
 	shareLife  = 15 * time.Second
+	// storeWait is how long the store may take for one small thing: while lists
+	// change, the service waits for it.
+	storeWait = 5 * time.Second
+	// entriesAtOnce is how many changes of lists are read at a time; of uploads,
+	// which are large, it is one.
+	entriesAtOnce = 10_000
 )
+
+var errLeaseLost = errors.New("another instance of the service fetches the feeds by now")
 
 // share joins this instance of the service to the others.
 type share struct {
@@ -65,7 +75,8 @@ type share struct {
 	holder  string
 	follow  *replica // takes in what the leader publishes
 	leads   atomic.Bool
-	entries int64 // versions up to which changes are in
+	until   atomic.Pointer[time.Time] // when the lease ends that was had last
+	entries int64                     // versions up to which changes are in
 	uploads int64
 	newest  int64
 	out     uint64 // version of the snapshot that was published last
@@ -92,7 +103,35 @@ func (s *Service) Share(store SharedStore, holder string) error {
 }
 
 // mayFetch says whether this instance fetches feeds now.
-func (s *Service) mayFetch() bool { return s.share == nil || s.share.leads.Load() }
+func (s *Service) mayFetch() bool { return s.share == nil || s.share.leading() }
+
+// leading says whether this instance leads, and its lease still holds however
+// long the store has not answered.
+func (h *share) leading() bool {
+	until := h.until.Load()
+	return h.leads.Load() && until != nil && h.s.now().Before(*until)
+}
+
+// renew takes or renews the lease.
+func (h *share) renew(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	until := h.s.now().Add(shareLife)
+	held, err := h.store.Lease(ctx, leaseFetch, h.holder, shareLife)
+	if err == nil && held {
+		h.until.Store(&until)
+	}
+	return held, err
+}
+
+// still renews the lease amid long work of the one that leads.
+func (h *share) still(ctx context.Context) error {
+	held, err := h.renew(ctx)
+	if err == nil && !held {
+		err = errLeaseLost
+	}
+	return err
+}
 
 // run looks for the others' changes until ctx ends.
 func (h *share) run(ctx context.Context) {
@@ -125,7 +164,7 @@ func (h *share) tick(ctx context.Context) error {
 	if err := h.takeUploads(ctx); err != nil {
 		return err
 	}
-	leads, err := h.store.Lease(ctx, leaseFetch, h.holder, shareLife)
+	leads, err := h.renew(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,19 +203,42 @@ func (h *share) lead() {
 
 // takeEntries takes in the others' changes of the operator's lists.
 func (h *share) takeEntries(ctx context.Context) error {
-	items, err := h.store.Shared(ctx, spaceEntries, h.entries)
-	if err != nil || len(items) == 0 && h.entries > 0 {
-		return err
+	for {
+		items, err := h.changes(ctx, 1)
+		if err != nil || len(items) == 0 && h.entries > 0 {
+			return err
+		}
+		s := h.s
+		if len(items) == 0 { // the first instance of all brings its lists along
+			s.state.Lock()
+			mine := s.entries
+			s.state.Unlock()
+			return h.putEntries(ctx, nil, mine)
+		}
+		if err := h.applyEntries(ctx); err != nil {
+			return err
+		}
 	}
+}
+
+// changes are those of lists that are not in yet.
+func (h *share) changes(ctx context.Context, most int) ([]model.SharedItem, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	return h.store.Shared(ctx, spaceEntries, h.entries, most)
+}
+
+// applyEntries has changes of lists hold here. They are read while nobody here
+// changes the lists: what is read before and applied after could take back what
+// an operator said between the two.
+func (h *share) applyEntries(ctx context.Context) error {
 	s := h.s
-	if len(items) == 0 { // the first instance of all brings its lists along
-		s.state.Lock()
-		mine := s.entries
-		s.state.Unlock()
-		return h.putEntries(ctx, nil, mine)
-	}
 	s.work.Lock()
 	defer s.work.Unlock()
+	items, err := h.changes(ctx, entriesAtOnce)
+	if err != nil || len(items) == 0 {
+		return err
+	}
 	s.state.Lock()
 	next := maps.Clone(s.entries)
 	s.state.Unlock()
@@ -245,19 +307,27 @@ func packUpload(u rest.ReputationUpload, content []byte) ([]byte, error) {
 	return append(append(head, '\n'), content...), nil
 }
 
-// takeUploads takes in the others' uploads.
+// takeUploads takes in the others' uploads, one at a time: each may be large.
 func (h *share) takeUploads(ctx context.Context) error {
-	items, err := h.store.Shared(ctx, spaceUploads, h.uploads)
-	if err != nil {
-		return err
-	}
-	for _, i := range items {
-		if err := h.takeUpload(ctx, &i); err != nil {
-			h.s.log.Warn("an upload of another instance is not taken", "feed", i.Name, "error", err)
+	for {
+		items, err := h.store.Shared(ctx, spaceUploads, h.uploads, 1)
+		if err != nil || len(items) == 0 {
+			return err
 		}
-		h.uploads = i.Version
+		err = h.takeUpload(ctx, &items[0])
+		switch {
+		case errors.Is(err, errInvalid), errors.Is(err, errConflict):
+			h.s.log.Warn("an upload of another instance is not taken", "feed", items[0].Name, "error", err)
+		case err != nil: // such as a full disk: it is tried again
+			return fmt.Errorf("upload %q of another instance: %w", items[0].Name, err)
+		}
+		h.uploads = items[0].Version
+		if h.leads.Load() {
+			if err := h.still(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
 }
 
 func (h *share) takeUpload(ctx context.Context, i *model.SharedItem) error {
@@ -266,17 +336,25 @@ func (h *share) takeUpload(ctx context.Context, i *model.SharedItem) error {
 		if have == nil || !have.upload {
 			return nil
 		}
-		return h.s.removeUpload(i.Name)
+		if err := h.s.removeUpload(i.Name); !errors.Is(err, model.ErrNotFound) {
+			return err
+		}
+		return nil
 	}
 	line, content, ok := bytes.Cut(i.Value, []byte{'\n'})
 	var u sharedUpload
 	if err := json.Unmarshal(line, &u); err != nil || !ok {
-		return fmt.Errorf("it cannot be read: %v", err)
+		return fmt.Errorf("it cannot be read: %v: %w", err, errInvalid)
 	}
-	if have != nil && h.s.copies.Last(i.Name, fetch.Good).SHA256 == u.SHA256 {
+	f, err := uploadedFeed(&u.Upload)
+	if err != nil {
+		return err
+	}
+	if have != nil && have.Owner == f.Owner && have.Trust == f.Trust && have.Kind == f.Kind && have.Format == f.Format && have.Licence == f.Licence &&
+		h.s.copies.Last(i.Name, fetch.Good).SHA256 == u.SHA256 {
 		return nil // it came from here, or was there before a restart
 	}
-	_, err := h.s.upload(ctx, u.Upload, content)
+	_, err = h.s.upload(ctx, u.Upload, content)
 	return err
 }
 
@@ -300,6 +378,9 @@ func (h *share) publish(ctx context.Context) error {
 	for i := range m.Sources {
 		sha := m.Sources[i].SHA256
 		if !old[sha] {
+			if err := h.still(ctx); err != nil { // large parts take long
+				return err
+			}
 			b, err := os.ReadFile(h.s.snapshots.dir.path(sha))
 			if err != nil {
 				return err
@@ -309,6 +390,9 @@ func (h *share) publish(ctx context.Context) error {
 			}
 		}
 		delete(old, sha)
+	}
+	if err := h.still(ctx); err != nil { // what another one published must not be replaced by less
+		return err
 	}
 	if err := h.store.PutShared(ctx, spaceManifests, "newest", m.payload); err != nil {
 		return err
@@ -324,7 +408,7 @@ func (h *share) publish(ctx context.Context) error {
 
 // takeSnapshot takes in what the leader published.
 func (h *share) takeSnapshot(ctx context.Context) error {
-	items, err := h.store.Shared(ctx, spaceManifests, h.newest)
+	items, err := h.store.Shared(ctx, spaceManifests, h.newest, 1)
 	if err != nil || len(items) == 0 || !h.s.restored.Load() {
 		return err
 	}

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -22,6 +23,8 @@ type memoryStore struct {
 	items  map[string]map[string]model.SharedItem
 	holder string
 	failed error
+	most   int                // that were read at once
+	read   func(space string) // called after each look for changes
 }
 
 func (m *memoryStore) Lease(_ context.Context, _, holder string, _ time.Duration) (bool, error) {
@@ -47,7 +50,10 @@ func (m *memoryStore) PutShared(_ context.Context, space, name string, value []b
 	return m.failed
 }
 
-func (m *memoryStore) Shared(_ context.Context, space string, above int64) (out []model.SharedItem, _ error) {
+func (m *memoryStore) Shared(_ context.Context, space string, above int64, most int) (out []model.SharedItem, _ error) {
+	if m.read != nil {
+		defer m.read(space)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, i := range m.items[space] {
@@ -56,7 +62,8 @@ func (m *memoryStore) Shared(_ context.Context, space string, above int64) (out 
 		}
 	}
 	slices.SortFunc(out, func(a, b model.SharedItem) int { return int(a.Version - b.Version) })
-	return out, m.failed
+	m.most = max(m.most, min(len(out), most))
+	return out[:min(len(out), most)], m.failed
 }
 
 func (m *memoryStore) SharedItem(_ context.Context, space, name string) (model.SharedItem, error) {
@@ -111,6 +118,92 @@ func tick(t *testing.T, all ...*Service) {
 		if err := s.share.tick(t.Context()); err != nil {
 			t.Fatalf("%s: %v", s.share.holder, err)
 		}
+	}
+}
+
+// TestInstancesAtOddMoments: what an operator says while others' changes are
+// taken in holds; who has not reached the store does not lead; an upload that says
+// something else of itself is taken in, also when its content is the same.
+func TestInstancesAtOddMoments(t *testing.T) {
+	store := &memoryStore{items: map[string]map[string]model.SharedItem{}}
+	a, b := instance(t, store, botnet(newSite(t)), "a"), instance(t, store, botnet(newSite(t)), "b")
+	say := func(s *Service, list string) {
+		t.Helper()
+		if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.7", List: list}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(a, "deny")
+	tick(t, a, b)
+	say(a, "deny")
+	store.read = func(space string) {
+		if space == spaceEntries {
+			store.read = nil
+			say(b, "allow")
+		}
+	}
+	tick(t, b)
+	if b.score(t, "198.18.0.7") != 0 || b.Entries()[0].List != "allow" {
+		t.Errorf("a former change took back what was said meanwhile: %v", b.Entries())
+	}
+	if tick(t, a); a.score(t, "198.18.0.7") != 0 {
+		t.Error("the last word does not hold on the other one")
+	}
+
+	list := rest.ReputationUpload{Name: "mine", Format: "domain", Trust: 20, Kind: intel.KindC2}
+	for _, name := range []string{"mine", "yours", "theirs"} {
+		list.Name = name
+		if _, err := a.UploadFeed(t.Context(), list, []byte(name+".example.org\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.most = 0
+	tick(t, b)
+	if store.most > 1 {
+		t.Errorf("%d uploads are read at once", store.most)
+	}
+	list.Name, list.Trust = "mine", 100
+	if _, err := a.UploadFeed(t.Context(), list, []byte("mine.example.org\n")); err != nil {
+		t.Fatal(err)
+	}
+	if tick(t, b); b.score(t, "mine.example.org") < intel.DefaultBlock {
+		t.Error("another trust is not taken in")
+	}
+	store.failed = errors.New("the store is away")
+	if err := b.RemoveFeed(t.Context(), "mine"); err == nil || b.score(t, "mine.example.org") == 0 {
+		t.Error("it is removed here and nowhere else", err)
+	}
+	if at := time.Now().Add(shareLife + time.Second); true {
+		a.now = func() time.Time { return at }
+	}
+	if a.mayFetch() {
+		t.Error("the one that led leads after its lease has ended")
+	}
+	store.failed = nil
+	if err := b.RemoveFeed(t.Context(), "mine"); err != nil {
+		t.Error(err)
+	}
+	if tick(t, a); !a.mayFetch() || a.score(t, "mine.example.org") != 0 {
+		t.Error("it does not lead again, or does not hear of the removal")
+	}
+}
+
+// TestOnlyTheLeaderPublishes: an instance that lost its lease amid its work does
+// not replace what the next one published.
+func TestOnlyTheLeaderPublishes(t *testing.T) {
+	web := newSite(t)
+	web.set("/bots", addresses(100))
+	store := &memoryStore{items: map[string]map[string]model.SharedItem{}}
+	a := instance(t, store, botnet(web), "a")
+	tick(t, a)
+	a.mustFetch(t, "bots", stateOK)
+	store.mu.Lock()
+	store.holder = "b"
+	before := store.items[spaceManifests]["newest"].Version
+	store.mu.Unlock()
+	a.snapshots.made = time.Time{}
+	if err := a.share.publish(t.Context()); !errors.Is(err, errLeaseLost) || store.items[spaceManifests]["newest"].Version != before {
+		t.Error(err)
 	}
 }
 

@@ -78,14 +78,23 @@ func (s *Service) UploadFeed(ctx context.Context, u rest.ReputationUpload, conte
 	return v, err
 }
 
-// upload takes a list in as a feed of the operator.
-func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content []byte) (rest.ReputationFeed, error) {
+// uploadedFeed is an upload as a feed.
+func uploadedFeed(u *rest.ReputationUpload) (Feed, error) {
 	f := Feed{Name: u.Name, Format: u.Format, Owner: u.Owner, Trust: int(u.Trust), Licence: u.Licence, Kind: u.Kind.String(),
 		File: "/", Interval: math.MaxInt64 / 4}
 	if problems := f.complete(); len(problems) > 0 {
-		return rest.ReputationFeed{}, fmt.Errorf("%s: %w", problems[0], errInvalid)
+		return f, fmt.Errorf("%s: %w", problems[0], errInvalid)
 	}
 	f.File, f.Interval = "", 0
+	return f, nil
+}
+
+// upload takes a list in as a feed of the operator.
+func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content []byte) (rest.ReputationFeed, error) {
+	f, err := uploadedFeed(&u)
+	if err != nil {
+		return rest.ReputationFeed{}, err
+	}
 	s.work.Lock()
 	defer s.work.Unlock()
 	old, _ := s.feed(f.Name)

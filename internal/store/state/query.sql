@@ -240,7 +240,7 @@ ON CONFLICT (space, name) DO UPDATE SET version = excluded.version, gone = exclu
 SELECT * FROM shared_items WHERE space = $1 AND name = $2;
 
 -- name: ListSharedItems :many
-SELECT * FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version;
+SELECT * FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version LIMIT $3;
 
 -- name: ListSharedNames :many
 SELECT name FROM shared_items WHERE space = $1 AND gone = 0 ORDER BY name;

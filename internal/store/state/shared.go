@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/masugata/masugata/internal/model"
@@ -44,9 +45,10 @@ func (s *Store) PutShared(ctx context.Context, space, name string, value []byte)
 	})
 }
 
-// Shared gives what changed in a space after a version, the oldest change first.
-func (s *Store) Shared(ctx context.Context, space string, above int64) ([]model.SharedItem, error) {
-	rows, err := s.db().ListSharedItems(ctx, sqldb.ListSharedItemsParams{Space: space, Version: above})
+// Shared gives what changed in a space after a version, the oldest change first,
+// at most most things.
+func (s *Store) Shared(ctx context.Context, space string, above int64, most int) ([]model.SharedItem, error) {
+	rows, err := s.db().ListSharedItems(ctx, sqldb.ListSharedItemsParams{Space: space, Version: above, Limit: int32(min(max(most, 1), math.MaxInt32))})
 	if err != nil {
 		return nil, wrap(err, "space %s", space)
 	}

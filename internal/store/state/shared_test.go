@@ -13,13 +13,16 @@ func testShared(t *testing.T, f fixture) {
 	ok(t, f.PutShared(ctx, "lists", "b", []byte("two")))
 	ok(t, f.PutShared(ctx, "lists", "a", []byte("one")))
 	ok(t, f.PutShared(ctx, "others", "a", []byte{}))
-	all, err := f.Shared(ctx, "lists", 0)
+	all, err := f.Shared(ctx, "lists", 0, 10)
 	ok(t, err)
 	if len(all) != 2 || all[0].Name != "b" || all[1].Version != 2 || string(all[1].Value) != "one" {
 		t.Fatalf("%+v", all)
 	}
+	if one, err := f.Shared(ctx, "lists", 0, 1); err != nil || len(one) != 1 || one[0].Name != "b" {
+		t.Errorf("%+v %v", one, err)
+	}
 	ok(t, f.PutShared(ctx, "lists", "b", nil))
-	after, err := f.Shared(ctx, "lists", all[1].Version)
+	after, err := f.Shared(ctx, "lists", all[1].Version, 10)
 	ok(t, err)
 	if len(after) != 1 || after[0].Name != "b" || after[0].Value != nil {
 		t.Fatalf("%+v", after)

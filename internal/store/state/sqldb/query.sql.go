@@ -1142,16 +1142,17 @@ func (q *Queries) ListParts(ctx context.Context) ([]Part, error) {
 }
 
 const listSharedItems = `-- name: ListSharedItems :many
-SELECT space, name, version, gone, value FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version
+SELECT space, name, version, gone, value FROM shared_items WHERE space = $1 AND version > $2 ORDER BY version LIMIT $3
 `
 
 type ListSharedItemsParams struct {
 	Space   string
 	Version int64
+	Limit   int32
 }
 
 func (q *Queries) ListSharedItems(ctx context.Context, arg ListSharedItemsParams) ([]SharedItem, error) {
-	rows, err := q.db.QueryContext(ctx, listSharedItems, arg.Space, arg.Version)
+	rows, err := q.db.QueryContext(ctx, listSharedItems, arg.Space, arg.Version, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
