@@ -128,6 +128,11 @@ func guessEntry(s string) string {
 	case strings.Count(s, ",") > 0 || strings.Count(s, "\t") > 1:
 		return "csv"
 	}
+	if from, _, ok := strings.Cut(words[0], "-"); ok {
+		if _, err := netip.ParseAddr(from); err == nil {
+			return "ip" // a range
+		}
+	}
 	o, err := mixed([]byte(words[0]))
 	if err != nil {
 		return ""
