@@ -9,12 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/control/reputation/keep"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
-	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -145,25 +143,4 @@ func TestListsThatCouldNotBeReadAgain(t *testing.T) {
 	if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.7", List: "deny"}); err != nil || s.score(t, "198.18.0.7") < intel.DefaultBlock {
 		t.Error(err)
 	}
-}
-
-// TestReplicaTokenStaysSecret: a look-up node's token does not go out in clear.
-func TestReplicaTokenStaysSecret(t *testing.T) {
-	for from, fine := range map[string]bool{"https://console.example.net": true, "http://127.0.0.1:8443": true, "/srv/reputation.snapshot": true, "http://console.example.net": false} {
-		c := defaultReplica()
-		c.From, c.Key, c.TokenFile = from, replicaKey(t), "/etc/masugata/token"
-		f := &configfile.File{}
-		c.check(f, "replica")
-		if err := f.Err(); (err == nil) != fine {
-			t.Errorf("%s: %v", from, err)
-		}
-	}
-}
-
-func replicaKey(t *testing.T) string {
-	signer, err := identity.OpenSigner(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer.PublicKey().String()
 }

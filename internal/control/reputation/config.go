@@ -10,6 +10,7 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
@@ -29,7 +30,7 @@ type Config struct {
 	Sensors    SensorsConfig  `yaml:"sensors"` // our own agents and gates; inside the control plane only
 	Sharing    sharing.Config `yaml:"sharing"` // with other fleets
 	Feeds      []Feed         `yaml:"feeds"`
-	Replica    ReplicaConfig  `yaml:"replica"` // of look-up nodes
+	Replica    replica.Config `yaml:"replica"` // of look-up nodes
 	Shared     bool           `yaml:"shared"`  // several instances over one state store
 }
 
@@ -73,7 +74,7 @@ type Feed struct {
 func Default() Config {
 	return Config{
 		Enabled: true, MaxObjects: 4_000_000, Own: []string{}, Allow: []string{}, Deny: []string{}, Feeds: []Feed{},
-		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1}, Sensors: defaultSensors(), Replica: defaultReplica(), Sharing: sharing.Config{Sensors: true},
+		Hold: HoldConfig{ShrinkPercent: 90, BenignPercent: 1}, Sensors: defaultSensors(), Replica: replica.Default(), Sharing: sharing.Config{Sensors: true},
 		DNS: DNSConfig{Zone: "reputation.internal", RPZ: "rpz.reputation.internal", Least: intel.DefaultBlock,
 			Clients: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}},
 	}
@@ -99,7 +100,7 @@ func (c *Config) Check(f *configfile.File, key string) {
 	}
 	c.DNS.check(f, key+".dns")
 	c.Sensors.check(f, key+".sensors")
-	c.Replica.check(f, key+".replica")
+	c.Replica.Check(f, key+".replica")
 	c.Sharing.Check(f, key+".sharing")
 	f.Check(len(c.Feeds) <= maxFeeds, key+".feeds", "%d feeds; at most %d", len(c.Feeds), maxFeeds)
 	seen := map[string]bool{}

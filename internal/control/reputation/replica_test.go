@@ -21,9 +21,9 @@ import (
 
 	"github.com/masugata/masugata/internal/configfile"
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/index"
-	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -112,7 +112,7 @@ func (o *origin) node(t *testing.T, c Config, dir string) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.replica.start(t.Context())
+	s.replica.Start(t.Context())
 	return s
 }
 
@@ -145,9 +145,9 @@ func TestReplicaAnswersAsTheServiceDoes(t *testing.T) {
 	if err := node.Healthy(t.Context()); err == nil {
 		t.Error("a node without a snapshot is healthy")
 	}
-	node.replica.ask(t.Context())
-	if node.replica.problem != "" || node.Healthy(t.Context()) != nil {
-		t.Fatal(node.replica.problem, node.Healthy(t.Context()))
+	node.replica.Ask(t.Context())
+	if node.replica.Status().Problem != "" || node.Healthy(t.Context()) != nil {
+		t.Fatal(node.replica.Status().Problem, node.Healthy(t.Context()))
 	}
 	same := func() {
 		t.Helper()
@@ -182,7 +182,7 @@ func TestReplicaAnswersAsTheServiceDoes(t *testing.T) {
 		t.Error("no hash of a listed name")
 	}
 	fetched := o.parts.Load()
-	node.replica.ask(t.Context())
+	node.replica.Ask(t.Context())
 	if o.parts.Load() != fetched {
 		t.Error("parts were fetched without a new snapshot")
 	}
@@ -190,8 +190,8 @@ func TestReplicaAnswersAsTheServiceDoes(t *testing.T) {
 	if _, err := o.UploadFeed(t.Context(), u, []byte("c2.example.org\nnew.example.org\n")); err != nil {
 		t.Fatal(err)
 	}
-	o.later(snapshotEvery)
-	node.replica.ask(t.Context())
+	o.later(replica.MadeEvery)
+	node.replica.Ask(t.Context())
 	same()
 	if n := o.parts.Load() - fetched; n != 1 {
 		t.Errorf("%d parts were fetched for one changed source", n)
@@ -199,8 +199,8 @@ func TestReplicaAnswersAsTheServiceDoes(t *testing.T) {
 	if err := o.RemoveFeed(t.Context(), "mine"); err != nil {
 		t.Fatal(err)
 	}
-	o.later(snapshotEvery)
-	node.replica.ask(t.Context())
+	o.later(replica.MadeEvery)
+	node.replica.Ask(t.Context())
 	same()
 	if a, _ := node.Lookup("new.example.org"); a.Listed || len(node.Feeds()) != 1 {
 		t.Errorf("a removed feed is still known: %+v", a)
@@ -212,7 +212,7 @@ func TestReplicaAnswersAsTheServiceDoes(t *testing.T) {
 		t.Error(err)
 	}
 	o.later(2 * c.Replica.MaxAge)
-	if node.replica.ask(t.Context()); node.Healthy(t.Context()) == nil {
+	if node.replica.Ask(t.Context()); node.Healthy(t.Context()) == nil {
 		t.Error("a node that reaches nobody is healthy")
 	}
 }
@@ -232,23 +232,23 @@ func TestReplicaRefuses(t *testing.T) {
 	o := published(t)
 	c := o.config(t)
 	node := o.node(t, c, t.TempDir())
-	node.replica.ask(t.Context())
+	node.replica.Ask(t.Context())
 	old, err := o.Snapshot(t.Context(), 0)
-	if err != nil || node.replica.problem != "" {
-		t.Fatal(err, node.replica.problem)
+	if err != nil || node.replica.Status().Problem != "" {
+		t.Fatal(err, node.replica.Status().Problem)
 	}
 	refused := func(name, want string, node *Service) {
 		t.Helper()
-		before := node.replica.failures
-		node.replica.ask(t.Context())
-		if !strings.Contains(node.replica.problem, want) || node.replica.failures != before+1 {
-			t.Errorf("%s: %q, want %q", name, node.replica.problem, want)
+		before := node.replica.Status().Failures
+		node.replica.Ask(t.Context())
+		if !strings.Contains(node.replica.Status().Problem, want) || node.replica.Status().Failures != before+1 {
+			t.Errorf("%s: %q, want %q", name, node.replica.Status().Problem, want)
 		}
 		if a, _ := node.Lookup("198.18.0.7"); a.Score < intel.DefaultBlock {
 			t.Errorf("%s: the snapshot before does not hold", name)
 		}
 	}
-	o.later(snapshotEvery)
+	o.later(replica.MadeEvery)
 	if _, err := o.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.7", List: "allow"}); err != nil {
 		t.Fatal(err)
 	}
@@ -289,14 +289,10 @@ func TestReplicaRefuses(t *testing.T) {
 	o.spoil.Store(nil)
 
 	small := c
-	small.Replica.MaxMB = 1
-	tight := o.node(t, c, t.TempDir())
-	tight.replica.ask(t.Context())
-	tight.replica.limits = snapshot.Limits{Entries: 100, Packed: 1 << 20, Size: 1 << 20}
-	tight.replica.held = 0
-	tight.replica.ask(t.Context())
-	if !strings.Contains(tight.replica.problem, "max_objects") {
-		t.Errorf("oversize: %q", tight.replica.problem)
+	small.MaxObjects = 25
+	tight := o.node(t, small, t.TempDir())
+	if tight.replica.Ask(t.Context()); !strings.Contains(tight.replica.Status().Problem, "max_objects") {
+		t.Errorf("oversize: %q", tight.replica.Status().Problem)
 	}
 	other, err := identity.OpenSigner(t.TempDir())
 	if err != nil {
@@ -305,10 +301,10 @@ func TestReplicaRefuses(t *testing.T) {
 	foreign := c
 	foreign.Replica.Key = other.PublicKey().String()
 	stranger := o.node(t, foreign, t.TempDir())
-	if stranger.replica.ask(t.Context()); stranger.replica.now.version != 0 || stranger.replica.problem == "" {
-		t.Errorf("a foreign signature was taken: %q", stranger.replica.problem)
+	if stranger.replica.Ask(t.Context()); stranger.replica.Status().Version != 0 || stranger.replica.Status().Problem == "" {
+		t.Errorf("a foreign signature was taken: %q", stranger.replica.Status().Problem)
 	}
-	o.later(2 * snapshotLife)
+	o.later(2 * replica.Life)
 	spoil(func(path string, b []byte) []byte {
 		if !strings.HasSuffix(path, "/snapshot") {
 			return b
@@ -316,8 +312,8 @@ func TestReplicaRefuses(t *testing.T) {
 		return mustJSON(t, old)
 	})
 	late := o.node(t, c, t.TempDir())
-	if late.replica.ask(t.Context()); !strings.Contains(late.replica.problem, "ended at") {
-		t.Errorf("expired: %q", late.replica.problem)
+	if late.replica.Ask(t.Context()); !strings.Contains(late.replica.Status().Problem, "ended at") {
+		t.Errorf("expired: %q", late.replica.Status().Problem)
 	}
 }
 
@@ -330,13 +326,13 @@ func TestReplicaKeepsWhatItTook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.later(snapshotEvery)
+	o.later(replica.MadeEvery)
 	if _, err := o.SetEntry(t.Context(), rest.ReputationEntry{Object: "bad.example.net", List: "deny"}); err != nil {
 		t.Fatal(err)
 	}
 	node := o.node(t, c, dir)
-	node.replica.ask(t.Context())
-	parts, err := filepath.Glob(filepath.Join(dir, "replica", "*"+partEnding))
+	node.replica.Ask(t.Context())
+	parts, err := filepath.Glob(filepath.Join(dir, "replica", "*.part"))
 	if err != nil || len(parts) < 4 {
 		t.Fatal(parts, err)
 	}
@@ -358,19 +354,19 @@ func TestReplicaKeepsWhatItTook(t *testing.T) {
 	}
 	o.spoil.Store(&replay)
 	node = o.node(t, c, dir)
-	if a, _ := node.Lookup("198.18.0.7"); a.Listed || node.replica.now.version != 0 {
+	if a, _ := node.Lookup("198.18.0.7"); a.Listed || node.replica.Status().Version != 0 {
 		t.Fatal("a damaged copy was taken")
 	}
-	if node.replica.ask(t.Context()); node.replica.now.version != 0 {
+	if node.replica.Ask(t.Context()); node.replica.Status().Version != 0 {
 		t.Fatal("an older snapshot was taken for the lost one")
 	}
 	o.spoil.Store(nil)
 	for _, path := range parts {
 		os.Remove(path)
 	}
-	node.replica.ask(t.Context())
+	node.replica.Ask(t.Context())
 	if a, _ := node.Lookup("bad.example.net"); a.Local != intel.LocalDeny {
-		t.Fatal(node.replica.problem)
+		t.Fatal(node.replica.Status().Problem)
 	}
 }
 

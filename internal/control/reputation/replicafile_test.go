@@ -49,15 +49,15 @@ func TestReplicaFromFileAndNothingCanBeChanged(t *testing.T) {
 		if err := os.WriteFile(c.Replica.From, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if node.replica.ask(t.Context()); node.replica.problem == "" {
+		if node.replica.Ask(t.Context()); node.replica.Status().Problem == "" {
 			t.Fatalf("a file cut at %d of %d was taken", n, len(whole))
 		}
 	}
 	if err := os.WriteFile(c.Replica.From, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if node.replica.ask(t.Context()); node.replica.problem != "" {
-		t.Fatal(node.replica.problem)
+	if node.replica.Ask(t.Context()); node.replica.Status().Problem != "" {
+		t.Fatal(node.replica.Status().Problem)
 	}
 	if a, _ := node.Lookup("c2.example.org"); a.Score < intel.DefaultBlock {
 		t.Errorf("%+v", a)

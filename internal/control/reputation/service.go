@@ -14,6 +14,7 @@ import (
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/control/reputation/keep"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	"github.com/masugata/masugata/internal/control/reputation/sharing"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/index"
@@ -44,8 +45,8 @@ type Service struct {
 	seen    atomic.Pointer[map[intel.Object]bool] // by the sensors; never changed once stored
 	effect  *effect                               // what it does to the devices' traffic
 	// snapshots makes snapshots for look-up nodes; nil: none.
-	snapshots *snapshots
-	replica   *replica         // it is such a node itself; nil: no
+	snapshots *replica.Publisher
+	replica   *replica.Node    // it is such a node itself; nil: no
 	share     *share           // with other instances; nil: there are none
 	sharing   *sharing.Shelves // nil: nothing is shared
 	percent   atomic.Int64     // of garbage that a thrifty service lets lie; 0: it is none
@@ -278,7 +279,7 @@ const (
 func (s *Service) Run(ctx context.Context) {
 	var done sync.WaitGroup
 	if s.replica != nil {
-		done.Go(func() { s.replica.run(ctx) })
+		done.Go(func() { s.replica.Run(ctx) })
 	} else {
 		s.restore(ctx)
 		done.Go(func() { s.schedule(ctx) })

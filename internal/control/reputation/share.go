@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -73,7 +73,7 @@ type share struct {
 	s       *Service
 	store   SharedStore
 	holder  string
-	follow  *replica // takes in what the leader publishes
+	follow  *applier // takes in what the leader publishes
 	leads   atomic.Bool
 	until   atomic.Pointer[time.Time] // when the lease ends that was had last
 	entries int64                     // versions up to which changes are in
@@ -90,14 +90,12 @@ func (s *Service) Share(store SharedStore, holder string) error {
 	if s.snapshots == nil {
 		return errNoSnapshots
 	}
-	dir, err := openParts(filepath.Join(string(s.dir), "shared"))
+	dir, err := replica.OpenParts(s.dir.Path("shared"))
 	if err != nil {
 		return err
 	}
 	h := &share{s: s, store: store, holder: holder}
-	most := int64(maxMB) << 20
-	h.follow = &replica{s: s, parts: dir, follows: true, applied: map[string]string{},
-		limits: snapshot.Limits{Entries: 4 * s.cfg.MaxObjects, Packed: most, Size: unpackedTimes * most}}
+	h.follow = &applier{s: s, parts: dir, follows: true, applied: map[string]string{}}
 	s.share = h
 	return nil
 }
@@ -363,8 +361,8 @@ func (h *share) publish(ctx context.Context) error {
 	if !h.s.restored.Load() {
 		return nil
 	}
-	m, err := h.s.snapshots.current(ctx)
-	if err != nil || m.version == h.out {
+	m, err := h.s.snapshots.Current(ctx)
+	if err != nil || m.Version == h.out {
 		return err
 	}
 	names, err := h.store.SharedNames(ctx, spaceParts)
@@ -381,7 +379,7 @@ func (h *share) publish(ctx context.Context) error {
 			if err := h.still(ctx); err != nil { // large parts take long
 				return err
 			}
-			b, err := os.ReadFile(h.s.snapshots.dir.path(sha))
+			b, err := os.ReadFile(h.s.snapshots.Parts().Path(sha))
 			if err != nil {
 				return err
 			}
@@ -394,10 +392,10 @@ func (h *share) publish(ctx context.Context) error {
 	if err := h.still(ctx); err != nil { // what another one published must not be replaced by less
 		return err
 	}
-	if err := h.store.PutShared(ctx, spaceManifests, "newest", m.payload); err != nil {
+	if err := h.store.PutShared(ctx, spaceManifests, "newest", m.Payload); err != nil {
 		return err
 	}
-	h.out = m.version
+	h.out = m.Version
 	for sha := range old {
 		if err := h.store.DropShared(ctx, spaceParts, sha); err != nil {
 			return err
@@ -412,23 +410,23 @@ func (h *share) takeSnapshot(ctx context.Context) error {
 	if err != nil || len(items) == 0 || !h.s.restored.Load() {
 		return err
 	}
-	m, err := snapshot.Parse(items[0].Value, h.follow.limits)
+	m, err := snapshot.Parse(items[0].Value, replica.Limits(h.s.cfg.MaxObjects, replica.MaxMB))
 	if err != nil {
 		return err
 	}
-	if err := h.follow.parts.drop(m); err != nil {
+	if err := h.follow.parts.Drop(m); err != nil {
 		return err
 	}
 	for i := range m.Sources {
 		src := &m.Sources[i]
-		if h.follow.parts.has(src.SHA256, src.Packed) {
+		if h.follow.parts.Has(src.SHA256, src.Packed) {
 			continue
 		}
 		part, err := h.store.SharedItem(ctx, spaceParts, src.SHA256)
 		if err != nil {
 			return err // replaced meanwhile: the next look finds the newer one
 		}
-		if err := h.follow.parts.take(src.SHA256, src.Packed, bytes.NewReader(part.Value)); err != nil {
+		if err := h.follow.parts.Take(src.SHA256, src.Packed, bytes.NewReader(part.Value)); err != nil {
 			return err
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/link/identity"
 	"github.com/masugata/masugata/internal/model"
@@ -94,6 +96,10 @@ func (m *memoryStore) DropShared(_ context.Context, space, name string) error {
 	return m.failed
 }
 
+// ahead is how far the clocks that snapshots are made by are ahead, in
+// nanoseconds.
+var ahead atomic.Int64
+
 func instance(t *testing.T, store SharedStore, c Config, name string) *Service {
 	t.Helper()
 	s := open(t, t.TempDir(), c)
@@ -102,9 +108,11 @@ func instance(t *testing.T, store SharedStore, c Config, name string) *Service {
 		t.Fatal(err)
 	}
 	s.log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	s.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	if err := s.Publish(signer); err != nil {
 		t.Fatal(err)
 	}
+	s.now = time.Now
 	if err := s.Share(store, name); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +122,7 @@ func instance(t *testing.T, store SharedStore, c Config, name string) *Service {
 func tick(t *testing.T, all ...*Service) {
 	t.Helper()
 	for _, s := range all {
-		s.share.s.snapshots.made = time.Time{} // as if the least time between snapshots had passed
+		ahead.Add(int64(replica.MadeEvery)) // as if the least time between snapshots had passed
 		if err := s.share.tick(t.Context()); err != nil {
 			t.Fatalf("%s: %v", s.share.holder, err)
 		}
@@ -201,7 +209,7 @@ func TestOnlyTheLeaderPublishes(t *testing.T) {
 	store.holder = "b"
 	before := store.items[spaceManifests]["newest"].Version
 	store.mu.Unlock()
-	a.snapshots.made = time.Time{}
+	ahead.Add(int64(replica.MadeEvery)) // as if the least time between snapshots had passed
 	if err := a.share.publish(t.Context()); !errors.Is(err, errLeaseLost) || store.items[spaceManifests]["newest"].Version != before {
 		t.Error(err)
 	}

@@ -22,6 +22,6 @@
 // Numbers are varints of encoding/binary, differences signed ones, modulo 2^32.
 // Keys are those of package ledger.
 //
-// It knows neither compression nor signatures nor files; internal/control/reputation
+// It knows neither compression nor signatures nor files; internal/control/reputation/replica
 // packs, signs, keeps and sends.
 package snapshot

@@ -2,20 +2,29 @@ package reputation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/replica"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
 	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
 )
+
+// applier puts snapshots into force: on a look-up node, which knows nothing else,
+// or on an instance of the whole service.
+type applier struct {
+	s     *Service
+	parts replica.Parts
+	// follows: an instance of the whole service takes in what another one of
+	// them fetched; what is its own stays.
+	follows bool
+	applied map[string]string // by source: the digest of the part that the ledger holds; guarded by Service.work
+}
 
 // laid is a source of a snapshot that lies beside what is in force.
 type laid struct {
@@ -25,7 +34,7 @@ type laid struct {
 
 // apply puts a snapshot whose parts are all there into force: all of it at
 // once, or nothing.
-func (r *replica) apply(ctx context.Context, m *snapshot.Manifest) error {
+func (r *applier) apply(ctx context.Context, m *snapshot.Manifest) error {
 	r.s.work.Lock()
 	defer r.s.work.Unlock()
 	entries := map[string]rest.ReputationEntry{}
@@ -55,10 +64,10 @@ func (r *replica) apply(ctx context.Context, m *snapshot.Manifest) error {
 
 // spares says whether a source is this instance's own: it follows another one
 // and has lists and sensors itself.
-func (r *replica) spares(name string) bool { return r.follows && strings.HasPrefix(name, ownPrefix) }
+func (r *applier) spares(name string) bool { return r.follows && strings.HasPrefix(name, ownPrefix) }
 
 // showFollowed tells what the instance that fetches got of each feed.
-func (r *replica) showFollowed(m *snapshot.Manifest) {
+func (r *applier) showFollowed(m *snapshot.Manifest) {
 	r.s.state.Lock()
 	defer r.s.state.Unlock()
 	for i := range m.Sources {
@@ -70,12 +79,12 @@ func (r *replica) showFollowed(m *snapshot.Manifest) {
 }
 
 // lay reads the part of a source into an import that is not in force yet.
-func (r *replica) lay(ctx context.Context, src *snapshot.Source, entries map[string]rest.ReputationEntry) (*ledger.Import, error) {
-	p, err := r.openPart(src)
+func (r *applier) lay(ctx context.Context, src *snapshot.Source, entries map[string]rest.ReputationEntry) (*ledger.Import, error) {
+	p, err := r.parts.Read(src)
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
+	defer p.Close()
 	r.s.mu.Lock()
 	id := r.s.ledger.Source(src.Reputation())
 	imp, err := r.s.ledger.Import(id, src.Imported)
@@ -84,7 +93,7 @@ func (r *replica) lay(ctx context.Context, src *snapshot.Source, entries map[str
 		return nil, err
 	}
 	if err = r.fill(ctx, src, p, imp, entries); err == nil {
-		err = p.whole(src)
+		err = p.Whole(src)
 	}
 	if err != nil {
 		r.abort([]laid{{src, imp}})
@@ -94,7 +103,7 @@ func (r *replica) lay(ctx context.Context, src *snapshot.Source, entries map[str
 }
 
 // fill hands the claims of a part to an import.
-func (r *replica) fill(ctx context.Context, src *snapshot.Source, p *openedPart, imp *ledger.Import, entries map[string]rest.ReputationEntry) error {
+func (r *applier) fill(ctx context.Context, src *snapshot.Source, p *replica.Part, imp *ledger.Import, entries map[string]rest.ReputationEntry) error {
 	batch := make([]intel.Claim, 0, intakeBatch)
 	n := 0
 	for more := true; more; {
@@ -103,7 +112,7 @@ func (r *replica) fill(ctx context.Context, src *snapshot.Source, p *openedPart,
 		}
 		for batch = batch[:0]; len(batch) < cap(batch); {
 			var c intel.Claim
-			err := p.claims.Next(&c)
+			err := p.Next(&c)
 			if errors.Is(err, io.EOF) {
 				more = false
 				break
@@ -131,7 +140,7 @@ func (r *replica) fill(ctx context.Context, src *snapshot.Source, p *openedPart,
 
 // add hands claims to an import; what ended before it was read is left out, as
 // it would be in the service.
-func (r *replica) add(imp *ledger.Import, batch []intel.Claim) error {
+func (r *applier) add(imp *ledger.Import, batch []intel.Claim) error {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	r.s.tune()
@@ -145,7 +154,7 @@ func (r *replica) add(imp *ledger.Import, batch []intel.Claim) error {
 	return nil
 }
 
-func (r *replica) abort(beside []laid) {
+func (r *applier) abort(beside []laid) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	for _, one := range beside {
@@ -155,7 +164,7 @@ func (r *replica) abort(beside []laid) {
 
 // commit puts what lies beside into force, all sources in one go, and forgets
 // those that the snapshot does not name.
-func (r *replica) commit(m *snapshot.Manifest, beside []laid) {
+func (r *applier) commit(m *snapshot.Manifest, beside []laid) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	for _, one := range beside {
@@ -178,62 +187,36 @@ func (r *replica) commit(m *snapshot.Manifest, beside []laid) {
 	r.applied = named
 }
 
-// openedPart is a part that is being read.
-type openedPart struct {
-	file   io.ReadCloser
-	z      io.ReadCloser
-	digest hash.Hash
-	raw    *countedReader
-	packed io.Reader
-	claims *snapshot.Reader
+// showSources tells of the sources of a snapshot as feeds. The caller holds
+// work.
+func (r *applier) showSources(m *snapshot.Manifest) {
+	if r.follows {
+		r.showFollowed(m)
+		return
+	}
+	feeds := make(map[string]*feedState, len(m.Sources))
+	for i := range m.Sources {
+		src := &m.Sources[i]
+		if src.List != "" {
+			continue
+		}
+		feeds[src.Name] = &feedState{Feed: Feed{Name: src.Name, Owner: src.Owner}, upload: true,
+			view: rest.ReputationFeed{Name: src.Name, Owner: src.Owner, Place: "snapshot", Licence: src.Licence, Trust: src.Trust, Kind: src.Kind,
+				State: stateOK, Entries: src.Entries, Read: src.Entries, Good: time.Unix(int64(src.Imported), 0).UTC(), Refusals: []rest.ReputationRefusal{}}}
+	}
+	r.s.state.Lock()
+	defer r.s.state.Unlock()
+	for name, fs := range feeds {
+		if old := r.s.feeds[name]; old != nil {
+			fs.view.Hits = old.view.Hits
+		}
+	}
+	r.s.feeds = feeds
 }
 
-// countedReader counts what is read through it.
-type countedReader struct {
-	r io.Reader
-	n int64
-}
-
-// Read implements io.Reader.
-func (t *countedReader) Read(b []byte) (int, error) {
-	n, err := t.r.Read(b)
-	t.n += int64(n)
-	return n, err
-}
-
-func (r *replica) openPart(src *snapshot.Source) (*openedPart, error) {
-	f, err := r.parts.open(src.SHA256)
-	if err != nil {
-		return nil, err
+// showEntry notes an entry of the operator's lists, for people.
+func showEntry(entries map[string]rest.ReputationEntry, list string, c *intel.Claim) {
+	if text := c.Object.String(); len(entries) < maxListed {
+		entries[text] = rest.ReputationEntry{Object: text, List: list, Note: c.Note, Time: time.Unix(int64(c.First), 0).UTC()}
 	}
-	p := &openedPart{file: f, digest: sha256.New()}
-	p.packed = io.TeeReader(f, p.digest)
-	z, err := unpack(p.packed)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	p.z = z.IOReadCloser()
-	p.raw = &countedReader{r: p.z}
-	p.claims = snapshot.NewReader(io.LimitReader(p.raw, src.Size))
-	return p, nil
-}
-
-func (p *openedPart) close() {
-	p.z.Close()
-	p.file.Close()
-}
-
-// whole says whether the part was what the manifest says, to its last byte.
-func (p *openedPart) whole(src *snapshot.Source) error {
-	if _, err := io.Copy(io.Discard, p.packed); err != nil {
-		return err
-	}
-	if hex.EncodeToString(p.digest.Sum(nil)) != src.SHA256 {
-		return errors.New("its part was changed on disk: its digest is another")
-	}
-	if p.raw.n != src.Size {
-		return fmt.Errorf("its part has %d bytes, not %d", p.raw.n, src.Size)
-	}
-	return nil
 }

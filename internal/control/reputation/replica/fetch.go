@@ -1,4 +1,4 @@
-package reputation
+package replica
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const maxSnapshotAnswer = 2*snapshot.MaxManifest + 64<<10
 const snapshotTime = 5 * time.Minute
 
 // fetch asks the control plane for a newer snapshot.
-func (r *replica) fetch(ctx context.Context) error {
+func (r *Node) fetch(ctx context.Context) error {
 	held := r.above()
 	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
@@ -51,11 +51,11 @@ func (r *replica) fetch(ctx context.Context) error {
 		}
 		return nil // it is held already
 	}
-	return r.take(ctx, []byte(got.Manifest), got.Minisig, held, r.s.now(), r.download)
+	return r.take(ctx, []byte(got.Manifest), got.Minisig, held, r.clock(), r.download)
 }
 
 // get asks the control plane for something below snapshotPath.
-func (r *replica) get(ctx context.Context, tail string) (io.ReadCloser, error) {
+func (r *Node) get(ctx context.Context, tail string) (io.ReadCloser, error) {
 	token, err := r.cfg.token()
 	if err != nil {
 		return nil, err
@@ -85,20 +85,20 @@ func (r *replica) get(ctx context.Context, tail string) (io.ReadCloser, error) {
 }
 
 // download fetches the parts of a snapshot that are not there yet.
-func (r *replica) download(ctx context.Context, m *snapshot.Manifest) error {
+func (r *Node) download(ctx context.Context, m *snapshot.Manifest) error {
 	if err := r.makeRoom(m); err != nil {
 		return err
 	}
 	for i := range m.Sources {
 		src := &m.Sources[i]
-		if r.parts.has(src.SHA256, src.Packed) {
+		if r.parts.Has(src.SHA256, src.Packed) {
 			continue
 		}
 		body, err := r.get(ctx, "/parts/"+src.SHA256)
 		if err != nil {
 			return err
 		}
-		err = r.parts.take(src.SHA256, src.Packed, body)
+		err = r.parts.Take(src.SHA256, src.Packed, body)
 		body.Close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.Name, err)
@@ -108,13 +108,13 @@ func (r *replica) download(ctx context.Context, m *snapshot.Manifest) error {
 }
 
 // makeRoom drops what earlier tries fetched and nobody needs.
-func (r *replica) makeRoom(m *snapshot.Manifest) error {
-	now := r.given()
-	return r.parts.drop(&now.Manifest, m)
+func (r *Node) makeRoom(m *snapshot.Manifest) error {
+	now := r.Given()
+	return r.parts.Drop(&now.Manifest, m)
 }
 
 // readFile takes the snapshot of a file that has changed.
-func (r *replica) readFile(ctx context.Context) error {
+func (r *Node) readFile(ctx context.Context) error {
 	f, err := os.Open(r.cfg.From)
 	if err != nil {
 		return err
@@ -135,11 +135,11 @@ func (r *replica) readFile(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", r.cfg.From, err)
 	}
 	held := r.above()
-	if now := r.given(); now.version > 0 && string(payload) == string(now.payload) && minisig == now.minisig {
+	if now := r.Given(); now.Version > 0 && string(payload) == string(now.Payload) && minisig == now.Minisig {
 		r.file = st
 		return nil
 	}
-	err = r.take(ctx, payload, minisig, held, r.s.now(), func(ctx context.Context, m *snapshot.Manifest) error {
+	err = r.take(ctx, payload, minisig, held, r.clock(), func(ctx context.Context, m *snapshot.Manifest) error {
 		return r.unpackArchive(ctx, m, archive)
 	})
 	if err != nil {
@@ -150,13 +150,13 @@ func (r *replica) readFile(ctx context.Context) error {
 }
 
 // unpackArchive takes the parts that a manifest names out of a file.
-func (r *replica) unpackArchive(ctx context.Context, m *snapshot.Manifest, archive *snapshot.Archive) error {
+func (r *Node) unpackArchive(ctx context.Context, m *snapshot.Manifest, archive *snapshot.Archive) error {
 	if err := r.makeRoom(m); err != nil {
 		return err
 	}
 	want := map[string]int64{}
 	for i := range m.Sources {
-		if src := &m.Sources[i]; !r.parts.has(src.SHA256, src.Packed) {
+		if src := &m.Sources[i]; !r.parts.Has(src.SHA256, src.Packed) {
 			want[src.SHA256] = src.Packed
 		}
 	}
@@ -175,7 +175,7 @@ func (r *replica) unpackArchive(ctx context.Context, m *snapshot.Manifest, archi
 		if !ok {
 			continue
 		}
-		if err := r.parts.take(sha, size, body); err != nil {
+		if err := r.parts.Take(sha, size, body); err != nil {
 			return err
 		}
 		delete(want, sha)

@@ -1,4 +1,4 @@
-package reputation
+package replica
 
 import (
 	"crypto/tls"
@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/configfile"
-	"github.com/masugata/masugata/internal/link/identity"
-
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
+	"github.com/masugata/masugata/internal/intel/reputation/snapshot"
+	"github.com/masugata/masugata/internal/link/identity"
 )
 
-// ReplicaConfig says where a look-up node takes its snapshots from. It counts
+// Config says where a look-up node takes its snapshots from. It counts
 // for `masugata reputation replica` only.
-type ReplicaConfig struct {
+type Config struct {
 	From      string        `yaml:"from"`       // https://host:port of a service, or the path of a file
 	Key       string        `yaml:"key"`        // that signs the snapshots
 	TokenFile string        `yaml:"token_file"` // an API token for from
@@ -29,11 +29,26 @@ type ReplicaConfig struct {
 	MaxAge    time.Duration `yaml:"max_age"` // a node that reached nobody for so long is not healthy
 }
 
-func defaultReplica() ReplicaConfig {
-	return ReplicaConfig{Every: 30 * time.Second, MaxMB: 512, MaxAge: time.Hour}
+// MaxMB bounds what Config.MaxMB may be.
+const MaxMB = 4096
+
+// Limits bounds the snapshots that are taken: by the objects that the ledger may
+// hold, and by their packed size.
+func Limits(maxObjects, maxMB int) snapshot.Limits {
+	most := int64(maxMB) << 20
+	return snapshot.Limits{Entries: 4 * maxObjects, Packed: most, Size: unpackedTimes * most}
 }
 
-func (c *ReplicaConfig) check(f *configfile.File, key string) {
+// unpackedTimes bounds how much larger parts may be unpacked.
+const unpackedTimes = 8
+
+// Default is the complete section of a new installation.
+func Default() Config {
+	return Config{Every: 30 * time.Second, MaxMB: 512, MaxAge: time.Hour}
+}
+
+// Check records all that is wrong with the section, which stands at key.
+func (c *Config) Check(f *configfile.File, key string) {
 	f.Check(c.From == "" || filepath.IsAbs(c.From) || c.url() != nil, key+".from", "%q: want https://host:port of a control plane, or the absolute path of a file", c.From)
 	if c.Key != "" {
 		_, err := identity.ParsePublicKey(c.Key)
@@ -44,12 +59,12 @@ func (c *ReplicaConfig) check(f *configfile.File, key string) {
 	f.Check(c.TokenFile == "" || c.url() == nil || fetch.Private(c.From), key+".token_file", "the token is only sent over https, or to this machine")
 	f.Check(c.CAFile == "" || filepath.IsAbs(c.CAFile), key+".ca_file", "%q: want an absolute path", c.CAFile)
 	f.Check(c.Every >= time.Second, key+".every", "%v is under 1s", c.Every)
-	f.Check(c.MaxMB > 0 && c.MaxMB <= maxMB, key+".max_mb", "%d: want 1 to %d", c.MaxMB, maxMB)
+	f.Check(c.MaxMB > 0 && c.MaxMB <= MaxMB, key+".max_mb", "%d: want 1 to %d", c.MaxMB, MaxMB)
 	f.Check(c.MaxAge >= c.Every, key+".max_age", "%v is under every (%v)", c.MaxAge, c.Every)
 }
 
 // url is the address that From is; nil when it is none.
-func (c *ReplicaConfig) url() *url.URL {
+func (c *Config) url() *url.URL {
 	u, err := url.Parse(c.From)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil
@@ -58,7 +73,7 @@ func (c *ReplicaConfig) url() *url.URL {
 }
 
 // client asks the control plane.
-func (c *ReplicaConfig) client() (*http.Client, error) {
+func (c *Config) client() (*http.Client, error) {
 	client := fetch.NewClient()
 	if c.CAFile == "" {
 		return client, nil
@@ -79,7 +94,7 @@ func (c *ReplicaConfig) client() (*http.Client, error) {
 }
 
 // token reads the API token; the file may be replaced while the node runs.
-func (c *ReplicaConfig) token() (string, error) {
+func (c *Config) token() (string, error) {
 	if c.TokenFile == "" {
 		return "", nil
 	}

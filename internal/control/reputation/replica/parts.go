@@ -1,4 +1,4 @@
-package reputation
+package replica
 
 import (
 	"crypto/sha256"
@@ -18,9 +18,9 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
-// partFolder keeps a snapshot: its manifest and packed parts, each under its
+// Parts is the path of a folder that keeps a snapshot: its manifest and packed parts, each under its
 // digest. Files appear whole or not at all.
-type partFolder string
+type Parts string
 
 // Names in the folder.
 const (
@@ -31,35 +31,38 @@ const (
 	newEnding     = ".new"
 )
 
-func openParts(dir string) (partFolder, error) {
+// OpenParts makes the folder where it is not there.
+func OpenParts(dir string) (Parts, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("snapshot folder: %w", err)
 	}
-	return partFolder(dir), nil
+	return Parts(dir), nil
 }
 
-func (d partFolder) path(sha string) string { return filepath.Join(string(d), sha+partEnding) }
+// Path is where a packed part lies.
+func (d Parts) Path(sha string) string { return filepath.Join(string(d), sha+partEnding) }
 
-func (d partFolder) has(sha string, size int64) bool {
-	st, err := os.Stat(d.path(sha))
+// Has says whether a packed part is there, of its size.
+func (d Parts) Has(sha string, size int64) bool {
+	st, err := os.Stat(d.Path(sha))
 	return err == nil && st.Size() == size
 }
 
-// open opens a packed part; model.ErrNotFound when it is not, or no longer, there.
-func (d partFolder) open(sha string) (*os.File, error) {
+// Open opens a packed part; model.ErrNotFound when it is not, or no longer, there.
+func (d Parts) Open(sha string) (*os.File, error) {
 	if raw, err := hex.DecodeString(sha); err != nil || len(raw) != sha256.Size || strings.ToLower(sha) != sha {
-		return nil, fmt.Errorf("part %.80q: want 64 hexadecimal digits: %w", sha, errInvalid)
+		return nil, fmt.Errorf("part %.80q: want 64 hexadecimal digits: %w", sha, model.ErrInvalid)
 	}
-	f, err := os.Open(d.path(sha))
+	f, err := os.Open(d.Path(sha))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("part %s: of no snapshot, or of an old one: %w", sha, model.ErrNotFound)
 	}
 	return f, err
 }
 
-// take stores the packed part that r gives if it is the one that is named and
+// Take stores the packed part that r gives if it is the one that is named and
 // of its size.
-func (d partFolder) take(sha string, size int64, r io.Reader) error {
+func (d Parts) Take(sha string, size int64, r io.Reader) error {
 	f, err := os.CreateTemp(string(d), "*"+newEnding)
 	if err != nil {
 		return err
@@ -81,12 +84,12 @@ func (d partFolder) take(sha string, size int64, r io.Reader) error {
 	case hex.EncodeToString(digest.Sum(nil)) != sha:
 		return fmt.Errorf("part %s was changed on its way: its digest is another", sha)
 	}
-	return os.Rename(f.Name(), d.path(sha))
+	return os.Rename(f.Name(), d.Path(sha))
 }
 
-// drop removes the parts that none of the manifests names, and what was left
+// Drop removes the parts that none of the manifests names, and what was left
 // half written.
-func (d partFolder) drop(keep ...*snapshot.Manifest) error {
+func (d Parts) Drop(keep ...*snapshot.Manifest) error {
 	named := map[string]bool{}
 	for _, m := range keep {
 		if m == nil {
@@ -111,7 +114,7 @@ func (d partFolder) drop(keep ...*snapshot.Manifest) error {
 }
 
 // keep makes a manifest the one that the folder holds.
-func (d partFolder) keep(manifest []byte, minisig string) error {
+func (d Parts) keep(manifest []byte, minisig string) error {
 	// The signature goes last: between the two the pair does not fit and is
 	// refused at a start, as if there were none.
 	if err := identity.WriteFile(filepath.Join(string(d), manifestFile), manifest); err != nil {
@@ -121,7 +124,7 @@ func (d partFolder) keep(manifest []byte, minisig string) error {
 }
 
 // kept reads the manifest that the folder holds; empty when there is none.
-func (d partFolder) kept() (manifest []byte, minisig string, err error) {
+func (d Parts) kept() (manifest []byte, minisig string, err error) {
 	manifest, err = readBounded(filepath.Join(string(d), manifestFile), snapshot.MaxManifest)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", nil
@@ -170,7 +173,7 @@ const packWindow = 1 << 20
 
 // pack stores a part that lies unpacked in a file and gives its digest and
 // sizes.
-func (d partFolder) pack(raw *os.File) (one snapshot.Source, err error) {
+func (d Parts) pack(raw *os.File) (one snapshot.Source, err error) {
 	f, err := os.CreateTemp(string(d), "*"+newEnding)
 	if err != nil {
 		return one, err
@@ -189,7 +192,7 @@ func (d partFolder) pack(raw *os.File) (one snapshot.Source, err error) {
 		return one, err
 	}
 	one.SHA256, one.Packed = hex.EncodeToString(out.digest.Sum(nil)), out.n
-	return one, os.Rename(f.Name(), d.path(one.SHA256))
+	return one, os.Rename(f.Name(), d.Path(one.SHA256))
 }
 
 // unpack reads a packed part.
