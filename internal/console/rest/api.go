@@ -19,6 +19,7 @@ type server struct {
 	sessions  *scs.SessionManager
 	throttle  *throttle
 	strangers allowance
+	partners  crowd
 	readOnly  string // why nothing can be changed here; empty: everything can
 	recent    recentEvents
 	metrics   *metrics

@@ -273,7 +273,7 @@ const maxBatch = 4 << 20
 func (s *server) registerBatch() {
 	o := s.operation(op{id: "batch-reputation", method: http.MethodPost, path: "/reputation/batch", tag: "reputation",
 		summary: "What is known of many objects, in the binary form that docs/PROTOCOL.md describes"})
-	o.MaxBodyBytes = maxBatch
+	o.MaxBodyBytes, o.BodyReadTimeout = maxBatch, time.Minute
 	huma.Register(s.api, o, func(ctx context.Context, in *binaryInput) (*binaryAnswer, error) {
 		out, err := s.Reputation.Batch(nil, in.RawBody)
 		if err != nil {

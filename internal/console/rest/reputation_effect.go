@@ -214,7 +214,7 @@ func (s *server) registerEffect() {
 	const tag, at = "reputation", "/reputation"
 	o := s.operation(op{id: "reputation-what-if", method: http.MethodPost, path: at + "/what-if", tag: tag,
 		summary: "What a list, a feed or another score would have blocked of what devices did lately"})
-	o.MaxBodyBytes = maxUpload
+	o.MaxBodyBytes, o.BodyReadTimeout = maxUpload, uploadTime
 	o.RequestBody = &huma.RequestBody{}
 	huma.Register(s.api, o, func(ctx context.Context, in *whatIfInput) (*answer[ReputationWhatIf], error) {
 		kind, ok := reputation.ParseKind(in.Kind)

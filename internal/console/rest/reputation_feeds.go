@@ -3,14 +3,19 @@ package rest
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/masugata/masugata/internal/intel/reputation"
 )
 
-// maxUpload bounds an uploaded list, in bytes.
-const maxUpload = 64 << 20
+// maxUpload bounds an uploaded list, in bytes, and uploadTime how long it may
+// take to come.
+const (
+	maxUpload  = 64 << 20
+	uploadTime = 5 * time.Minute
+)
 
 func (s *server) registerFeeds() {
 	const tag, at = "reputation", "/reputation/feeds"
@@ -29,7 +34,7 @@ func (s *server) registerFeeds() {
 	addQuiet(s, op{id: "remove-feed", method: http.MethodDelete, path: at + "/{name}", tag: tag, summary: "Remove an uploaded feed"},
 		func(ctx context.Context, in *feedInput) error { return s.Reputation.RemoveFeed(ctx, in.Name) })
 	o := s.operation(op{id: "upload-feed", method: http.MethodPut, path: at + "/{name}", tag: tag, summary: "Upload a list as a feed of your own"})
-	o.MaxBodyBytes = maxUpload
+	o.MaxBodyBytes, o.BodyReadTimeout = maxUpload, uploadTime
 	huma.Register(s.api, o, func(ctx context.Context, in *uploadInput) (*answer[ReputationFeed], error) {
 		kind, ok := reputation.ParseKind(in.Kind)
 		if !ok {

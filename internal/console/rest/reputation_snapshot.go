@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // ReputationSnapshots gives all that the service knows to look-up nodes, signed.
@@ -60,7 +61,10 @@ func (s *server) registerSnapshots() {
 			hc.SetHeader("Content-Type", "application/zstd")
 			hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
 			hc.SetStatus(http.StatusOK)
-			_, _ = io.Copy(hc.BodyWriter(), part) // whoever asked sees that bytes are missing
+			_, w := humago.Unwrap(hc)
+			out := &callWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+			defer out.control.SetWriteDeadline(time.Time{}) // the connection may serve further requests
+			_, _ = io.Copy(struct{ io.Writer }{out}, part)  // whoever asked sees that bytes are missing
 		}}, nil
 	})
 }

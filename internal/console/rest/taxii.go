@@ -35,6 +35,13 @@ const (
 	taxiiRoot      = taxiiDiscovery + "fleet/"
 )
 
+const (
+	// taxiiTime is how long a partner may take to read an answer, and
+	// partnerAtOnce how many answers he gets at a time.
+	taxiiTime     = 2 * time.Minute
+	partnerAtOnce = 4
+)
+
 // taxiiRequest is a request of TAXII as its path says it.
 type taxiiRequest struct {
 	what       string // discovery, root, collections, collection, objects, object, versions, manifest, status
@@ -84,13 +91,22 @@ func (s *server) serveTAXII(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	q, known := taxiiPath(r.URL.Path)
 	status := http.StatusOK
-	body, page, err := s.answerTAXII(w, r, q, known)
+	leave, err := s.admitTAXII(r)
+	defer leave()
+	var body []byte
+	var page taxii.Page
+	if err == nil {
+		body, page, err = s.answerTAXII(w, r, q, known)
+	}
 	if err != nil {
 		p := s.taxiiProblem(r.Context(), err)
 		status, _ = strconv.Atoi(p.HTTPStatus)
 		if status == http.StatusUnauthorized {
 			w.Header().Add("WWW-Authenticate", `Basic realm="masugata", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="masugata"`)
+		}
+		if status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "1")
 		}
 		body, _ = json.Marshal(p) // strings only: never fails
 	}
@@ -102,6 +118,10 @@ func (s *server) serveTAXII(w http.ResponseWriter, r *http.Request) {
 		h.Set("X-TAXII-Date-Added-First", taxii.Time(page.First))
 		h.Set("X-TAXII-Date-Added-Last", taxii.Time(page.Last))
 	}
+	// A page must not lie in memory for as long as somebody likes to read it.
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(taxiiTime)) // where there are no deadlines, the number of answers is bounded all the same
+	defer control.SetWriteDeadline(time.Time{})
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a failed write means that the caller is gone
 	s.metrics.observe("taxii-"+q.what, status, time.Since(started))
@@ -113,9 +133,6 @@ func (s *server) serveTAXII(w http.ResponseWriter, r *http.Request) {
 
 // answerTAXII gives the body of an answer, and the page when it is one.
 func (s *server) answerTAXII(w http.ResponseWriter, r *http.Request, q taxiiRequest, known bool) ([]byte, taxii.Page, error) {
-	if err := s.admitTAXII(r); err != nil {
-		return nil, taxii.Page{}, err
-	}
 	if !known {
 		return nil, taxii.Page{}, refusal(http.StatusNotFound, "there is nothing at this path; begin at "+taxiiDiscovery)
 	}
@@ -182,27 +199,32 @@ func (s *server) taxiiPage(q taxiiRequest, id string, query url.Values) ([]byte,
 }
 
 // admitTAXII says who asks, by token only: a browser's session does not count.
-func (s *server) admitTAXII(r *http.Request) error {
+// leave must be called at the end, whatever came out.
+func (s *server) admitTAXII(r *http.Request) (leave func(), err error) {
+	leave = func() {}
 	authorization := r.Header.Get("Authorization")
 	if _, password, ok := r.BasicAuth(); ok {
 		authorization = "Bearer " + password
 	}
 	if authorization == "" {
-		return refusal(http.StatusUnauthorized, "send an API token, as bearer or as the password of any user")
+		return leave, refusal(http.StatusUnauthorized, "send an API token, as bearer or as the password of any user")
 	}
 	who, err := s.identify(r.Context(), authorization)
 	switch {
 	case errors.Is(err, errNotSignedIn), errors.Is(err, model.ErrLogin):
-		return refusal(http.StatusUnauthorized, "the API token is wrong, expired or taken back")
+		return leave, refusal(http.StatusUnauthorized, "the API token is wrong, expired or taken back")
 	case err != nil:
 		s.Log.ErrorContext(r.Context(), "caller cannot be identified", "operation", "taxii", "error", err)
-		return refusal(http.StatusServiceUnavailable, "tokens cannot be read now; try again")
+		return leave, refusal(http.StatusServiceUnavailable, "tokens cannot be read now; try again")
 	}
 	noteCaller(r.Context(), who)
 	if !who.access.Allows(model.AccessPartner) {
-		return refusal(http.StatusForbidden, "this needs the access level "+string(model.AccessPartner))
+		return leave, refusal(http.StatusForbidden, "this needs the access level "+string(model.AccessPartner))
 	}
-	return nil
+	if leave, ok := s.partners.enter(who.user + " " + who.name); ok {
+		return leave, nil
+	}
+	return leave, refusal(http.StatusTooManyRequests, "this token asks for too much at once; wait for the answers")
 }
 
 // refusal is an error message of TAXII (section 3.6).

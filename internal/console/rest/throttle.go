@@ -147,3 +147,31 @@ func (e *tries) add(free int, now time.Time) {
 	}
 	e.until = now.Add(min(time.Second<<min(over, 20), longestWait))
 }
+
+// crowd counts who is inside at once. Its zero value is ready, and safe for
+// concurrent use.
+type crowd struct {
+	mu     sync.Mutex
+	inside map[string]int
+}
+
+// enter lets somebody in unless partnerAtOnce of the name are inside; leave is
+// to be called once, also by those who were not let in.
+func (c *crowd) enter(name string) (leave func(), ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside[name] >= partnerAtOnce {
+		return func() {}, false
+	}
+	if c.inside == nil {
+		c.inside = map[string]int{}
+	}
+	c.inside[name]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.inside[name]--; c.inside[name] <= 0 {
+			delete(c.inside, name)
+		}
+	}, true
+}

@@ -3,6 +3,7 @@ package reputation
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/masugata/masugata/internal/console/rest"
 	"github.com/masugata/masugata/internal/control/reputation/sharing"
+	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/feed/taxii"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -297,6 +299,42 @@ func TestSharingAccess(t *testing.T) {
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", serve(t, off).URL+"/taxii2/", nil)
 	if res, err := http.DefaultClient.Do(req); err != nil || res.StatusCode != 404 {
 		t.Errorf("nothing is shared, yet: %v %v", res, err)
+	}
+}
+
+// TestPartnerReadsSlowly: who does not read what he asked for gets no more, and
+// keeps nobody else waiting.
+func TestPartnerReadsSlowly(t *testing.T) {
+	s := sharingService(t, t.TempDir())
+	claims := make([]intel.Claim, 20_000)
+	for i := range claims {
+		claims[i] = intel.Claim{Object: intel.Object{Type: intel.TypeDomain, Text: fmt.Sprintf("host-%d.%s.example.org", i, strings.Repeat("long-", 11)+"x")}, Kind: intel.KindC2, Confidence: 85}
+	}
+	s.sharing.Set(sharing.Deny, claims)
+	web := serve(t, s)
+	get := func(token string) *http.Response {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", web.URL+"/taxii2/fleet/collections/deny/objects/?limit=10000", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { res.Body.Close() })
+		return res
+	}
+	refused := false
+	for range 8 {
+		res := get(partnerToken)
+		refused = refused || res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") != ""
+	}
+	if !refused {
+		t.Error("one partner holds as many pages as he likes")
+	}
+	if res := get(adminToken); res.StatusCode != http.StatusOK {
+		t.Errorf("another one gets %s", res.Status)
 	}
 }
 
