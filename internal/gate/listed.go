@@ -133,12 +133,16 @@ func hitEvent(h *inline.Hit) *model.Event {
 		add(model.ObservablePort, strconv.Itoa(int(h.ServerPort)))
 	}
 	add(model.ObservableProto, spokenOf(h.App, h.Proto))
+	e.Advice = "Ask why it is listed (masugata reputation explain), and look whether the device has been taken over: what else it speaks with, and whether it is up to date. If it is harmless, allow it (masugata reputation allow)."
+	if h.Inward && h.Kind != engine.SubjectFile && h.Kind != engine.SubjectCert { // anybody outside can have it said of the device
+		e.Severity = model.SeverityLow
+		e.Advice = "Nothing, unless it is harmless: then allow it (masugata reputation allow). The device was asked from outside; see to it that it cannot be reached from there."
+	}
 	did := "The gate let it pass, because the policy only observes."
 	if h.Blocked {
 		e.Kind, did = model.KindListedBlocked, "The gate stopped it."
 	}
 	e.Explanation = fmt.Sprintf("%s, which reputation lists with a score of %d or more. %s", hitWords(h), h.Score, did)
-	e.Advice = "Ask why it is listed (masugata reputation explain), and look whether the device has been taken over: what else it speaks with, and whether it is up to date. If it is harmless, allow it (masugata reputation allow)."
 	return e
 }
 

@@ -85,7 +85,7 @@ func (t *tellings) turn(now time.Time, yield func(k tellingKey, more uint64)) {
 func moreEvent(k tellingKey, more uint64, now time.Time) *model.Event {
 	what := "met"
 	if k.inward {
-		what = "was sent packets by"
+		what = "was sent or asked for"
 	}
 	return &model.Event{
 		ID: model.NewID(now), Time: now, Last: now, Device: deviceName(k.device), Layer: model.LayerNetwork, Kind: model.KindListedSeen,
@@ -135,7 +135,7 @@ func (h *heldHits) due(now time.Time, may *tellings, yield func(*inline.Hit)) {
 		case now.Sub(x.told) < repeatTold:
 		case x.hit.Count == 0:
 			delete(h.list, k)
-		case !may.may(tellingKey{device: k.Device}, uint64(x.hit.Count)):
+		case !may.may(tellingKey{k.Device, k.Inward}, uint64(x.hit.Count)):
 			delete(h.list, k)
 		default:
 			told := *x.hit

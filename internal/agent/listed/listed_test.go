@@ -4,8 +4,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/masugata/masugata/internal/host/connect"
 	"github.com/masugata/masugata/internal/host/traffic"
@@ -178,5 +184,48 @@ func BenchmarkMet(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Met(&f)
+	}
+}
+
+// TestLeftoversGo: what an agent that was killed left in the kernel goes when
+// the next one is not to stop anything.
+func TestLeftoversGo(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to make a network namespace")
+	}
+	runtime.LockOSThread() // the thread ends with the test, and the namespace with it
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Skip("no network namespace: ", err)
+	}
+	ip := func(args ...string) string {
+		out, err := exec.Command("ip", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("ip %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	ip("link", "set", "lo", "up")
+	for _, c := range []struct {
+		limit  model.Mode
+		policy model.Mode
+		opened int
+	}{{model.ModeOff, "", 1}, {model.ModeEnforce, model.ModeOff, 1}, {model.ModeObserve, "", 1}, {model.ModeEnforce, model.ModeObserve, 1}} {
+		g := newRig(c.limit)
+		opened := 0
+		g.cfg.Open = func(string) (*connect.Filter, error) {
+			opened++
+			return nil, errors.New("no eBPF")
+		}
+		ip("route", "add", "prohibit", "192.0.2.7", "proto", "179")
+		if err := g.SetReputation(1, payload(t, 1)); err != nil {
+			t.Fatal(err)
+		}
+		g.SetPolicy(model.ReputationPolicy{Mode: c.policy})
+		g.apply()
+		g.apply()
+		if left := ip("route", "show"); strings.Contains(left, "192.0.2.7") || opened != c.opened {
+			t.Errorf("limit %s, policy %s: %d opened, left %s", c.limit, c.policy, opened, left)
+			ip("route", "del", "prohibit", "192.0.2.7")
+		}
 	}
 }

@@ -33,6 +33,7 @@ type runner struct {
 	kept     []netip.Prefix
 	looked   time.Time
 	active   bool // something is looked for
+	swept    bool // what a process that was killed left is gone
 	seeing   bool // Met is called
 	begun    time.Time
 	mode     model.Mode
@@ -74,9 +75,11 @@ func (w *Watch) Run(ctx context.Context) {
 func (r *runner) apply(x *wanted, now time.Time) {
 	switch {
 	case r.cfg.Limit == model.ModeOff:
+		r.sweep()
 		r.idle(x, "reputation is off in the configuration")
 		return
 	case x.mode == model.ModeOff:
+		r.sweep()
 		r.idle(x, "policy says off")
 		return
 	case x.set == nil:
@@ -96,6 +99,29 @@ func (r *runner) apply(x *wanted, now time.Time) {
 		r.countHalted()
 	}
 	r.report(x, now)
+}
+
+// sweep takes away what a process of before left in the kernel when it was
+// killed, where nothing takes its place: opening does so.
+func (r *runner) sweep() {
+	if r.swept {
+		return
+	}
+	r.swept = true
+	if r.filter == nil && r.unable == nil {
+		if f, err := r.cfg.Open(r.cfg.State); err == nil {
+			_ = f.Close()
+		}
+	}
+	r.sweepRoutes()
+}
+
+func (r *runner) sweepRoutes() {
+	if r.table == nil {
+		if t, err := routes.Open(); err == nil {
+			_ = t.Close()
+		}
+	}
 }
 
 // enforce gives the list to the kernel, and to Met.
@@ -119,8 +145,12 @@ func (r *runner) enforce(x *wanted) {
 	if x.mode == model.ModeEnforce && !r.forwards {
 		r.openTable()
 	} else {
+		if !r.swept {
+			r.sweepRoutes()
+		}
 		r.closeTable()
 	}
+	r.swept = true
 	if r.forwards {
 		r.look.Store(nil)
 	} else {

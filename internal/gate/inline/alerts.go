@@ -54,7 +54,8 @@ type alerts struct {
 	records *engine.Records // nil for none
 	harm    bool            // the device of the frame under inspection may be stopped
 	device  datapath.DeviceKey
-	slots   []slot // by flow slot
+	side    datapath.Side // from which the frame came
+	slots   []slot        // by flow slot
 
 	mu    sync.Mutex
 	list  map[Key]*Alert
@@ -83,10 +84,15 @@ func (a *alerts) Alerts(c *rule.Context, v *rule.Verdict) {
 // whose gives the device that a packet is of: one that the engine made at a
 // flow's end has nothing to do with the frame at hand.
 func (a *alerts) whose(p *packet.Packet, f *flow.Flow) datapath.DeviceKey {
-	if p.Source != packet.SourceWire && p.Source != packet.SourceTunnel && p.Source != packet.SourceDefrag && f != nil {
+	if !onWire(p) && f != nil {
 		return a.deviceOf(f.Slot)
 	}
 	return a.device
+}
+
+// onWire says whether a packet is, or is in, the frame at hand.
+func onWire(p *packet.Packet) bool {
+	return p.Source == packet.SourceWire || p.Source == packet.SourceTunnel || p.Source == packet.SourceDefrag
 }
 
 // soften makes a verdict one that stops nothing.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/masugata/masugata/internal/datapath"
 	"github.com/masugata/masugata/internal/inspect/engine"
+	"github.com/masugata/masugata/internal/inspect/packet"
 	"github.com/masugata/masugata/internal/inspect/protocol"
 )
 
@@ -31,6 +32,7 @@ type HitKey struct {
 	Client, Server netip.Addr // of the flow
 	ServerPort     uint16
 	Proto          uint8
+	Inward         bool // the client is outside: nothing that the device asked for
 	Blocked        bool
 }
 
@@ -86,6 +88,7 @@ func (a *alerts) Listed(l *engine.Listed) {
 	if f := l.Flow; f != nil {
 		k.Client, k.Server = netip.AddrFrom16(f.Client).Unmap(), netip.AddrFrom16(f.Server).Unmap()
 		k.Proto = f.Proto
+		k.Inward = onWire(l.Packet) && (a.side == datapath.Outside) == (l.Dir == packet.ToServer)
 		if f.Proto == protoTCP || f.Proto == protoUDP {
 			k.ServerPort = f.ServerPort
 		}

@@ -102,15 +102,16 @@ func putReason(b []byte) {
 }
 
 // deny answers a query that is stopped, or has an answer that is stopped say
-// "no such name". Where that cannot be made, nothing is sent.
+// "no such name". Where that cannot be made, nothing is sent, nor to whoever
+// asks from outside: the address may be forged, and who is asked not there.
 func (w *worker) deny(side datapath.Side, frame []byte) {
 	h, ok := readHeads(frame)
-	if !ok {
+	if !ok || frame[0]&1 != 0 { // nobody answers from a group's address
 		return
 	}
 	out, back := noSuchName(w.buf[:], frame, &h)
 	switch {
-	case out == nil:
+	case out == nil || back && side == datapath.Outside:
 		return
 	case back:
 		w.send(side, out)

@@ -121,7 +121,7 @@ func (w *worker) Judge(side datapath.Side, frame []byte) []byte {
 		w.settle(side, frame, nil, datapath.FateForward)
 		return frame
 	}
-	w.sink.device, w.sink.harm = device, mode == model.ModeEnforce
+	w.sink.device, w.sink.side, w.sink.harm = device, side, mode == model.ModeEnforce
 	if w.listing != nil {
 		r := w.listing.Regards.Of(device)
 		w.known.Regard(r.Mode, r.Least)

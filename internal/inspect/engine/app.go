@@ -10,7 +10,8 @@ import (
 // Bounds of what is kept of a flow whose protocol is not known yet.
 const (
 	maxPieces    = 24
-	maxDatagrams = 4  // that a flow may send in a direction before it counts as unknown
+	maxDatagrams = 4 // that a flow may send in a direction before it counts as unknown
+	portDNS      = 53
 	tooFew       = 24 // bytes (HTTP/2's preface) below which a direction is not said to be of no protocol
 )
 
@@ -131,6 +132,9 @@ func (e *Engine) firstDatagrams(f *flow.Flow, a *app, d packet.Direction, data [
 	if i == detect.None {
 		// The flow counts as unknown from here on; a later datagram may still tell.
 		f.App, f.AppDir[d] = protocol.Failed, protocol.Failed
+		if f.ServerPort == portDNS || f.ClientPort == portDNS {
+			return // whoever sends rubbish first gets no query by
+		}
 		if a.tries[d]++; a.tries[d] >= maxDatagrams {
 			a.none[d] = true
 			e.giveUp(f, a)

@@ -136,3 +136,26 @@ func TestAllowedEndsWithItsName(t *testing.T) {
 		t.Errorf("after another set: %+v, told %q", talk.last, s.listed)
 	}
 }
+
+// TestRubbishHidesNoQuery: a flow to a resolver that begins with datagrams of no
+// protocol is looked at all the same.
+func TestRubbishHidesNoQuery(t *testing.T) {
+	s, k := &told{}, &black{list: map[string]bool{"example.com": true}}
+	e := asking(t, k, s, "", nil)
+	if a := e.Frame(rawIP, udp(1, 2, 4001, 53, []byte(strings.Replace(string(query), "example", "examplf", 1))), 1e18, 1); a.Drop {
+		t.Fatalf("%+v", a)
+	}
+	for i, b := range []string{"rubbish", string(query[:20]), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", string(query)} {
+		if a := e.Frame(rawIP, udp(1, 2, 4001, 53, []byte(b)), int64(1e18+i), 1); a.Answer != (i == 3) {
+			t.Errorf("after a query, datagram %d: %+v", i, a)
+		}
+	}
+	for i := range 300 {
+		if a := e.Frame(rawIP, udp(1, 2, 4000, 53, []byte("\xff\xff rubbish of no protocol at all")), int64(1e18+i), 1); a.Drop {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if a := e.Frame(rawIP, udp(1, 2, 4000, 53, query), 1e18+400, 1); !a.Answer {
+		t.Errorf("%+v", a)
+	}
+}
