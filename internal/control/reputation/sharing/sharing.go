@@ -150,7 +150,7 @@ func (x *Shelves) Set(alias string, claims []intel.Claim) {
 	claims = slices.DeleteFunc(slices.Clone(claims), func(c intel.Claim) bool { return !x.mayLeave(c.Object) || !canShare(c.Object) })
 	x.mu.Lock()
 	sh := x.shelves[alias]
-	if !sh.sync(claims, x.now()) {
+	if !sh.sync(claims, x.now()) && !sh.lost {
 		x.mu.Unlock()
 		return
 	}
@@ -159,8 +159,9 @@ func (x *Shelves) Set(alias string, claims []intel.Claim) {
 	if left > 0 {
 		x.log.Warn("more is known than is shared", "collection", alias, "shared", MaxObjects, "left_out", left)
 	}
-	if err := x.save(alias, &now); err != nil {
-		x.log.Error("reputation: what is shared is not kept over a restart", "collection", alias, "error", err)
+	err := x.save(alias, &now)
+	if sh.lost = err != nil; sh.lost {
+		x.log.Error("reputation: what is shared is not kept over a restart; trying again", "collection", alias, "error", err)
 	}
 }
 

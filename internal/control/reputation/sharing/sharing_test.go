@@ -165,3 +165,32 @@ func TestKeepsInside(t *testing.T) {
 	var none *Shelves
 	none.Set(Deny, claims) // nothing is shared
 }
+
+// What could not be written is written with the next look, though nothing has
+// changed; a word for the next page that is beyond all gives an empty one.
+func TestWrittenLater(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Unix(1_800_000_000, 0)
+	now := func() time.Time { return at }
+	c := Config{Enabled: true, Name: "Fleet A", Deny: true}
+	s := shelves(t, dir, c, now)
+	claims := []intel.Claim{claimOf("203.0.113.7", intel.KindC2, uint32(at.Unix()))}
+	file := filepath.Join(dir, sharingFile(Deny))
+	if err := os.Mkdir(file, 0o700); err != nil { // in the way
+		t.Fatal(err)
+	}
+	s.Set(Deny, claims)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	s.Set(Deny, claims)
+	b, page, err := shelves(t, dir, c, now).Envelope(Deny, taxii.Filter{})
+	if err != nil || page.Count != 2 || !strings.Contains(string(b), "203.0.113.7") {
+		t.Errorf("after a restart: %s %v", b, err)
+	}
+	for _, next := range []string{"1y2p0ij32e8e8", "3w5e11264sgse", "2"} { // 2^63 and about, 2^64-2, the last one
+		if _, page, err := s.Envelope(Deny, taxii.Filter{Next: next}); err != nil || page.Count != 0 {
+			t.Errorf("%s: %d objects, %v", next, page.Count, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sharing
 
 import (
+	"cmp"
 	"iter"
 	"net/netip"
 	"slices"
@@ -52,7 +53,8 @@ type shelf struct {
 	Records []sharedThing `json:"records"` // by rising Number
 	Last    uint64        `json:"last"`    // highest number ever given
 	by      feed.Author
-	left    int // claims that did not fit at the last change
+	left    int  // claims that did not fit at the last change
+	lost    bool // the newest change is not on disk; only Shelves.Set looks at it
 }
 
 // object is what a record is of.
@@ -86,7 +88,7 @@ func (r *sharedThing) hold(o intel.Object) {
 func (s *shelf) open(by feed.Author) {
 	s.by = by
 	s.Records = slices.DeleteFunc(s.Records, func(r sharedThing) bool { return r.Identity == "" && r.object().Type == intel.TypeNone })
-	slices.SortFunc(s.Records, func(a, b sharedThing) int { return int(int64(a.Number) - int64(b.Number)) })
+	slices.SortFunc(s.Records, func(a, b sharedThing) int { return cmp.Compare(a.Number, b.Number) })
 	for i := range s.Records {
 		s.Records[i].id = s.idOf(&s.Records[i])
 		s.Last = max(s.Last, s.Records[i].Number)
@@ -218,7 +220,7 @@ func (s *shelf) drop(gone []bool, at uint32) bool {
 func (s *shelf) records(f *taxii.Filter) iter.Seq[taxii.Record] {
 	return func(yield func(taxii.Record) bool) {
 		from, _ := f.From() // a wrong one is told by whoever makes the page
-		at, _ := slices.BinarySearchFunc(s.Records, from, func(r sharedThing, n uint64) int { return int(int64(r.Number) - int64(n)) })
+		at, _ := slices.BinarySearchFunc(s.Records, from, func(r sharedThing, n uint64) int { return cmp.Compare(r.Number, n) })
 		for i := range s.Records[at:] {
 			r := &s.Records[at+i]
 			out := taxii.Record{Number: r.Number, ID: r.id, Type: "indicator", Added: time.UnixMicro(r.Added),
