@@ -229,3 +229,45 @@ func TestLeftoversGo(t *testing.T) {
 		}
 	}
 }
+
+// TestFormerListHolds: while the kernel lacks something for a newer list, it goes
+// on with the one before, and the newer one is tried again.
+func TestFormerListHolds(t *testing.T) {
+	f, err := connect.Open(t.TempDir())
+	if err != nil {
+		t.Skip("no eBPF here: ", err)
+	}
+	g := newRig(model.ModeEnforce)
+	defer g.close()
+	g.cfg.Open = func(string) (*connect.Filter, error) { return f, nil }
+	take := func(version uint64) {
+		t.Helper()
+		if err := g.SetReputation(version, payload(t, version)); err != nil {
+			t.Fatal(err)
+		}
+		g.apply()
+	}
+	take(1)
+	if g.filter == nil {
+		t.Skip("the kernel takes no list: ", g.unable)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Skip("files cannot be bounded: ", err)
+	}
+	take(2)
+	filter, stale := g.filter, g.stale
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if filter == nil || stale == nil || !g.runner.active || !strings.Contains(g.cover.Reason, "older set") {
+		t.Errorf("filter %v, %v, %+v", filter != nil, stale, g.cover)
+	}
+	g.apply()
+	if g.filter == nil || g.stale != nil || strings.Contains(g.cover.Reason, "older set") {
+		t.Errorf("not tried again: %v, %+v", g.stale, g.cover)
+	}
+}

@@ -27,6 +27,8 @@ type runner struct {
 	*Watch
 	filter   *connect.Filter // nil: none is open
 	unable   error           // why none can be
+	held     bool            // the filter took a list
+	stale    error           // why it has not the newest, which is tried again
 	table    *routes.Table   // nil: nothing is halted by routes
 	forwards bool            // what the device sends may be others'
 	done     int             // wanted.changes that were looked at
@@ -88,7 +90,7 @@ func (r *runner) apply(x *wanted, now time.Time) {
 	}
 	kept, forwards := r.cfg.Kept(), r.cfg.Forwards()
 	r.looked, r.done = now, x.changes
-	if x.set != r.set || x.mode != r.mode || x.least != r.least || !slices.Equal(kept, r.kept) || forwards != r.forwards {
+	if r.stale != nil || x.set != r.set || x.mode != r.mode || x.least != r.least || !slices.Equal(kept, r.kept) || forwards != r.forwards {
 		r.kept, r.forwards = kept, forwards
 		r.enforce(x)
 	}
@@ -136,7 +138,12 @@ func (r *runner) enforce(x *wanted) {
 	if r.filter == nil {
 		for range list { // to count them
 		}
-	} else if err := r.filter.Set(list, x.mode == model.ModeEnforce); err != nil {
+	} else if err := r.filter.Set(list, x.mode == model.ModeEnforce); err == nil {
+		r.held, r.stale = true, nil
+	} else if r.held && x.mode == model.ModeEnforce { // the kernel can do it, but lacks something now
+		r.cfg.Log.Warn("the kernel goes on with the former addresses", "error", err)
+		r.stale = err
+	} else {
 		r.cfg.Log.Warn("the kernel does not look at connections", "error", err)
 		r.unable = err
 		r.closeFilter()
@@ -200,6 +207,9 @@ func (r *runner) report(x *wanted, now time.Time) {
 		if limits := r.filter.Limits(); limits != "" {
 			why = append(why, limits)
 		}
+		if r.stale != nil {
+			why = append(why, "new connections are refused by an older set: "+r.stale.Error())
+		}
 		if !seeing {
 			why = append(why, "connections that were there before and raw sockets are not seen")
 		}
@@ -250,7 +260,7 @@ func (r *runner) closeFilter() {
 	if err := r.filter.Close(); err != nil {
 		r.cfg.Log.Warn("the filter of connections was not closed", "error", err)
 	}
-	r.filter = nil
+	r.filter, r.held, r.stale = nil, false, nil
 }
 
 func (r *runner) closeTable() {
