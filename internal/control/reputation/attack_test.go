@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -142,5 +143,28 @@ func TestListsThatCouldNotBeReadAgain(t *testing.T) {
 	}
 	if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.7", List: "deny"}); err != nil || s.score(t, "198.18.0.7") < intel.DefaultBlock {
 		t.Error(err)
+	}
+}
+
+// TestFailedUploadChangesNothing: an upload that is not taken leaves the feed of
+// its name as it was, its trust too.
+func TestFailedUploadChangesNothing(t *testing.T) {
+	s := open(t, t.TempDir(), Default())
+	u := rest.ReputationUpload{Name: "mine", Format: "domain", Owner: "me", Trust: 100, Kind: intel.KindC2}
+	if _, err := s.UploadFeed(t.Context(), u, []byte("c2.example.org\n")); err != nil {
+		t.Fatal(err)
+	}
+	before := s.score(t, "c2.example.org")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	u.Trust = 1
+	if _, err := s.UploadFeed(gone, u, []byte("c2.example.org\n")); err == nil {
+		t.Fatal("the caller is gone and it is taken all the same")
+	}
+	if err := s.rebuild(); err != nil {
+		t.Fatal(err)
+	}
+	if f := s.Feeds()[0]; s.score(t, "c2.example.org") != before || f.Trust != 100 || f.State != stateOK || f.Entries != 1 {
+		t.Errorf("score %d instead of %d: %+v", s.score(t, "c2.example.org"), before, f)
 	}
 }

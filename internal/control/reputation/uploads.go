@@ -121,6 +121,8 @@ func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content [
 	if err := s.apply(ctx, fs, got); err != nil {
 		if old == nil {
 			s.drop(f.Name)
+		} else {
+			s.comeBack(old)
 		}
 		return rest.ReputationFeed{}, fmt.Errorf("%v: %w", err, errInvalid)
 	}
@@ -128,6 +130,16 @@ func (s *Service) upload(ctx context.Context, u rest.ReputationUpload, content [
 		return rest.ReputationFeed{}, err
 	}
 	return s.view(fs), s.rebuild()
+}
+
+// comeBack has a feed be again what it was before an upload in its place failed.
+func (s *Service) comeBack(old *feedState) {
+	s.mu.Lock()
+	old.id = s.ledger.Source(old.source())
+	s.mu.Unlock()
+	s.state.Lock()
+	s.feeds[old.Name] = old
+	s.state.Unlock()
 }
 
 func (s *Service) drop(name string) {
