@@ -126,3 +126,22 @@ func held(t *testing.T, d *Datapath) map[netip.Prefix]bool {
 	each(d.t.maps["blocked6"], &k6, func() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom16(k6.Addr), int(k6.Bits)) })
 	return got
 }
+
+func TestSorted4(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 400 {
+		var list []prefix4
+		for range round % 4 { // runs
+			var run []prefix4
+			for range r.IntN(9) {
+				run = append(run, prefix4(r.IntN(30)))
+			}
+			slices.Sort(run)
+			list = append(list, run...)
+		}
+		want := slices.Sorted(slices.Values(list))
+		if got := sorted4(slices.Clone(list)); !slices.Equal(got, want) {
+			t.Fatalf("%v becomes %v", list, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,16 +35,25 @@ func (c *Client) watchOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A set that is in force is written while the next one is taken: the disk may
+	// be slow. A part that ends in between begins with what it had and is sent
+	// the newer one again.
 	var failed error
+	saved := make(chan error, 1)
+	saved <- nil
 	for i := range res.Sets { // one bad set does not keep the others out
-		if err := c.take(ctx, &res.Sets[i]); err != nil {
+		s := &res.Sets[i]
+		if err := c.take(ctx, s); err != nil {
 			failed = err
+			continue
 		}
+		failed = cmp.Or(<-saved, failed)
+		go func() { saved <- identity.SaveSet(c.cfg.Identity.Dir(), s) }()
 	}
-	return failed
+	return cmp.Or(<-saved, failed)
 }
 
-// take verifies a set that came, keeps it on disk and puts it into force.
+// take verifies a set that came and puts it into force.
 func (c *Client) take(ctx context.Context, s *wire.SignedSet) error {
 	if c.cfg.Sets[s.Name] == nil {
 		return fmt.Errorf("a set %.40q that was not asked for", s.Name)
@@ -62,7 +72,7 @@ func (c *Client) take(ctx context.Context, s *wire.SignedSet) error {
 		return err
 	}
 	c.apply(s.Name, info.Version, s.Payload)
-	return identity.SaveSet(c.cfg.Identity.Dir(), s) // in force already
+	return nil
 }
 
 // apply puts a verified set into force.

@@ -162,6 +162,9 @@ type bundle struct {
 // unpack cuts a set into its sections. Its digest is not computed: who has the
 // digest of what becomes of it needs none.
 func unpack(old []byte) (*bundle, error) {
+	if len(old) < headerSize+digestSize || string(old[:len(magicSet)]) != magicSet {
+		return nil, refuse("set", Foreign, "%d bytes that begin with %.8q are no set", len(old), old[:min(len(old), len(magicSet))])
+	}
 	h, sections, b, err := parseHeader(old, old[len(magicSet):len(old)-digestSize])
 	if err != nil {
 		return nil, err
@@ -176,6 +179,9 @@ func unpack(old []byte) (*bundle, error) {
 			return nil, refuse("set", Corrupt, "section %d is not in order", n)
 		}
 		c.sections = append(c.sections, p)
+	}
+	if len(b) > 0 {
+		return nil, refuse("set", Corrupt, "%d bytes after the last section", len(b))
 	}
 	return c, nil
 }
@@ -225,6 +231,10 @@ func (next *section) merge(s, come *section, n int, k uint, gone bitReader) bool
 			}
 		}
 		for i := from; i < int(to); i++ {
+			if s.low == nil && (j == len(come.high) || s.high[i] < come.high[j]) {
+				next.high = append(next.high, s.high[i]) // most of them
+				continue
+			}
 			for j < len(come.high) && s.compare(i, come, j) >= 0 {
 				next.take(come, j)
 				j++

@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/binary"
 	"math/bits"
+	"sort"
 )
 
 // list is a sorted list of numbers of at most 32 bits, each with a tier, as a
@@ -29,19 +30,36 @@ func merged(sections []*section) []uint64 {
 		n += len(s.high)
 	}
 	out, at := make([]uint64, n), n
+	sort.Slice(sections, func(i, j int) bool { return len(sections[i].high) < len(sections[j].high) })
 	for _, s := range sections { // from the back, so that what is there moves within out
 		old := out[at:]
 		at -= len(s.high)
-		to := out[at:]
-		for _, h := range s.high {
-			v := h<<tierBits | uint64(s.tier)
-			for len(old) > 0 && old[0] < v {
-				to[0], to, old = old[0], to[1:], old[1:]
-			}
-			to[0], to = v, to[1:]
-		}
+		s.mergeInto(out[at:], old)
 	}
 	return out
+}
+
+// mergeInto puts the numbers with their tiers and those of old, which is the end
+// of to, in order into to. Which comes next is as good as random, so it does not
+// branch on it.
+func (s *section) mergeInto(to, old []uint64) {
+	i, j, tier := 0, 0, uint64(s.tier)
+	for i < len(old) && j < len(s.high) {
+		a, b := old[i], s.high[j]<<tierBits|tier
+		next, ours := a, 0
+		if b < a {
+			ours = 1
+		}
+		if b < a {
+			next = b
+		}
+		to[i+j] = next
+		j += ours
+		i += 1 - ours
+	}
+	for ; j < len(s.high); j++ {
+		to[i+j] = s.high[j]<<tierBits | tier
+	}
 }
 
 // newList takes what merged gives, of numbers that are wide bits long.

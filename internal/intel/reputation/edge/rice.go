@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // bitWriter appends bits, the lowest of a byte first.
@@ -32,12 +33,32 @@ func (w *bitWriter) rice(v uint64, k uint) {
 		w.put(v, 64)
 		return
 	}
-	if n := uint(q) + 1 + k; n <= 32 {
-		w.put(1<<q-1|v<<(q+1)&(1<<n-1), n)
-		return
-	}
 	w.put(1<<q-1, uint(q)+1)
 	w.put(v, k)
+}
+
+// gaps writes the gaps of sorted numbers.
+func (w *bitWriter) gaps(sorted []uint64, step uint64, k uint) {
+	b, acc, have, before, mask := w.b, w.acc, w.have, uint64(0), uint64(1)<<k-1
+	for _, v := range sorted {
+		gap := v - before
+		before = v + step
+		q := gap >> k
+		n := uint(q) + 1 + k
+		if q >= riceEscape || n > 32 {
+			w.b, w.acc, w.have = b, acc, have
+			w.rice(gap, k)
+			b, acc, have = w.b, w.acc, w.have
+			continue
+		}
+		acc |= (1<<q - 1 | gap&mask<<(q+1)) << have
+		if have += n; have >= 32 {
+			b = binary.LittleEndian.AppendUint32(b, uint32(acc))
+			acc >>= 32
+			have -= 32
+		}
+	}
+	w.b, w.acc, w.have = b, acc, have
 }
 
 func (w *bitWriter) end() []byte {
@@ -90,14 +111,6 @@ func (r *bitReader) take(n uint) uint64 {
 }
 
 func (r *bitReader) rice(k uint) uint64 {
-	if i := r.at >> 3; i+8 <= uint(len(r.b)) { // a short one is in the bits of one look
-		w := binary.LittleEndian.Uint64(r.b[i:]) >> (r.at & 7)
-		q := uint(bits.TrailingZeros64(^w))
-		if n := q + 1 + k; q < riceEscape && n <= 56 {
-			r.at += n
-			return uint64(q)<<k | w>>(q+1)&(1<<k-1)
-		}
-	}
 	q := uint(bits.TrailingZeros64(^r.peek()))
 	if q >= riceEscape {
 		r.skip(riceEscape)
@@ -105,6 +118,26 @@ func (r *bitReader) rice(k uint) uint64 {
 	}
 	r.skip(q + 1)
 	return uint64(q)<<k | r.take(k)
+}
+
+// gaps reads as many gaps as to has room for.
+func (r *bitReader) gaps(k uint, to []uint64) {
+	b, at, mask := r.b, r.at, uint64(1)<<k-1
+	for i := range to {
+		j := at >> 3
+		if k <= 24 && j+8 <= uint(len(b)) { // all of a short one is in one look
+			w := binary.LittleEndian.Uint64(b[j:]) >> (at & 7)
+			if q := uint(bits.TrailingZeros64(^w)); q < riceEscape {
+				to[i] = uint64(q)<<k | w>>((q+1)&63)&mask
+				at += q + 1 + k
+				continue
+			}
+		}
+		r.at = at
+		to[i] = r.rice(k)
+		at = r.at
+	}
+	r.at = at
 }
 
 // bestRice finds the k with which the gaps of sorted numbers cost least, trying
@@ -161,17 +194,19 @@ func gapSum(sorted []uint64, step uint64) (sum float64) {
 // each, lowBits of them; nil: none do.
 func appendGaps(b []byte, sorted []uint64, step uint64, low []uint64, lowBits uint) []byte {
 	k, cost := bestRice(sorted, step)
-	w := bitWriter{b: make([]byte, 0, (cost+uint64(len(low))*uint64(lowBits))/8+8)}
+	size := (cost + uint64(len(low))*uint64(lowBits) + 7) / 8
+	b = binary.AppendUvarint(b, uint64(len(sorted)))
+	b = binary.AppendUvarint(append(b, byte(k)), size)
+	w := bitWriter{b: slices.Grow(b, int(size))}
+	if low == nil {
+		w.gaps(sorted, step, k)
+		return w.end()
+	}
 	before := uint64(0)
 	for i, v := range sorted {
 		w.rice(v-before, k)
-		if low != nil {
-			w.put(low[i], lowBits)
-		}
+		w.put(low[i], lowBits)
 		before = v + step
 	}
-	stream := w.end()
-	b = binary.AppendUvarint(b, uint64(len(sorted)))
-	b = binary.AppendUvarint(append(b, byte(k)), uint64(len(stream)))
-	return append(b, stream...)
+	return w.end()
 }

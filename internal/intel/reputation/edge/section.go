@@ -110,18 +110,23 @@ func (p *packed) read(what string) (section, error) {
 	if s.lowBits() > 0 {
 		s.low = make([]uint64, p.n)
 	}
+	if s.low == nil {
+		r.gaps(p.k, s.high)
+	} else {
+		for i := range s.high {
+			s.high[i] = r.rice(p.k)
+			s.low[i] = r.take(s.lowBits())
+		}
+	}
 	next, step, end := uint64(0), s.step(), ^uint64(0)>>(64-s.highBits())
-	for i := range s.high {
-		v := next + r.rice(p.k)
-		if v < next || v > end || i > 0 && next == 0 && s.low == nil {
+	for i, gap := range s.high {
+		v := next + gap
+		if v < next || v > end || i > 0 && next == 0 && step > 0 {
 			return s, refuse(what, Corrupt, "entry %d of a section is beyond its range", i)
 		}
 		s.high[i] = v
-		if s.low != nil {
-			s.low[i] = r.take(s.lowBits())
-			if i > 0 && s.compare(i-1, &s, i) >= 0 {
-				return s, refuse(what, Corrupt, "entry %d of a section is not in order", i)
-			}
+		if step == 0 && i > 0 && s.compare(i-1, &s, i) >= 0 {
+			return s, refuse(what, Corrupt, "entry %d of a section is not in order", i)
 		}
 		next = v + step
 	}

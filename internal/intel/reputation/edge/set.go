@@ -23,6 +23,7 @@ type Set struct {
 	four     ranges4
 	six      ranges6
 	entries  int
+	byTier   [1 << tierBits]int // hashes
 	hasTails bool
 	holds    Holds
 }
@@ -67,6 +68,7 @@ func (s *Set) load(c *content) {
 		switch {
 		case x.family == familyHash:
 			hashes = append(hashes, x)
+			s.byTier[x.tier] = len(x.high)
 		case x.family == family4 && x.bits == 32:
 			singles = append(singles, x)
 		case x.family == family4:

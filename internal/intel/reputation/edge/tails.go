@@ -119,9 +119,8 @@ func (s *Set) WithTails(payload []byte) (*Set, error) {
 	out.tails = make([]uint32, places)
 	out.shared = make([]uint64, 0, len(t.many))
 	var next [1 << tierBits]int // where the next one of a tier is in words
-	s.eachHash(func(_ int, tier Tier) { next[tier]++ })
 	at := 0
-	for tier, count := range next {
+	for tier, count := range s.byTier {
 		next[tier] = at
 		at += count
 	}

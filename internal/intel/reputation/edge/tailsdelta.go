@@ -139,29 +139,33 @@ func ApplyTails(old, delta []byte) ([]byte, error) {
 	if len(b) < tailsDeltaHead {
 		return nil, refuse(what, Truncated, "%d bytes", len(delta))
 	}
-	if sum := Digest(old); string(sum[:]) != string(b[:digestSize]) {
+	if sum := Digest(old); string(sum[:]) != string(b[:digestSize]) || len(old) < len(magicTails)+tailsHead+digestSize {
 		return nil, refuse(what, OtherBase, "it is from %x, held is %x", b[:8], sum[:8])
 	}
-	t, _, err := decodeTails(what, old)
-	if err != nil {
-		return nil, err
-	}
 	head := b[:tailsDeltaHead]
-	next, err := t.change(b[tailsDeltaHead:])
-	if err != nil {
+	out := make([]byte, 0, len(old)+len(delta))
+	out = append(append(out, magicTails...), head[2*digestSize:]...)
+	if out, err = changeTails(out, old[len(magicTails):len(old)-digestSize], b[tailsDeltaHead:]); err != nil {
 		return nil, err
 	}
-	out := next.encode([digestSize]byte(head[2*digestSize:]))
+	out = seal(out)
 	if sum := Digest(out); string(sum[:]) != string(head[digestSize:2*digestSize]) {
 		return nil, refuse(what, Corrupt, "it gives the tails %x and says %x", sum[:8], head[digestSize:][:8])
 	}
 	return out, nil
 }
 
-// change applies what is behind the head of a difference.
-func (t *tails) change(b []byte) (*tails, error) {
+// changeTails appends to out what the body of a difference b makes of the body of
+// old tails: number of words, words, shared tails. The digest of the outcome
+// shows whether old is what it should be.
+func changeTails(out, old, b []byte) ([]byte, error) {
 	const what = "difference of tails"
-	gone, b, err := readPlaces(b, len(t.words))
+	held := uint64(binary.BigEndian.Uint32(old[digestSize:]))
+	if old = old[tailsHead:]; uint64(len(old)) < 4*held || uint64(len(old))%8 != 4*held%8 {
+		return nil, refuse("tails", Corrupt, "%d bytes for %d entries", len(old), held)
+	}
+	old = old[:4*held]
+	gone, b, err := readPlaces(b, int(held))
 	if err != nil {
 		return nil, err
 	}
@@ -172,28 +176,31 @@ func (t *tails) change(b []byte) (*tails, error) {
 	if len(b) < 4*len(come) || (len(b)-4*len(come))%8 != 0 {
 		return nil, refuse(what, Truncated, "%d bytes for %d new tails", len(b), len(come))
 	}
-	next := &tails{words: make([]uint32, 0, len(t.words)-len(gone)+len(come))}
-	i := uint64(0)
-	for len(come) > 0 || i < uint64(len(t.words)) {
-		switch j := uint64(len(next.words)); {
+	out = binary.BigEndian.AppendUint32(out, uint32(int(held)-len(gone)+len(come)))
+	words := len(out)
+	for i := uint64(0); len(gone) > 0 || len(come) > 0 || i < held; {
+		stay := held - i // how many stay before the next that goes or comes
+		if len(gone) > 0 {
+			if gone[0] >= held {
+				return nil, refuse(what, Corrupt, "it takes away more tails than there are")
+			}
+			stay = gone[0] - i
+		}
+		if len(come) > 0 {
+			stay = min(stay, come[0]-uint64(len(out)-words)/4)
+		}
+		out = append(out, old[4*i:4*(i+stay)]...)
+		i += stay
+		switch {
 		case len(gone) > 0 && gone[0] == i:
 			gone = gone[1:]
 			i++
-		case len(come) > 0 && come[0] == j:
-			next.words = append(next.words, binary.BigEndian.Uint32(b))
+		case len(come) > 0 && come[0] == uint64(len(out)-words)/4:
+			out = append(out, b[:4]...)
 			come, b = come[1:], b[4:]
-		case i < uint64(len(t.words)):
-			next.words = append(next.words, t.words[i])
-			i++
-		default:
+		case len(come) > 0:
 			return nil, refuse(what, Corrupt, "a new tail is behind the end")
 		}
 	}
-	if len(gone) > 0 {
-		return nil, refuse(what, Corrupt, "it takes away more tails than there are")
-	}
-	for ; len(b) > 0; b = b[8:] {
-		next.many = append(next.many, binary.BigEndian.Uint64(b))
-	}
-	return next, nil
+	return append(out, b...), nil
 }
