@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -197,7 +199,8 @@ func urlName(from string) string {
 	return filepath.Base(u.Path)
 }
 
-// NewClient fetches feeds: few redirects, never from https to http.
+// NewClient fetches feeds: few redirects, never from https to http, and from
+// servers outside to none inside.
 func NewClient() *http.Client {
 	return &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		if len(via) >= 5 {
@@ -206,8 +209,30 @@ func NewClient() *http.Client {
 		if req.URL.Scheme != "https" && via[0].URL.Scheme == "https" {
 			return errors.New("redirects from https to " + req.URL.Scheme)
 		}
-		return nil
+		return leads(via[0].URL, req.URL)
 	}}
+}
+
+// leads says why a server's word must not lead to an address: one that is
+// outside could have us ask services that only listen inside.
+func leads(from, to *url.URL) error {
+	if inside(to.Hostname()) && !inside(from.Hostname()) {
+		return errors.New("it leads to " + to.Host + ", which is inside; name that address yourself if it is right")
+	}
+	return nil
+}
+
+// inside says whether a host is an address, or the name of this machine, that
+// means something only here. What else ends in a number is an address in another
+// way of writing (https://url.spec.whatwg.org, 3.5), and counts as one.
+func inside(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		a = a.Unmap()
+		return !a.IsGlobalUnicast() || a.IsPrivate()
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last == "localhost" || last != "" && last[0] >= '0' && last[0] <= '9'
 }
 
 // PlainError leaves the address out of an error of the HTTP client: it may

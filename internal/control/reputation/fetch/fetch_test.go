@@ -131,3 +131,29 @@ func TestWrite(t *testing.T) {
 		t.Error("not removed")
 	}
 }
+
+// TestLeadsInside: what servers outside name does not make us ask inside.
+func TestLeadsInside(t *testing.T) {
+	for _, to := range []string{"127.0.0.1", "127.1", "2130706433", "0x7f.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "[::1]", "[fe80::1]", "[fd00::1]",
+		"[::ffff:127.0.0.1]", "localhost", "a.LOCALHOST.", "224.0.0.1"} {
+		req := func(host string) *http.Request {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+":8443/list", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		check := NewClient().CheckRedirect
+		if check(req(to), []*http.Request{req("lists.example.net")}) == nil {
+			t.Errorf("a redirect leads to %s", to)
+		}
+		if err := check(req(to), []*http.Request{req("192.168.1.9")}); err != nil {
+			t.Errorf("a server inside leads to %s: %v", to, err)
+		}
+	}
+	for _, host := range []string{"lists.example.net", "192.0.2.1", "[2001:db8::1]", "1.example.net"} {
+		if inside(strings.Trim(host, "[]")) {
+			t.Errorf("%s is inside", host)
+		}
+	}
+}

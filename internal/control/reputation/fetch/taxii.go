@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,10 @@ func (s *taxiiSource) find(ctx context.Context, p *Place) (root, collection stri
 		roots = roots[:0]
 		for _, one := range append([]string{disco.Default}, disco.APIRoots...) {
 			if u, err := taxii.RootURL(p.TAXII, one); err == nil && one != "" {
-				roots = append(roots, asSafe(p.TAXII, u))
+				if u, err = asSafe(p.TAXII, u); err != nil {
+					return "", "", err
+				}
+				roots = append(roots, u)
 			}
 		}
 	} else if problem := (*taxii.Problem)(nil); errors.As(err, &problem) && (problem.HTTPStatus == "401" || problem.HTTPStatus == "403") {
@@ -137,11 +141,19 @@ func (s *taxiiSource) find(ctx context.Context, p *Place) (root, collection stri
 
 // asSafe is an API root that is asked as safely as the discovery was: servers
 // behind a proxy with TLS often know themselves by http only.
-func asSafe(discovery, root string) string {
+func asSafe(discovery, root string) (string, error) {
 	if rest, plain := strings.CutPrefix(root, "http://"); plain && strings.HasPrefix(discovery, "https://") {
-		return "https://" + rest
+		root = "https://" + rest
 	}
-	return root
+	from, err := url.Parse(discovery)
+	if err != nil {
+		return "", err
+	}
+	to, err := url.Parse(root)
+	if err != nil {
+		return "", err
+	}
+	return root, leads(from, to)
 }
 
 // pages reads all pages of what was added after a time into news; added is the

@@ -290,8 +290,11 @@ func TestCollectionLoginStays(t *testing.T) {
 		res.Body.Close()
 		t.Errorf("the secret went out in clear: %v", err)
 	}
-	if got := asSafe("https://taxii.example.net/taxii2/", "http://taxii.example.net/api1/"); got != "https://taxii.example.net/api1/" {
-		t.Error(got)
+	if got, err := asSafe("https://taxii.example.net/taxii2/", "http://taxii.example.net/api1/"); err != nil || got != "https://taxii.example.net/api1/" {
+		t.Error(got, err)
+	}
+	if _, err := asSafe("https://taxii.example.net/taxii2/", "https://10.0.0.1/api1/"); err == nil {
+		t.Error("a server outside has us ask one inside")
 	}
 }
 
