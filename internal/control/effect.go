@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
-	"github.com/masugata/masugata/internal/control/reputation"
+	"github.com/masugata/masugata/internal/control/reputation/effect"
 	"github.com/masugata/masugata/internal/decide/query"
 	"github.com/masugata/masugata/internal/model"
 	"github.com/masugata/masugata/internal/store/event"
@@ -14,14 +14,14 @@ import (
 // history is what devices did, out of the event store.
 type history struct{ store event.Store }
 
-// Contacts implements reputation.History.
-func (h history) Contacts(ctx context.Context, from, to time.Time, most int, yield func(*reputation.Contact)) error {
+// Contacts implements effect.History.
+func (h history) Contacts(ctx context.Context, from, to time.Time, most int, yield func(*effect.Contact)) error {
 	q, err := query.Parse("kind:" + string(model.KindContact))
 	if err != nil {
 		return err
 	}
 	return h.store.Groups(ctx, q, from, to, most, func(g event.Group) bool {
-		if c, ok := reputation.ContactOf(g.Device, g.Observables); ok {
+		if c, ok := effect.ContactOf(g.Device, g.Observables); ok {
 			c.Flows, c.First, c.Last = g.Total, g.First, g.Last
 			yield(&c)
 		}

@@ -101,38 +101,6 @@ func TestReleaseDuringFetch(t *testing.T) {
 	serve(addresses(100), stateOK)
 }
 
-// TestHitsOfAClockThatWasAhead: days in the future hide nothing of today, also
-// over a restart.
-func TestHitsOfAClockThatWasAhead(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, botnet(newSite(t)))
-	upload(t, s, "mine", "me", 100, "203.0.113.9\n")
-	at := time.Now()
-	s.now = func() time.Time { return at }
-	hit := func() {
-		s.effect.count(met(model.KindListedBlocked, "cam", 1, of(model.ObservableIP, "203.0.113.9")))
-		s.effect.save()
-	}
-	hit()
-	at = at.AddDate(12, 0, 0)
-	s.effect.written, s.effect.days = nil, nil // as after a start with this clock
-	hit()
-	at = time.Now()
-	hit()
-	hit()
-	if n := s.Hits(1).All.Blocked; n != 2 && n != 3 {
-		t.Errorf("%d hits of today", n)
-	}
-	f := &effect{s: s}
-	f.loadHits()
-	s.effect.days, s.effect.written, s.effect.dirty = f.days, nil, false
-	before := s.Hits(1).All.Blocked
-	hit()
-	if n := s.Hits(1).All.Blocked; n != before+1 || before < 2 {
-		t.Errorf("%d hits after a restart, %d before", n, before)
-	}
-}
-
 // TestListsThatCouldNotBeReadAgain: what is too large for the next start is
 // refused instead of written.
 func TestListsThatCouldNotBeReadAgain(t *testing.T) {

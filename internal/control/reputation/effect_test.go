@@ -3,11 +3,9 @@ package reputation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/effect"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/model"
 )
@@ -22,9 +21,9 @@ import (
 func byDefault() uint8 { return 0 }
 
 // past is what devices did.
-type past []Contact
+type past []effect.Contact
 
-func (p past) Contacts(_ context.Context, from, to time.Time, most int, yield func(*Contact)) error {
+func (p past) Contacts(_ context.Context, from, to time.Time, most int, yield func(*effect.Contact)) error {
 	for i := range p {
 		if i < most && !p[i].Last.Before(from) && p[i].Last.Before(to) {
 			yield(&p[i])
@@ -33,8 +32,8 @@ func (p past) Contacts(_ context.Context, from, to time.Time, most int, yield fu
 	return nil
 }
 
-func spoke(device, name, addr string, port uint16, flows uint64, ago time.Duration) Contact {
-	c := Contact{Device: model.DeviceID(device), Name: name, Port: port, Proto: "tcp", Flows: flows,
+func spoke(device, name, addr string, port uint16, flows uint64, ago time.Duration) effect.Contact {
+	c := effect.Contact{Device: model.DeviceID(device), Name: name, Port: port, Proto: "tcp", Flows: flows,
 		First: time.Now().Add(-ago - time.Minute), Last: time.Now().Add(-ago)}
 	if addr != "" {
 		c.Addr = netip.MustParseAddr(addr)
@@ -162,104 +161,6 @@ func TestWhatIfHeld(t *testing.T) {
 	}
 }
 
-func met(kind model.Kind, device string, count uint32, observables ...model.Observable) *model.Event {
-	now := time.Now()
-	return &model.Event{ID: model.NewID(now), Time: now, Last: now, Device: model.DeviceID(device), Kind: kind, Count: count, Rule: "reputation", Observables: observables}
-}
-
-func of(t model.ObservableType, v string) model.Observable {
-	return model.Observable{Type: t, Value: v}
-}
-
-// drain counts all that waits.
-func (f *effect) drain() {
-	for len(f.queue) > 0 {
-		f.count(<-f.queue)
-	}
-}
-
-func TestHits(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, Default())
-	upload(t, s, "first", "a", 90, "198.18.0.1\n*.evil.example\n")
-	upload(t, s, "second", "b", 80, "198.18.0.0/24\n")
-	s.Events([]*model.Event{
-		met(model.KindListedBlocked, "cam-1", 10, of(model.ObservableIP, "198.18.0.1")),
-		met(model.KindListedBlocked, "cam-2", 5, of(model.ObservableIP, "198.18.0.1"), of(model.ObservableIP, "203.0.113.1")),
-		met(model.KindListedSeen, "cam-1", 1, of(model.ObservableDomain, "x.evil.example"), of(model.ObservableIP, "203.0.113.1")),
-		met(model.KindListedSeen, "cam-1", 3, of(model.ObservableDomain, "gone.example")),
-		met(model.KindListedSeen, "cam-1", 3, of(model.ObservablePort, "22")),
-		met(model.KindIntrusion, "cam-1", 3, of(model.ObservableIP, "198.18.0.1")),
-	})
-	s.effect.drain()
-	h := s.Hits(7)
-	brief := func(h rest.ReputationHits) string {
-		var b strings.Builder
-		for _, x := range h.Sources {
-			fmt.Fprintf(&b, "%s %s %d: %d %d %d %d %v\n", x.Source, x.Owner, x.Trust, x.Seen, x.Blocked, x.Devices, x.Objects, x.ByDay[6])
-		}
-		return b.String()
-	}
-	want := "first a 90: 1 15 2 2 {1 15}\nsecond b 80: 0 15 2 1 {0 15}\n"
-	if got := brief(h); got != want {
-		t.Errorf("hits:\n%swant:\n%s", got, want)
-	}
-	if h.Unlisted != (rest.ReputationDayHits{Seen: 3}) || h.All != (rest.ReputationDayHits{Seen: 4, Blocked: 15}) || len(h.Days) != 7 || len(h.Objects) != 2 || h.Objects[0].Object != "198.18.0.1" || h.Objects[0].Devices != 2 {
-		t.Errorf("hits %+v", h)
-	}
-	s.effect.save()
-	again := open(t, dir, Default())
-	if got := brief(again.Hits(7)); got != want {
-		t.Errorf("after a restart:\n%swant:\n%s", got, want)
-	}
-	names, _ := filepath.Glob(filepath.Join(dir, "hits-*.json"))
-	if len(names) != 1 {
-		t.Fatalf("files %v", names)
-	}
-	if err := os.WriteFile(names[0], []byte(`{"version":1,"date":"2026-`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := open(t, dir, Default()).Hits(7); len(got.Sources) != 0 {
-		t.Errorf("a broken file gives %+v", got)
-	}
-}
-
-// TestHitsDays lets a clock go on for two months.
-func TestHitsDays(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, Default())
-	upload(t, s, "first", "a", 90, "198.18.0.1\n")
-	clock := time.Now()
-	s.now = func() time.Time { return clock }
-	for range 60 {
-		s.Events([]*model.Event{met(model.KindListedSeen, "cam", 1, of(model.ObservableIP, "198.18.0.1"))})
-		s.effect.drain()
-		clock = clock.AddDate(0, 0, 1)
-	}
-	s.effect.save()
-	if n := len(s.effect.days); n > keptDays {
-		t.Errorf("%d days are kept in memory", n)
-	}
-	names, _ := filepath.Glob(filepath.Join(dir, "hits-*.json"))
-	if len(names) > keptDays {
-		t.Errorf("%d days are kept on disk", len(names))
-	}
-}
-
-func TestSketch(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 10, 100, 1000} {
-		s := make(sketch, sourceSketch)
-		for range 3 {
-			for i := range n {
-				s.add(fmt.Sprint("device ", i))
-			}
-		}
-		if got := s.count(); got < n-n/20-1 || got > n+n/20+1 {
-			t.Errorf("%d things count as %d", n, got)
-		}
-	}
-}
-
 func TestReports(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Default())
@@ -301,7 +202,7 @@ func TestReports(t *testing.T) {
 	if len(rec) != 1 || rec[0].Source != "first" || rec[0].Record != (rest.ReputationRecord{Open: 1, Accepted: 1, Advised: 86}) {
 		t.Errorf("record %+v", rec)
 	}
-	if err := os.WriteFile(filepath.Join(dir, reportsFile), []byte(`{"version":9}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "reports.json"), []byte(`{"version":9}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(Default(), dir, s.log, time.Now); err == nil || !strings.Contains(err.Error(), "version 9") {
@@ -309,111 +210,14 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestReportsBound fills the book: the oldest decided report makes room and
-// stays in the record.
-func TestReportsBound(t *testing.T) {
-	b := reportBook{}
-	for i := range maxReports {
-		r := rest.ReputationReport{ID: model.NewID(time.Now()), Object: fmt.Sprint(i), State: rest.ReportOpen, Sources: []string{"first"}}
-		if i == 7 {
-			r.State = rest.ReportAccepted
-		}
-		b.all = append(b.all, r)
-	}
-	more := func() error {
-		next, err := b.with(rest.ReputationReport{ID: model.NewID(time.Now()), State: rest.ReportOpen, Sources: []string{"first"}})
-		if err == nil {
-			b = next
-		}
-		return err
-	}
-	if err := more(); err != nil || len(b.all) != maxReports || b.records()["first"].Accepted != 1 || b.find(b.all[0].ID) != 0 {
-		t.Errorf("%d reports, %+v, %v", len(b.all), b.records(), err)
-	}
-	if err := more(); !errors.Is(err, model.ErrConflict) {
-		t.Errorf("only open ones: %v", err)
-	}
-}
-
-func TestLookBack(t *testing.T) {
-	dir := t.TempDir()
-	var told []*model.Event
-	history := past{
-		spoke("cam-1", "", "198.18.0.1", 23, 5, time.Hour), spoke("cam-2", "www.evil.example", "203.0.113.9", 443, 2, 48*time.Hour),
-		spoke("cam-3", "", "198.18.0.1", 23, 1, 9*24*time.Hour), spoke("tv", "good.example", "203.0.113.5", 443, 1, time.Hour),
-	}
-	start := func() *Service {
-		s := open(t, dir, Default())
-		s.Follow(history, byDefault, func(e *model.Event) { told = append(told, e) })
-		s.effect.back.begin(t.Context())
-		return s
-	}
-	s := start()
-	s.effect.back.look()
-	if len(told) != 0 {
-		t.Fatalf("told of %+v before anything is listed", told)
-	}
-	upload(t, s, "late", "a", 90, "198.18.0.1\n*.evil.example\n")
-	select {
-	case <-s.effect.back.renewed():
-	default:
-		t.Error("a new index is not noticed")
-	}
-	s.effect.back.look()
-	if len(told) != 2 {
-		t.Fatalf("told of %d contacts, want 2: %+v", len(told), told)
-	}
-	for _, e := range told {
-		if e.Kind != model.KindListedSeen || e.Rule != LookBackRule || e.Severity != model.SeverityHigh || !strings.Contains(e.Explanation, "before it was listed") {
-			t.Errorf("event %+v", e)
-		}
-		if o, ok := matched(e); !ok || (o.String() != "198.18.0.1") != (e.Device == "cam-2") {
-			t.Errorf("%s is told of %v", e.Device, o)
-		}
-	}
-	contact := func(device, addr string) {
-		e := met(model.KindContact, device, 1, of(model.ObservableIP, addr), of(model.ObservablePort, "23"), of(model.ObservableProto, "tcp"))
-		s.Events([]*model.Event{e})
-		s.effect.drain()
-	}
-	s.effect.back.look()
-	contact("cam-1", "198.18.0.1")
-	if len(told) != 2 {
-		t.Error("the same is told twice")
-	}
-	contact("cam-4", "198.18.0.1")
-	if len(told) != 3 || told[2].Device != "cam-4" {
-		t.Error("a contact with what is listed already is not told")
-	}
-	s.Events([]*model.Event{met(model.KindListedBlocked, "cam-5", 1, of(model.ObservableIP, "198.18.0.1"))})
-	s.effect.drain()
-	if contact("cam-5", "198.18.0.1"); len(told) != 3 {
-		t.Error("what the gate told is told again")
-	}
-	s.effect.save()
-	s = start()
-	if s.effect.back.look(); len(told) != 3 {
-		t.Errorf("after a restart %d are told, not 3", len(told))
-	}
-	if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: "198.18.0.1", List: "allow"}); err != nil {
-		t.Fatal(err)
-	}
-	if contact("cam-6", "198.18.0.1"); len(told) != 3 {
-		t.Error("what is allowed is told")
-	}
-}
-
-// TestLookBackEndpoints lists an address with a port: who spoke with another
-// port of it, or was spoken to by it, is not told of.
-func TestLookBackEndpoints(t *testing.T) {
+// TestWhatIfEndpoints lists an address with a port: only who spoke with that port
+// of it would no longer be blocked.
+func TestWhatIfEndpoints(t *testing.T) {
 	s := open(t, t.TempDir(), Default())
-	var told []model.DeviceID
 	in := spoke("cam-3", "", "198.18.0.1", 8080, 1, time.Hour)
 	in.Inbound = true
-	history := past{spoke("cam-1", "", "198.18.0.1", 8080, 5, time.Hour), spoke("cam-2", "", "198.18.0.1", 443, 5, time.Hour), in,
-		spoke("cam-4", "c2.evil.example", "198.18.0.2", 8081, 1, time.Hour)}
-	s.Follow(history, byDefault, func(e *model.Event) { told = append(told, e.Device) })
-	s.effect.back.begin(t.Context())
+	s.Follow(past{spoke("cam-1", "", "198.18.0.1", 8080, 5, time.Hour), spoke("cam-2", "", "198.18.0.1", 443, 5, time.Hour), in,
+		spoke("cam-4", "c2.evil.example", "198.18.0.2", 8081, 1, time.Hour)}, byDefault, func(*model.Event) {})
 	for _, o := range []string{"198.18.0.1:8080", "c2.evil.example:8081"} {
 		if _, err := s.SetEntry(t.Context(), rest.ReputationEntry{Object: o, List: "deny"}); err != nil {
 			t.Fatal(err)
@@ -426,36 +230,40 @@ func TestLookBackEndpoints(t *testing.T) {
 	if w.Less.Devices != 2 || len(w.Top) != 2 {
 		t.Errorf("what-if: %+v", w)
 	}
-	s.effect.back.look()
-	slices.Sort(told)
-	if !slices.Equal(told, []model.DeviceID{"cam-1", "cam-4"}) {
-		t.Errorf("told of %v", told)
-	}
 }
 
-// TestLookBackBounds floods it with contacts and lists them all.
-func TestLookBackBounds(t *testing.T) {
+// TestEffectIsFollowed: while the service runs, hits are counted for the sources
+// that list the object, and a device that spoke with what is listed later is told
+// of.
+func TestEffectIsFollowed(t *testing.T) {
 	s := open(t, t.TempDir(), Default())
-	told := 0
-	s.Follow(past{}, byDefault, func(*model.Event) { told++ })
-	b := s.effect.back
+	told := make(chan *model.Event, 10)
+	s.Follow(past{spoke("cam-1", "", "198.18.0.1", 23, 5, time.Hour)}, byDefault, func(e *model.Event) { told <- e })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Run(ctx); close(done) }()
+	upload(t, s, "late", "a", 90, "198.18.0.1\n")
+	select {
+	case e := <-told:
+		if e.Device != "cam-1" || e.Rule != effect.LookBackRule || e.Kind != model.KindListedSeen {
+			t.Errorf("%+v", e)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing is told")
+	}
 	now := time.Now()
-	for i := range maxPairs + 1000 {
-		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
-		_, _ = b.keep(&Contact{Device: model.DeviceID(fmt.Sprint("d", i>>16)), Addr: a, Flows: 1, Last: now.Add(-time.Duration(maxPairs+1000-i) * time.Second)})
+	s.Events([]*model.Event{{ID: model.NewID(now), Time: now, Last: now, Device: "cam-2", Kind: model.KindListedBlocked, Count: 7,
+		Observables: []model.Observable{{Type: model.ObservableIP, Value: "198.18.0.1"}}}})
+	for range 500 {
+		if s.Hits(1).All.Blocked > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	if b.pairs > maxPairs {
-		t.Errorf("%d pairs are kept", b.pairs)
+	h := s.Hits(1)
+	if len(h.Sources) != 1 || h.Sources[0].Source != "late" || h.Sources[0].Owner != "a" || h.Sources[0].Blocked != 7 {
+		t.Errorf("%+v", h)
 	}
-	var list strings.Builder
-	for i := range 3000 {
-		fmt.Fprintf(&list, "198.18.%d.%d\n", 200+i>>8, i&255)
-	}
-	upload(t, s, "all", "a", 95, list.String())
-	for range 7 {
-		b.look()
-	}
-	if told != toldADay {
-		t.Errorf("%d events in a day, want %d", told, toldADay)
-	}
+	stop()
+	<-done
 }

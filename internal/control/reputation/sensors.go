@@ -116,7 +116,7 @@ func (s *Service) Watch(fleet Fleet) {
 // must have been stored or be on their way to be, with the reporter that the
 // link put there.
 func (s *Service) Events(events []*model.Event) {
-	s.effect.take(events)
+	s.effect.Take(events)
 	n := s.sensors
 	if n == nil {
 		return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/effect"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	"github.com/masugata/masugata/internal/control/reputation/keep"
 	"github.com/masugata/masugata/internal/control/reputation/replica"
@@ -43,7 +44,7 @@ type Service struct {
 	own     *ownThings                            // the operator's
 	sensors *sensors                              // nil: nobody watches
 	seen    atomic.Pointer[map[intel.Object]bool] // by the sensors; never changed once stored
-	effect  *effect                               // what it does to the devices' traffic
+	effect  *effect.Watch                         // what it does to the devices' traffic
 	// snapshots makes snapshots for look-up nodes; nil: none.
 	snapshots *replica.Publisher
 	replica   *replica.Node    // it is such a node itself; nil: no
@@ -118,7 +119,7 @@ func Open(cfg Config, dir string, log *slog.Logger, now func() time.Time, told .
 	if err := s.loadLists(); err != nil {
 		return nil, err
 	}
-	if s.effect, err = openEffect(s); err != nil {
+	if s.effect, err = effect.Open(knowledge{s}, d, log, now); err != nil {
 		return nil, err
 	}
 	return s, s.rebuild()
@@ -286,7 +287,7 @@ func (s *Service) Run(ctx context.Context) {
 		if s.share != nil {
 			done.Go(func() { s.share.run(ctx) })
 		}
-		done.Go(func() { s.effect.run(ctx) })
+		done.Go(func() { s.effect.Run(ctx) })
 	}
 	if s.sensors != nil {
 		done.Go(func() { s.sensors.run(ctx) })

@@ -46,21 +46,6 @@ func (s *Service) Healthy(context.Context) error {
 	return s.replica.Healthy()
 }
 
-// knowledge is what the service publishes.
-type knowledge struct{ *Service }
-
-// Serial implements replica.Knowledge.
-func (k knowledge) Serial() (uint32, bool) {
-	return k.table.Load().serial, k.restored.Load()
-}
-
-// Read implements replica.Knowledge.
-func (k knowledge) Read(f func(*ledger.Ledger)) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	f(k.ledger)
-}
-
 // Publish has the service give signed snapshots to look-up nodes. Call it
 // before Run. The folder is below the service's own.
 func (s *Service) Publish(signer *identity.Signer) (err error) {

@@ -8,9 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/masugata/masugata/internal/console/rest"
+	"github.com/masugata/masugata/internal/control/reputation/effect"
 	"github.com/masugata/masugata/internal/control/reputation/fetch"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/ledger"
@@ -40,12 +40,14 @@ func (s *Service) WhatIf(ctx context.Context, q rest.ReputationQuestion, content
 	if out.Question, err = questionOf(&q, content); err != nil {
 		return out, err
 	}
-	if s.effect.back == nil {
+	history, least := s.effect.Followed()
+	if history == nil {
 		return out, fmt.Errorf("this service runs without a control plane and knows of no devices: %w", errConflict)
 	}
-	out.ScoreNow = s.effect.back.least()
+	out.ScoreNow = least
 	out.ScoreThen = cmp.Or(q.Score, out.ScoreNow)
-	all, err := s.contacts(ctx, out.From, out.To)
+	var all []effect.Contact
+	err = history.Contacts(ctx, out.From, out.To, maxContacts, func(c *effect.Contact) { all = append(all, *c) })
 	if err != nil {
 		return out, err
 	}
@@ -88,12 +90,6 @@ func questionOf(q *rest.ReputationQuestion, content []byte) (string, error) {
 	return asked, nil
 }
 
-func (s *Service) contacts(ctx context.Context, from, to time.Time) ([]Contact, error) {
-	var all []Contact
-	err := s.effect.back.history.Contacts(ctx, from, to, maxContacts, func(c *Contact) { all = append(all, *c) })
-	return all, err
-}
-
 // trial answers one question. The caller holds Service.work.
 type trial struct {
 	s       *Service
@@ -111,7 +107,7 @@ type verdicts struct {
 }
 
 // list tries a list as a source, in the place of the feed of that name.
-func (t *trial) list(q *rest.ReputationQuestion, content []byte, all []Contact) error {
+func (t *trial) list(q *rest.ReputationQuestion, content []byte, all []effect.Contact) error {
 	d := Feed{Name: triedName, Format: q.List.Format, Owner: cmp.Or(q.List.Owner, q.List.Name, triedName), Trust: int(q.List.Trust), Kind: q.List.Kind.String()}
 	if d.Format != "" && !knownFormat(d.Format) {
 		return fmt.Errorf("format: %q is none; `masugata reputation formats` lists them: %w", d.Format, errInvalid)
@@ -147,7 +143,7 @@ func (t *trial) list(q *rest.ReputationQuestion, content []byte, all []Contact) 
 }
 
 // held tries the copy of a feed that is held back.
-func (t *trial) held(ctx context.Context, name string, all []Contact) error {
+func (t *trial) held(ctx context.Context, name string, all []effect.Contact) error {
 	fs, err := t.s.feed(name)
 	if err != nil {
 		return err
@@ -166,7 +162,7 @@ func (t *trial) held(ctx context.Context, name string, all []Contact) error {
 
 // try weighs the contacts as if an import were in force and the source instead,
 // if any, were not.
-func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []Contact) {
+func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []effect.Contact) {
 	t.s.mu.RLock()
 	defer t.s.mu.RUnlock()
 	in.taken.change = in.imp.Change()
@@ -177,7 +173,7 @@ func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []Contact) 
 }
 
 // without tries the silence of a source.
-func (t *trial) without(name string, all []Contact) error {
+func (t *trial) without(name string, all []effect.Contact) error {
 	t.s.mu.RLock()
 	defer t.s.mu.RUnlock()
 	i := slices.IndexFunc(t.s.ledger.Sources(), func(s intel.Source) bool { return s.Name == name })
@@ -198,7 +194,7 @@ func newCounting(to *rest.ReputationReach) *counting {
 	return &counting{to, map[model.DeviceID]bool{}}
 }
 
-func (n *counting) add(c *Contact) {
+func (n *counting) add(c *effect.Contact) {
 	n.to.Contacts++
 	n.to.Flows += c.Flows
 	n.devices[c.Device] = true
@@ -207,14 +203,14 @@ func (n *counting) add(c *Contact) {
 
 // weigh asks for each contact whether it is blocked now and would be then. The
 // caller holds Service.mu for reading.
-func (t *trial) weigh(then *ledger.Ledger, all []Contact) {
+func (t *trial) weigh(then *ledger.Ledger, all []effect.Contact) {
 	o := t.out
 	every, now, later := newCounting(&o.All), newCounting(&o.Now), newCounting(&o.Then)
 	more, less := newCounting(&o.More), newCounting(&o.Less)
 	for i := range all {
 		c := &all[i]
 		v := t.worst(then, c)
-		is, would := blocks(v.now, o.ScoreNow), blocks(v.then, o.ScoreThen)
+		is, would := effect.Blocks(v.now, o.ScoreNow), effect.Blocks(v.then, o.ScoreThen)
 		every.add(c)
 		if is {
 			now.add(c)
@@ -244,12 +240,10 @@ func (t *trial) weigh(then *ledger.Ledger, all []Contact) {
 	t.out.Top = t.out.Top[:min(len(t.out.Top), shownRemotes)]
 }
 
-func blocks(b intel.Brief, score uint8) bool { return b.Listed() && b.Score >= score }
-
 // worst judges what a contact can be listed by, now and then.
-func (t *trial) worst(then *ledger.Ledger, c *Contact) verdicts {
+func (t *trial) worst(then *ledger.Ledger, c *effect.Contact) verdicts {
 	var out verdicts
-	t.objects = endpoints(c.objects(t.objects[:0]), c.Name, c.Addr, c.Port, c.Inbound)
+	t.objects = c.Objects(t.objects[:0])
 	for _, o := range t.objects {
 		v := t.judge(then, o)
 		if v.now.Score >= out.now.Score {
@@ -280,11 +274,11 @@ func (t *trial) judge(then *ledger.Ledger, o intel.Object) *verdicts {
 }
 
 // name adds a contact to its remote end's entry in the answer.
-func (t *trial) name(c *Contact, v verdicts, would bool) {
+func (t *trial) name(c *effect.Contact, v verdicts, would bool) {
 	key := c.Name + " " + c.Addr.String()
 	x := t.remotes[key]
 	if x == nil {
-		x = &rest.ReputationWhatIfOf{Remote: c.remote(), Blocked: would, ScoreNow: v.now.Score, ScoreThen: v.then.Score,
+		x = &rest.ReputationWhatIfOf{Remote: c.Remote(), Blocked: would, ScoreNow: v.now.Score, ScoreThen: v.then.Score,
 			Object: v.after.String(), Kind: v.then.Kind, Some: []model.DeviceID{}, Ports: []string{}}
 		if !would {
 			x.Object, x.Kind = v.before.String(), v.now.Kind
@@ -298,7 +292,7 @@ func (t *trial) name(c *Contact, v verdicts, would bool) {
 	if c.Last.After(x.Last) {
 		x.Last = c.Last.UTC()
 	}
-	if p := c.port(); p != "" && len(x.Ports) < somePorts && !slices.Contains(x.Ports, p) {
+	if p := c.Service(); p != "" && len(x.Ports) < somePorts && !slices.Contains(x.Ports, p) {
 		x.Ports = append(x.Ports, p)
 	}
 	t.device(x, c.Device)

@@ -1,9 +1,10 @@
-package reputation
+package effect
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"net/netip"
@@ -11,8 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/masugata/masugata/internal/control/reputation/keep"
 	intel "github.com/masugata/masugata/internal/intel/reputation"
 	"github.com/masugata/masugata/internal/intel/reputation/canon"
+	"github.com/masugata/masugata/internal/intel/reputation/index"
 	"github.com/masugata/masugata/internal/model"
 )
 
@@ -38,9 +41,12 @@ const (
 )
 
 // lookBack keeps whom devices spoke with lately and tells when such a remote
-// end becomes listed. All but notice belongs to the goroutine of effect.run.
+// end becomes listed. All but notice belongs to the goroutine of Watch.Run.
 type lookBack struct {
-	s       *Service
+	known   Knowledge
+	dir     keep.Folder
+	log     *slog.Logger
+	now     func() time.Time
 	history History
 	least   func() uint8 // score that counts
 	tell    func(*model.Event)
@@ -89,10 +95,9 @@ type keptLookBack struct {
 	Told    []keptTold `json:"told"`
 }
 
-func newLookBack(s *Service, h History, tell func(*model.Event)) *lookBack {
-	b := &lookBack{s: s, history: h, tell: tell, fresh: make(chan struct{}, 1),
+func newLookBack(f *Watch, h History, tell func(*model.Event)) *lookBack {
+	b := &lookBack{known: f.known, dir: f.dir, log: f.log, now: f.now, history: h, tell: tell, fresh: make(chan struct{}, 1),
 		remotes: map[remoteKey]remoteEnd{}, told: map[toldKey]int64{}}
-	s.told = append(s.told, b.notice)
 	return b
 }
 
@@ -115,20 +120,20 @@ func (b *lookBack) renewed() <-chan struct{} {
 // begin reads what was told and whom devices spoke with before this start.
 func (b *lookBack) begin(ctx context.Context) {
 	kept := keptLookBack{Version: lookBackVersion}
-	err := b.s.dir.ReadJSON(lookBackFile, &kept)
+	err := b.dir.ReadJSON(lookBackFile, &kept)
 	if err == nil && kept.Version != lookBackVersion {
 		err = fmt.Errorf("is of version %d, this is a program for version %d", kept.Version, lookBackVersion)
 	}
 	if err != nil {
-		b.s.log.Error("reputation: what was told of former contacts cannot be read; some may be told again", "error", err)
+		b.log.Error("reputation: what was told of former contacts cannot be read; some may be told again", "error", err)
 		kept.Told = nil
 	}
 	for _, t := range kept.Told[:min(len(kept.Told), maxTold)] {
 		b.told[toldKey{t.Device, t.Object}] = t.Time
 	}
-	now := b.s.now()
+	now := b.now()
 	if err := b.history.Contacts(ctx, now.AddDate(0, 0, -lookDays), now, maxPairs, func(c *Contact) { b.keep(c) }); err != nil && ctx.Err() == nil {
-		b.s.log.Error("reputation: former contacts cannot be read; only new ones are looked at", "error", err)
+		b.log.Error("reputation: former contacts cannot be read; only new ones are looked at", "error", err)
 	}
 	b.notice()
 }
@@ -140,11 +145,13 @@ func (b *lookBack) contact(e *model.Event) {
 		return
 	}
 	c.Flows, c.First, c.Last = uint64(e.Count), e.Time, e.Last
-	if now := b.s.now(); c.Last.After(now) { // a clock that is ahead must not make it outlast all others
+	if now := b.now(); c.Last.After(now) { // a clock that is ahead must not make it outlast all others
 		c.Last = now
 	}
-	if key, ok := b.keep(&c); ok && b.s.restored.Load() {
-		b.check(key, b.remotes[key], b.room())
+	if key, ok := b.keep(&c); ok {
+		if x, ports, ready := b.known.Index(); ready {
+			b.check(x, ports, key, b.remotes[key], b.room())
+		}
 	}
 }
 
@@ -191,7 +198,7 @@ func (b *lookBack) keep(c *Contact) (key remoteKey, ok bool) {
 // forget drops pairs that are too old, and the oldest fifth when there are
 // still too many.
 func (b *lookBack) forget() {
-	b.drop(b.s.now().AddDate(0, 0, -lookDays).Unix())
+	b.drop(b.now().AddDate(0, 0, -lookDays).Unix())
 	if b.pairs <= maxPairs {
 		return
 	}
@@ -222,7 +229,7 @@ func (b *lookBack) drop(before int64) {
 
 // room is how many more may be told now.
 func (b *lookBack) room() int {
-	if day := b.s.now().UTC().Format(dateLayout); day != b.day {
+	if day := b.now().UTC().Format(dateLayout); day != b.day {
 		b.day, b.toldNow = day, 0
 	}
 	return min(toldAtOnce, toldADay-b.toldNow)
@@ -230,20 +237,21 @@ func (b *lookBack) room() int {
 
 // look asks of every remote end whether it is listed now.
 func (b *lookBack) look() {
-	if !b.s.restored.Load() {
+	x, ports, ready := b.known.Index()
+	if !ready {
 		return
 	}
-	b.drop(b.s.now().AddDate(0, 0, -lookDays).Unix())
+	b.drop(b.now().AddDate(0, 0, -lookDays).Unix())
 	room := b.room()
 	if room <= 0 {
 		return
 	}
 	for key, r := range b.remotes {
-		if room -= b.check(key, r, room); room > 0 {
+		if room -= b.check(x, ports, key, r, room); room > 0 {
 			continue
 		}
 		if b.room() <= 0 {
-			b.s.log.Warn("reputation: so many devices spoke with what is listed now that no more are told of today", "told", b.toldNow)
+			b.log.Warn("reputation: so many devices spoke with what is listed now that no more are told of today", "told", b.toldNow)
 			return
 		}
 		time.AfterFunc(lookAgain, b.notice)
@@ -253,15 +261,15 @@ func (b *lookBack) look() {
 
 // check tells of the devices that spoke with a remote end, if it is listed and
 // they were not told of; at most room. It says of how many.
-func (b *lookBack) check(key remoteKey, r remoteEnd, room int) (told int) {
-	t, least := b.s.table.Load(), b.least()
+func (b *lookBack) check(x *index.Index, ports bool, key remoteKey, r remoteEnd, room int) (told int) {
+	least := b.least()
 	tell := func(o intel.Object, pairs []pair) {
-		brief, match := t.Object(o)
-		if !blocks(brief, least) {
+		brief, match := x.Object(o)
+		if !Blocks(brief, least) {
 			return
 		}
 		for i := range pairs {
-			if p := &pairs[i]; told < room && !b.known(p.device, o) && !b.known(p.device, match) {
+			if p := &pairs[i]; told < room && !b.toldOf(p.device, o) && !b.toldOf(p.device, match) {
 				b.remember(p.device, match)
 				b.report(key, p, o, match)
 				b.toldNow++
@@ -273,9 +281,9 @@ func (b *lookBack) check(key remoteKey, r remoteEnd, room int) (told int) {
 		tell(intel.Object{Type: intel.TypeDomain, Text: key.name}, r)
 	}
 	if key.addr.IsValid() {
-		tell(address(key.addr), r)
+		tell(canon.FromAddr(key.addr), r)
 	}
-	if t.byType[intel.TypeEndpoint.String()] == 0 {
+	if !ports {
 		return told // asking for each port costs more
 	}
 	var ends [2]intel.Object
@@ -287,7 +295,7 @@ func (b *lookBack) check(key remoteKey, r remoteEnd, room int) (told int) {
 	return told
 }
 
-func (b *lookBack) known(d model.DeviceID, o intel.Object) bool {
+func (b *lookBack) toldOf(d model.DeviceID, o intel.Object) bool {
 	_, ok := b.told[toldKey{string(d), o.String()}]
 	return ok
 }
@@ -295,7 +303,8 @@ func (b *lookBack) known(d model.DeviceID, o intel.Object) bool {
 // knows notes that it was told of a device and an object in another way.
 func (b *lookBack) knows(d model.DeviceID, o intel.Object) {
 	b.remember(d, o)
-	if _, match := b.s.table.Load().Object(o); match.Type != intel.TypeNone && match != o {
+	x, _, _ := b.known.Index()
+	if _, match := x.Object(o); match.Type != intel.TypeNone && match != o {
 		b.remember(d, match)
 	}
 }
@@ -306,7 +315,7 @@ func (b *lookBack) remember(d model.DeviceID, o intel.Object) {
 		return
 	}
 	key.device = strings.Clone(key.device)
-	b.told[key] = b.s.now().Unix()
+	b.told[key] = b.now().Unix()
 	b.dirty = true
 	if len(b.told) > maxTold {
 		keys := slices.SortedFunc(maps.Keys(b.told), func(x, y toldKey) int { return cmp.Compare(b.told[x], b.told[y]) })
@@ -327,8 +336,8 @@ func (b *lookBack) save() {
 	slices.SortFunc(kept.Told, func(x, y keptTold) int {
 		return cmp.Or(cmp.Compare(y.Time, x.Time), cmp.Compare(x.Device, y.Device), cmp.Compare(x.Object, y.Object))
 	})
-	if err := b.s.dir.WriteJSON(lookBackFile, kept); err != nil {
-		b.s.log.Error("reputation: what was told of former contacts is not written; trying again", "error", err)
+	if err := b.dir.WriteJSON(lookBackFile, kept); err != nil {
+		b.log.Error("reputation: what was told of former contacts is not written; trying again", "error", err)
 		return
 	}
 	b.dirty = false
@@ -336,10 +345,8 @@ func (b *lookBack) save() {
 
 // report makes the event: a device spoke with what is listed since.
 func (b *lookBack) report(key remoteKey, p *pair, o, match intel.Object) {
-	b.s.mu.RLock()
-	v := b.s.ledger.Explain(o, b.s.seconds())
-	b.s.mu.RUnlock()
-	now := b.s.now().UTC()
+	v := b.known.Explain(o)
+	now := b.now().UTC()
 	who := key.name
 	if who == "" {
 		who = key.addr.String()

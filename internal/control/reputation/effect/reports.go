@@ -1,7 +1,6 @@
-package reputation
+package effect
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -20,7 +19,7 @@ const (
 	maxReports = 5000
 )
 
-// reportBook keeps reports of false alarms, the oldest first. effect.mu guards it.
+// reportBook keeps reports of false alarms, the oldest first. Watch.mu guards it.
 type reportBook struct {
 	all  []rest.ReputationReport
 	past map[string]rest.ReputationRecord // by source: of reports that made room
@@ -60,7 +59,7 @@ func (b *reportBook) with(r rest.ReputationReport) (reportBook, error) {
 	if len(next.all) >= maxReports {
 		i := slices.IndexFunc(next.all, func(r rest.ReputationReport) bool { return r.State != rest.ReportOpen })
 		if i < 0 {
-			return next, fmt.Errorf("there are %d open reports; decide some: %w", maxReports, errConflict)
+			return next, fmt.Errorf("there are %d open reports; decide some: %w", maxReports, model.ErrConflict)
 		}
 		next.past = tally(map[string]rest.ReputationRecord{}, b.past)
 		count(next.past, &next.all[i])
@@ -107,12 +106,12 @@ func count(to map[string]rest.ReputationRecord, r *rest.ReputationReport) {
 }
 
 // put writes the book with a report and keeps it.
-func (f *effect) put(r rest.ReputationReport) error {
+func (f *Watch) put(r rest.ReputationReport) error {
 	next, err := f.reports.with(r)
 	if err != nil {
 		return err
 	}
-	if err := f.s.dir.WriteJSON(reportsFile, keptReports{reportsVersion, next.all, next.past}); err != nil {
+	if err := f.dir.WriteJSON(reportsFile, keptReports{reportsVersion, next.all, next.past}); err != nil {
 		return err
 	}
 	f.reports = next
@@ -120,11 +119,11 @@ func (f *effect) put(r rest.ReputationReport) error {
 }
 
 // Reports implements the console's ReputationEffect.
-func (s *Service) Reports(state string) []rest.ReputationReport {
-	s.effect.mu.Lock()
-	defer s.effect.mu.Unlock()
+func (f *Watch) Reports(state string) []rest.ReputationReport {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	out := []rest.ReputationReport{}
-	for _, r := range slices.Backward(s.effect.reports.all) {
+	for _, r := range slices.Backward(f.reports.all) {
 		if state == "" || r.State == state {
 			out = append(out, r)
 		}
@@ -132,49 +131,35 @@ func (s *Service) Reports(state string) []rest.ReputationReport {
 	return out
 }
 
-// AddReport implements the console's ReputationEffect. It remembers which
+// AddReport takes a report. It remembers which
 // sources list the object now: the report is about them.
-func (s *Service) AddReport(ctx context.Context, r rest.ReputationReport) (rest.ReputationReport, error) {
+func (f *Watch) AddReport(r rest.ReputationReport) (rest.ReputationReport, error) {
 	o, err := canon.Guess(r.Object)
 	if err != nil {
-		return r, fmt.Errorf("%v: %w", err, errInvalid)
+		return r, fmt.Errorf("%v: %w", err, model.ErrInvalid)
 	}
-	s.mu.RLock()
-	v := s.ledger.Explain(o, s.seconds())
-	s.mu.RUnlock()
+	v := f.known.Explain(o)
 	r.Object, r.Score, r.Kind, r.Sources = o.String(), v.Score, v.Kind, against(&v)
 	if len(r.Sources) == 0 {
-		return r, fmt.Errorf("nothing is said against %s: %w", o, errConflict)
+		return r, fmt.Errorf("nothing is said against %s: %w", o, model.ErrConflict)
 	}
 	r.ID, r.State = model.NewID(r.Time), rest.ReportOpen
-	if err := s.keepReport(r); err != nil {
-		return r, err
-	}
-	return r, s.allowReported(ctx, r.Allow, &r, r.By)
+	return r, f.keepReport(r)
 }
 
-func (s *Service) keepReport(r rest.ReputationReport) error {
-	s.effect.mu.Lock()
-	defer s.effect.mu.Unlock()
-	for _, old := range s.effect.reports.all {
+func (f *Watch) keepReport(r rest.ReputationReport) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, old := range f.reports.all {
 		if old.Object == r.Object && old.State == rest.ReportOpen {
-			return fmt.Errorf("%s is reported already, by %s: %w", r.Object, old.By, errConflict)
+			return fmt.Errorf("%s is reported already, by %s: %w", r.Object, old.By, model.ErrConflict)
 		}
 	}
-	return s.effect.put(r)
+	return f.put(r)
 }
 
-// DecideReport implements the console's ReputationEffect.
-func (s *Service) DecideReport(ctx context.Context, id model.ID, d rest.ReputationDecision) (rest.ReputationReport, error) {
-	r, err := s.decide(id, d)
-	if err != nil {
-		return r, err
-	}
-	return r, s.allowReported(ctx, d.Allow, &r, d.By)
-}
-
-func (s *Service) decide(id model.ID, d rest.ReputationDecision) (rest.ReputationReport, error) {
-	f := s.effect
+// DecideReport notes what came of a report.
+func (f *Watch) DecideReport(id model.ID, d rest.ReputationDecision) (rest.ReputationReport, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	i := f.reports.find(id)
@@ -185,18 +170,9 @@ func (s *Service) decide(id model.ID, d rest.ReputationDecision) (rest.Reputatio
 	switch d.State {
 	case rest.ReportOpen, rest.ReportAccepted, rest.ReportRejected:
 	default:
-		return r, fmt.Errorf("state %q: want open, accepted or rejected: %w", d.State, errInvalid)
+		return r, fmt.Errorf("state %q: want open, accepted or rejected: %w", d.State, model.ErrInvalid)
 	}
 	r.State, r.Answer, r.Decider, r.Decided = d.State, d.Note, d.By, d.Time
 	r.Allow = r.Allow || d.Allow
 	return r, f.put(r)
-}
-
-// allowReported puts a reported object on the operator's allow list.
-func (s *Service) allowReported(ctx context.Context, allow bool, r *rest.ReputationReport, by string) error {
-	if !allow {
-		return nil
-	}
-	_, err := s.SetEntry(ctx, rest.ReputationEntry{Object: r.Object, List: "allow", Note: "reported as a false alarm", By: by, Time: s.now().UTC()})
-	return err
 }

@@ -1,4 +1,4 @@
-package reputation
+package effect
 
 import (
 	"hash/fnv"

@@ -1,4 +1,4 @@
-package reputation
+package effect
 
 import (
 	"net/netip"
@@ -48,37 +48,40 @@ func ContactOf(device model.DeviceID, observables []model.Observable) (c Contact
 	return c, c.Name != "" || c.Addr.IsValid()
 }
 
-// remote is the other end as people call it.
-func (c *Contact) remote() string {
+// Remote is the other end as people call it.
+func (c *Contact) Remote() string {
 	if c.Name != "" {
 		return c.Name
 	}
 	return c.Addr.String()
 }
 
-// port is the port as people write it, or "".
-func (c *Contact) port() string {
+// Service is the port as people write it, or "".
+func (c *Contact) Service() string {
 	if c.Port == 0 {
 		return c.Proto
 	}
 	return c.Proto + "/" + strconv.Itoa(int(c.Port))
 }
 
-// objects appends what a contact can be listed by: its name, and its address
-// when that is a stranger's.
-func (c *Contact) objects(to []intel.Object) []intel.Object {
+// Objects appends what a contact can be listed by: its name, and its address
+// when that is a stranger's, each also with the other end's port.
+func (c *Contact) Objects(to []intel.Object) []intel.Object {
 	if c.Name != "" {
 		if o, err := canon.Domain(c.Name); err == nil {
 			to = append(to, o)
 		}
 	}
 	if c.Addr.IsValid() && canon.Outside(c.Addr) {
-		to = append(to, address(c.Addr))
+		to = append(to, canon.FromAddr(c.Addr))
 	}
-	return to
+	return endpoints(to, c.Name, c.Addr, c.Port, c.Inbound)
 }
 
-// endpoints appends the same with the other end's port.
+// Blocks says whether what is known of an object suffices for a least score.
+func Blocks(b intel.Brief, least uint8) bool { return b.Listed() && b.Score >= least }
+
+// endpoints appends what is listed by its port.
 func endpoints(to []intel.Object, name string, addr netip.Addr, port uint16, inbound bool) []intel.Object {
 	if port == 0 || inbound {
 		return to

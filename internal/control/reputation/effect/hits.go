@@ -1,4 +1,4 @@
-package reputation
+package effect
 
 import (
 	"cmp"
@@ -56,8 +56,8 @@ type objectHits struct {
 }
 
 // loadHits reads the days that are kept; one that cannot be read is left out.
-func (f *effect) loadHits() {
-	names, _ := filepath.Glob(filepath.Join(string(f.s.dir), hitsPrefix+"*.json")) // the pattern is right
+func (f *Watch) loadHits() {
+	names, _ := filepath.Glob(f.dir.Path(hitsPrefix + "*.json")) // the pattern is right
 	slices.Sort(names)
 	oldest := f.oldest()
 	for _, name := range names {
@@ -67,8 +67,8 @@ func (f *effect) loadHits() {
 			continue
 		}
 		d := &dayHits{}
-		if err := f.s.dir.ReadJSON(base, d); err != nil || !d.sound() {
-			f.s.log.Error("reputation: the hits of a day cannot be read and are left out", "file", name, "error", err)
+		if err := f.dir.ReadJSON(base, d); err != nil || !d.sound() {
+			f.log.Error("reputation: the hits of a day cannot be read and are left out", "file", name, "error", err)
 			continue
 		}
 		f.days = append(f.days, d)
@@ -97,14 +97,14 @@ func (d *dayHits) sound() bool {
 }
 
 // oldest is the first date that is kept.
-func (f *effect) oldest() string {
-	return f.s.now().UTC().AddDate(0, 0, 1-keptDays).Format(dateLayout)
+func (f *Watch) oldest() string {
+	return f.now().UTC().AddDate(0, 0, 1-keptDays).Format(dateLayout)
 }
 
 // today gives the counts of this day. A clock that was ahead may have left later
 // days behind: they stay where they are. The caller holds mu.
-func (f *effect) today() *dayHits {
-	date := f.s.now().UTC().Format(dateLayout)
+func (f *Watch) today() *dayHits {
+	date := f.now().UTC().Format(dateLayout)
 	at, found := slices.BinarySearchFunc(f.days, date, func(d *dayHits, date string) int { return cmp.Compare(d.Date, date) })
 	if found {
 		if d := f.days[at]; d != f.written {
@@ -115,7 +115,7 @@ func (f *effect) today() *dayHits {
 	}
 	f.writeDay()
 	for oldest := f.oldest(); len(f.days) > 0 && f.days[0].Date < oldest; f.days = f.days[1:] {
-		_ = os.Remove(filepath.Join(string(f.s.dir), hitsPrefix+f.days[0].Date+".json")) // it is tried again at the next start
+		_ = os.Remove(f.dir.Path(hitsPrefix + f.days[0].Date + ".json")) // it is tried again at the next start
 		at--
 	}
 	d := &dayHits{Version: hitsVersion, Date: date, Sources: map[string]*sourceHits{}, Objects: map[string]*objectHits{}}
@@ -128,28 +128,26 @@ func (f *effect) today() *dayHits {
 
 // writeDay writes the counts of the day that is counted, if there are new ones.
 // The caller holds mu.
-func (f *effect) writeDay() {
+func (f *Watch) writeDay() {
 	if !f.dirty || f.written == nil {
 		return
 	}
-	if err := f.s.dir.WriteJSON(hitsPrefix+f.written.Date+".json", f.written); err != nil {
-		f.s.log.Error("reputation: the hits of a day are not written", "error", err)
+	if err := f.dir.WriteJSON(hitsPrefix+f.written.Date+".json", f.written); err != nil {
+		f.log.Error("reputation: the hits of a day are not written", "error", err)
 		return
 	}
 	f.dirty = false
 }
 
 // hit counts an event for each source that lists its object.
-func (f *effect) hit(o intel.Object, e *model.Event) {
-	f.s.mu.RLock()
-	v := f.s.ledger.Explain(o, f.s.seconds())
-	f.s.mu.RUnlock()
+func (f *Watch) hit(o intel.Object, e *model.Event) {
+	v := f.known.Explain(o)
 	sources := against(&v)
 	n := rest.ReputationDayHits{Seen: uint64(max(e.Count, 1))}
 	if e.Kind == model.KindListedBlocked {
 		n.Seen, n.Blocked = 0, n.Seen
 	}
-	now, name := f.s.now().UTC(), v.Match.String()
+	now, name := f.now().UTC(), v.Match.String()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d := f.today()
@@ -213,10 +211,9 @@ func (x *sourceHits) met(n rest.ReputationDayHits, device model.DeviceID, object
 }
 
 // Hits implements the console's ReputationEffect.
-func (s *Service) Hits(days int) rest.ReputationHits {
-	f := s.effect
+func (f *Watch) Hits(days int) rest.ReputationHits {
 	days = min(max(days, 1), keptDays)
-	now := s.now().UTC()
+	now := f.now().UTC()
 	out := rest.ReputationHits{Lost: f.lost.Load()}
 	at := map[string]int{}
 	for i := range days {
@@ -240,7 +237,7 @@ func (s *Service) Hits(days int) rest.ReputationHits {
 			sumObject(objects, name, x)
 		}
 	}
-	out.Sources = s.sourceHits(sources, days)
+	out.Sources = f.sourceHits(sources, days)
 	out.Objects = topObjects(objects)
 	return out
 }
@@ -286,16 +283,13 @@ func sumObject(all map[string]*objectHits, name string, d *objectHits) {
 }
 
 // sourceHits completes the sums by what is known of the sources, and adds those
-// of which people reported something. The caller holds effect.mu.
-func (s *Service) sourceHits(sums map[string]*sourceSum, days int) []rest.ReputationSourceHits {
-	records := s.effect.reports.records()
+// of which people reported something. The caller holds mu.
+func (f *Watch) sourceHits(sums map[string]*sourceSum, days int) []rest.ReputationSourceHits {
+	records := f.reports.records()
 	for name := range records {
 		sumSource(sums, name, days)
 	}
-	s.mu.RLock()
-	known := s.ledger.Sources()
-	s.mu.RUnlock()
-	for _, src := range known {
+	for _, src := range f.known.Sources() {
 		if x := sums[src.Name]; x != nil {
 			x.out.Owner, x.out.Trust = src.Owner, src.Trust
 		}
