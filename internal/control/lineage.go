@@ -9,8 +9,8 @@ import (
 	"github.com/masugata/masugata/internal/intel/reputation/edge"
 )
 
-// Bounds of what is kept of a set's former versions. At the most often that
-// sets change, in practice every ten minutes, the versions are those of a day.
+// Bounds of what is kept of a set's former versions: those of days where feeds
+// change it every hour, of a few hours where it changes every minute.
 const (
 	lineageVersions = 144
 	lineageBytes    = 24 << 20

@@ -23,6 +23,7 @@ type narrow struct {
 	full              bool // no place for a trusted device
 	rules             []datapath.Rule
 	blocked           []netip.Prefix
+	refuses           error // of SetBlocklist
 	spared            []datapath.DeviceKey
 	own               map[datapath.DeviceKey]datapath.Ceilings
 }
@@ -43,8 +44,10 @@ func (n *narrow) SetSpared(d []datapath.DeviceKey) error {
 }
 
 func (n *narrow) SetBlocklist(p []netip.Prefix) error {
-	n.blocked = p
-	return nil
+	if n.refuses == nil {
+		n.blocked = p
+	}
+	return n.refuses
 }
 
 func (n *narrow) SetCeilings(k datapath.DeviceKey, c datapath.Ceilings) error {

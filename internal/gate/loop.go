@@ -66,6 +66,7 @@ func (g *Gate) scan(now time.Time) {
 	g.devices.tick(now)
 	g.reconfigure(now)
 	g.lateTails(now)
+	g.retryBlocklist(now)
 	g.loop.Scans++
 	g.loop.LastScan = time.Since(now)
 	g.loop.WorstFor = max(g.loop.WorstFor, g.loop.LastScan)

@@ -23,9 +23,10 @@ type blocklist struct {
 	tails   []byte    // that came before their set; nil: none
 	came    time.Time // when set came
 	inputs  blockInputs
-	written bool // inputs are those of the list in the data path
-	blocked int  // prefixes in it
-	noRoom  int  // prefixes for which it had no place
+	written bool      // inputs are those of the list in the data path
+	failed  time.Time // when the data path did not take a list, which is tried again; zero: it did
+	blocked int       // prefixes in it
+	noRoom  int       // prefixes for which it had no place
 }
 
 // blockInputs are what the list in the data path is made of.
@@ -153,8 +154,9 @@ func (g *Gate) writeBlocklist() error {
 	err := g.dp.SetBlocklist(list)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	b.written = err == nil
+	b.written, b.failed = err == nil, time.Now()
 	if err == nil {
+		b.failed = time.Time{}
 		b.inputs, b.blocked, b.noRoom = in, len(list), more
 	}
 	return err
@@ -173,6 +175,17 @@ func (g *Gate) rewriteBlocklist() {
 	}()
 }
 
+// retryBlocklist tries again what the data path did not take. Call it with mu
+// held.
+func (g *Gate) retryBlocklist(now time.Time) {
+	b := &g.blocklist
+	if b.failed.IsZero() || now.Sub(b.failed) < retryEvery {
+		return
+	}
+	b.failed = now // one try at a time
+	g.rewriteBlocklist()
+}
+
 // list gives at most room prefixes of each family, the worst first, and how
 // many more there would be.
 func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
@@ -184,10 +197,16 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 	var held [2]int
 	list, tiers := make([]netip.Prefix, 0, in.set.Addresses()), make([]edge.Tier, 0, in.set.Addresses())
 	in.set.Prefixes(in.least, func(p netip.Prefix, t edge.Tier) bool {
-		if f := familyOf(p); !kept[f].has(p) {
+		f := familyOf(p)
+		if !kept[f].has(p) {
 			list, tiers = append(list, p), append(tiers, t)
 			held[f]++
+			return true
 		}
+		kept[f].without(p, func(p netip.Prefix) { // in the order of addresses, too
+			list, tiers = append(list, p), append(tiers, t)
+			held[f]++
+		})
 		return true
 	})
 	if max(held[0], held[1]) <= room {
@@ -274,6 +293,24 @@ func (s spans) search(a netip.Addr) (int, bool) {
 func (s spans) touch(p netip.Prefix) bool {
 	i, _ := s.search(p.Addr())
 	return i < len(s) && s[i].Overlaps(p) || i > 0 && s[i-1].Overlaps(p)
+}
+
+// without calls yield with what of a masked prefix of the family is in none of
+// them.
+func (s spans) without(p netip.Prefix, yield func(netip.Prefix)) {
+	if !s.touch(p) {
+		yield(p)
+		return
+	}
+	if slices.ContainsFunc(s, func(x netip.Prefix) bool { return x.Bits() <= p.Bits() && x.Overlaps(p) }) {
+		return
+	}
+	low := netip.PrefixFrom(p.Addr(), p.Bits()+1)
+	b := p.Addr().AsSlice()
+	b[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+	high, _ := netip.AddrFromSlice(b)
+	s.without(low, yield)
+	s.without(netip.PrefixFrom(high, p.Bits()+1), yield)
 }
 
 // reputationMissing says why addresses of bad reputation are not all blocked;

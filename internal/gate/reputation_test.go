@@ -67,7 +67,8 @@ func TestReputationSetBlocksAddresses(t *testing.T) {
 	}
 	g.policy.Protected = []netip.Prefix{netip.MustParsePrefix("198.51.100.53/32")}
 	configure()
-	want("protected", "2001:db8::/32", "203.0.113.9/32")
+	want("protected", "198.51.100.0/27", "198.51.100.128/25", "198.51.100.32/28", "198.51.100.48/30", "198.51.100.52/32", "198.51.100.54/31",
+		"198.51.100.56/29", "198.51.100.64/26", "2001:db8::/32", "203.0.113.9/32")
 	if m := g.reputationMissing(time.Now()); m != "" {
 		t.Errorf("missing: %s", m)
 	}
