@@ -22,21 +22,23 @@ func (k knowledge) Serial() (uint32, bool) {
 
 // Read implements replica.Knowledge.
 func (k knowledge) Read(f func(*ledger.Ledger)) {
-	k.s.mu.RLock()
-	defer k.s.mu.RUnlock()
+	k.s.mu.LongRLock()
+	defer k.s.mu.LongRUnlock()
 	f(k.s.ledger)
 }
 
 // Explain implements effect.Knowledge.
-func (k knowledge) Explain(o intel.Object) (v intel.Verdict) {
-	k.Read(func(l *ledger.Ledger) { v = l.Explain(o, k.s.seconds()) })
-	return v
+func (k knowledge) Explain(o intel.Object) intel.Verdict {
+	k.s.mu.RLock()
+	defer k.s.mu.RUnlock()
+	return k.s.ledger.Explain(o, k.s.seconds())
 }
 
 // Sources implements effect.Knowledge.
-func (k knowledge) Sources() (all []intel.Source) {
-	k.Read(func(l *ledger.Ledger) { all = l.Sources() })
-	return all
+func (k knowledge) Sources() []intel.Source {
+	k.s.mu.RLock()
+	defer k.s.mu.RUnlock()
+	return k.s.ledger.Sources()
 }
 
 // Index implements effect.Knowledge.

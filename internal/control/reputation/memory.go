@@ -16,7 +16,7 @@ func (s *Service) newIndex(hint int, seen func(intel.Type, intel.Brief)) (*index
 	b.Prefixes = true
 	b.Seed = uint64(s.now().UnixNano())
 	var failed error
-	s.mu.RLock()
+	s.mu.LongRLock()
 	s.tune()
 	s.ledger.EachLent(s.seconds(), func(o intel.Object, brief intel.Brief) bool {
 		if failed = b.Add(o, brief); failed != nil {
@@ -25,7 +25,7 @@ func (s *Service) newIndex(hint int, seen func(intel.Type, intel.Brief)) (*index
 		seen(o.Type, brief)
 		return true
 	})
-	s.mu.RUnlock()
+	s.mu.LongRUnlock()
 	if failed != nil {
 		return nil, failed
 	}

@@ -9,9 +9,9 @@ import (
 // addresses are listed. Readers are not held up while it counts.
 func (s *Service) lookAround() error {
 	now := s.seconds()
-	s.mu.RLock()
+	s.mu.LongRLock()
 	claims := s.ledger.Crowded(now)
-	s.mu.RUnlock()
+	s.mu.LongRUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := ledger.Crowd()

@@ -36,8 +36,8 @@ type Service struct {
 	now    func() time.Time
 	client *http.Client
 
-	work   sync.Mutex   // held while something is imported: the ledger has one writer
-	mu     sync.RWMutex // guards ledger; taken after work
+	work   sync.Mutex // held while something is imported: the ledger has one writer
+	mu     turns      // guards ledger; taken after work
 	ledger *ledger.Ledger
 	ids    struct{ allow, deny, own intel.SourceID }
 
@@ -200,8 +200,8 @@ func (s *Service) seconds() uint32 { return uint32(s.now().Unix()) }
 // Each gives every object that is known with what is known of it, until yield
 // says false. Imports wait meanwhile, so yield must not.
 func (s *Service) Each(yield func(intel.Object, intel.Brief) bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.LongRLock()
+	defer s.mu.LongRUnlock()
 	s.ledger.Each(s.seconds(), yield)
 }
 

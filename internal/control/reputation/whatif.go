@@ -63,9 +63,9 @@ func (s *Service) WhatIf(ctx context.Context, q rest.ReputationQuestion, content
 	case askedWithout:
 		err = t.without(q.Without, all)
 	default:
-		s.mu.RLock()
+		s.mu.LongRLock()
 		t.weigh(s.ledger, all)
-		s.mu.RUnlock()
+		s.mu.LongRUnlock()
 	}
 	return out, err
 }
@@ -163,8 +163,8 @@ func (t *trial) held(ctx context.Context, name string, all []effect.Contact) err
 // try weighs the contacts as if an import were in force and the source instead,
 // if any, were not.
 func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []effect.Contact) {
-	t.s.mu.RLock()
-	defer t.s.mu.RUnlock()
+	t.s.mu.LongRLock()
+	defer t.s.mu.LongRUnlock()
 	in.taken.change = in.imp.Change()
 	t.out.Entries, t.out.Refused = in.taken.change.After, in.taken.refused
 	t.out.Why = t.s.cfg.Hold.suspect(d, &in.taken)
@@ -174,8 +174,8 @@ func (t *trial) try(in *intake, d *Feed, instead intel.SourceID, all []effect.Co
 
 // without tries the silence of a source.
 func (t *trial) without(name string, all []effect.Contact) error {
-	t.s.mu.RLock()
-	defer t.s.mu.RUnlock()
+	t.s.mu.LongRLock()
+	defer t.s.mu.LongRUnlock()
 	i := slices.IndexFunc(t.s.ledger.Sources(), func(s intel.Source) bool { return s.Name == name })
 	if i < 0 {
 		return fmt.Errorf("source %q: %w", name, model.ErrNotFound)
