@@ -203,9 +203,10 @@ func (in *blockInputs) list(room int) (list []netip.Prefix, more int) {
 			held[f]++
 			return true
 		}
-		kept[f].without(p, func(p netip.Prefix) { // in the order of addresses, too
+		edge.Without(p, kept[f].spans, func(p netip.Prefix) bool { // in the order of addresses, too
 			list, tiers = append(list, p), append(tiers, t)
 			held[f]++
+			return true
 		})
 		return true
 	})
@@ -293,24 +294,6 @@ func (s spans) search(a netip.Addr) (int, bool) {
 func (s spans) touch(p netip.Prefix) bool {
 	i, _ := s.search(p.Addr())
 	return i < len(s) && s[i].Overlaps(p) || i > 0 && s[i-1].Overlaps(p)
-}
-
-// without calls yield with what of a masked prefix of the family is in none of
-// them.
-func (s spans) without(p netip.Prefix, yield func(netip.Prefix)) {
-	if !s.touch(p) {
-		yield(p)
-		return
-	}
-	if slices.ContainsFunc(s, func(x netip.Prefix) bool { return x.Bits() <= p.Bits() && x.Overlaps(p) }) {
-		return
-	}
-	low := netip.PrefixFrom(p.Addr(), p.Bits()+1)
-	b := p.Addr().AsSlice()
-	b[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
-	high, _ := netip.AddrFromSlice(b)
-	s.without(low, yield)
-	s.without(netip.PrefixFrom(high, p.Bits()+1), yield)
 }
 
 // reputationMissing says why addresses of bad reputation are not all blocked;

@@ -185,11 +185,10 @@ func prefixes(x *wanted, kept []netip.Prefix, n *int) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
 		*n = 0
 		x.set.Prefixes(x.least, func(p netip.Prefix, _ edge.Tier) bool {
-			if slices.ContainsFunc(kept, p.Overlaps) {
-				return true
-			}
-			*n++
-			return yield(p)
+			return edge.Without(p, kept, func(p netip.Prefix) bool {
+				*n++
+				return yield(p)
+			})
 		})
 	}
 }

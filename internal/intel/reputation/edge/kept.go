@@ -15,3 +15,24 @@ func NeverStopped() []netip.Prefix {
 	}
 	return out
 }
+
+// Without calls yield with what of a prefix is in none of the kept ones, in the
+// order of addresses, until yield says false; then it is false too.
+func Without(p netip.Prefix, kept []netip.Prefix, yield func(netip.Prefix) bool) bool {
+	within := false
+	for _, x := range kept {
+		if x.Overlaps(p) {
+			if within = true; x.Bits() <= p.Bits() {
+				return true
+			}
+		}
+	}
+	p = p.Masked()
+	if !within {
+		return yield(p)
+	}
+	b := p.Addr().AsSlice()
+	b[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+	high, _ := netip.AddrFromSlice(b)
+	return Without(netip.PrefixFrom(p.Addr(), p.Bits()+1), kept, yield) && Without(netip.PrefixFrom(high, p.Bits()+1), kept, yield)
+}
