@@ -240,9 +240,9 @@ func (s *Service) rebuild() error {
 		return err
 	}
 	t.Index = x
-	s.mu.RLock()
+	s.mu.LongRLock()
 	stats := s.ledger.Stats()
-	s.mu.RUnlock()
+	s.mu.LongRUnlock()
 	t.sources = make(map[string]ledger.SourceStats, len(stats.Sources))
 	for _, one := range stats.Sources {
 		t.sources[one.Source.Name] = one
