@@ -102,6 +102,15 @@ func (a *Agent) statusText() string {
 	line("inspection_alerts", strconv.FormatUint(in.Alerts, 10))
 	line("inspection_stopped_packets", strconv.FormatUint(in.Stopped, 10))
 	line("inspection_lost_packets", strconv.FormatUint(in.Lost, 10))
+	a.listedStatus(line)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	line("heap_kib", strconv.FormatUint(m.HeapInuse>>10, 10))
+	return b.String()
+}
+
+// listedStatus tells what becomes of connections to things of bad reputation.
+func (a *Agent) listedStatus(line func(key, value string)) {
 	met := a.listed.Status()
 	line("reputation_mode", string(met.Mode))
 	if met.Version != 0 {
@@ -111,8 +120,4 @@ func (a *Agent) statusText() string {
 	line("reputation_seen", strconv.FormatUint(met.Seen, 10))
 	line("reputation_refused", strconv.FormatUint(met.Refused, 10))
 	line("reputation_halted", strconv.Itoa(met.Halted))
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	line("heap_kib", strconv.FormatUint(m.HeapInuse>>10, 10))
-	return b.String()
 }
