@@ -107,7 +107,7 @@ func TestEffect(t *testing.T) {
 	}
 	now := time.Now()
 	gate.Submit(&model.Event{ID: model.NewID(now), Time: now, Last: now, Device: cam, Layer: model.LayerNetwork, Kind: model.KindListedBlocked, Count: 7,
-		Subject: bad, Rule: "reputation", Observables: []model.Observable{{Type: model.ObservableIP, Value: bad}}})
+		Severity: model.SeverityHigh, Subject: bad, Rule: "reputation", Observables: []model.Observable{{Type: model.ObservableIP, Value: bad}}})
 	var h rest.ReputationHits
 	s.eventually("hits are counted", func() bool {
 		h = api[rest.ReputationHits](s, "GET", "/reputation/hits?days=2", nil)
@@ -116,6 +116,15 @@ func TestEffect(t *testing.T) {
 	if h.Sources[0].Source != "mine" || h.Sources[0].Devices != 2 || len(h.Days) != 2 || len(h.Objects) != 2 {
 		t.Errorf("hits: %+v", h)
 	}
+
+	s.eventually("an incident tells of it", func() bool {
+		for _, i := range api[struct{ Incidents []model.Incident }](s, "GET", "/incidents?limit=10", nil).Incidents {
+			if i.Kind == model.IncidentBadContact && len(i.Devices) == 1 && i.Devices[0] == cam && i.Target == bad {
+				return true
+			}
+		}
+		return false
+	})
 
 	r := api[rest.ReputationReport](s, "POST", "/reputation/reports", map[string]any{"object": bad, "note": "ours"})
 	r = api[rest.ReputationReport](s, "POST", "/reputation/reports/"+r.ID.String(), map[string]any{"state": "accepted", "allow": true})

@@ -31,6 +31,7 @@ type IncidentKind string
 const (
 	IncidentDDoSOutbound IncidentKind = "ddos.outbound"
 	IncidentFileTamper   IncidentKind = "file.tamper"
+	IncidentBadContact   IncidentKind = "reputation.contact" // a device spoke, or tried to, with things that are surely bad
 )
 
 // IncidentState is where an incident stands.

@@ -173,6 +173,8 @@ func (c *Correlator) Event(e *model.Event, now time.Time) {
 		c.processKilled(e, now)
 	case model.KindFileChanged:
 		c.fileChanged(e, now)
+	case model.KindListedSeen, model.KindListedBlocked:
+		c.badContact(e, now)
 	}
 }
 
@@ -286,7 +288,8 @@ func cloneAction(a *model.Action) model.Action {
 func Wants(k model.Kind) bool {
 	switch k {
 	case model.KindFloodOutbound, model.KindSpoofedSource, model.KindFloodEnded,
-		model.KindActionApplied, model.KindActionFailed, model.KindProcessKilled, model.KindFileChanged:
+		model.KindActionApplied, model.KindActionFailed, model.KindProcessKilled, model.KindFileChanged,
+		model.KindListedSeen, model.KindListedBlocked:
 		return true
 	}
 	return false

@@ -368,6 +368,44 @@ func TestFileTamper(t *testing.T) {
 	}
 }
 
+// TestBadContact: what is surely bad makes one incident a device, which tells each thing
+// once and ends after an hour; what is doubtful, or comes from outside, makes none.
+func TestBadContact(t *testing.T) {
+	r := newRun(t, enforce(t, ""))
+	meet := func(sec float64, kind model.Kind, sev model.Severity, object string) {
+		r.c.Event(&model.Event{ID: model.NewID(at(sec)), Time: at(sec), Device: camA, Layer: model.LayerNetwork, Kind: kind, Severity: sev,
+			Subject: object, Observables: []model.Observable{{Type: model.ObservableDomain, Value: object}}}, at(sec))
+	}
+	meet(0, model.KindListedBlocked, model.SeverityMedium, "doubtful.example")
+	if r.take(); len(r.c.incidents) != 0 {
+		t.Fatal("an incident of what is doubtful")
+	}
+	for n := range 3 {
+		meet(float64(60*n+1), model.KindListedBlocked, model.SeverityHigh, "c2.example")
+	}
+	meet(200, model.KindListedSeen, model.SeverityHigh, "c2.example")
+	r.take()
+	i := r.incident()
+	if i.Kind != model.IncidentBadContact || i.State != model.IncidentOpen || i.EventCount != 4 || len(i.Story) != 2 || i.Target != "c2.example" {
+		t.Errorf("got %+v", i)
+	}
+	r.c.Tick(at(3700))
+	if r.take(); r.incident().State != model.IncidentOpen {
+		t.Error("ended within the hour")
+	}
+	r.c.Tick(at(3900))
+	if r.take(); r.incident().State != model.IncidentEnded {
+		t.Errorf("%s after a quiet hour, want ended", r.incident().State)
+	}
+	for n := range 2000 {
+		r.c.Event(&model.Event{ID: model.NewID(at(4000)), Time: at(4000), Device: model.NewDeviceID([6]byte{2, 0, 0, 2, byte(n >> 8), byte(n)}, 0),
+			Kind: model.KindListedBlocked, Severity: model.SeverityHigh, Observables: []model.Observable{{Type: model.ObservableIP, Value: "192.0.2.1"}}}, at(4000))
+	}
+	if n := len(r.c.incidents); n > Default().MaxOpen/badContactShare+1 {
+		t.Errorf("%d incidents of bad contacts are open", n)
+	}
+}
+
 // TestBounded plays very many targets and devices and looks at what is held.
 func TestBounded(t *testing.T) {
 	r := newRun(t, enforce(t, ""))

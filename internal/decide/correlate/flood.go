@@ -292,7 +292,7 @@ func (c *Correlator) sourceOver(i *incident, d model.DeviceID, src *source, now 
 // incident.
 func (c *Correlator) tickIncident(i *incident, now time.Time) {
 	if i.Kind != model.IncidentDDoSOutbound || !goesOn(i) {
-		c.tickTamper(i, now)
+		c.tickQuiet(i, now)
 		return
 	}
 	quiet := true
@@ -337,11 +337,11 @@ func (c *Correlator) endIncident(i *incident, now time.Time) {
 		}
 	}
 	i.State, i.Ended, i.Updated = model.IncidentEnded, now, now
-	text := "The attack is over; nothing of it is blocked any more."
-	if i.Kind == model.IncidentFileTamper {
-		text = "No watched file has changed for some time."
+	code, text := "incident.ended", "The attack is over; nothing of it is blocked any more."
+	if s, ok := silenceOf(i.Kind); ok {
+		code, text = "incident.quiet", s.text
 	}
-	c.tell(i, model.StoryLine{Time: now, Code: "incident.ended", Text: text})
+	c.tell(i, model.StoryLine{Time: now, Code: code, Text: text})
 }
 
 func later(a, b time.Time) time.Time {

@@ -7,10 +7,6 @@ import (
 	"github.com/masugata/masugata/internal/model"
 )
 
-// tamperQuiet is how long after its last change a tamper incident stays open
-// for further changes on the same device.
-const tamperQuiet = 10 * time.Minute
-
 // fileChanged joins changes of watched files that agents hold for grave
 // (severity high and up) into one incident a device. There is nothing to
 // block yet: a person decides.
@@ -18,12 +14,7 @@ func (c *Correlator) fileChanged(e *model.Event, now time.Time) {
 	if e.Severity < model.SeverityHigh || e.Device == "" {
 		return
 	}
-	var i *incident
-	for _, o := range c.incidents {
-		if o.Kind == model.IncidentFileTamper && o.sources[e.Device] != nil && goesOn(o) {
-			i = o
-		}
-	}
+	i := c.of(model.IncidentFileTamper, e.Device)
 	if i == nil {
 		c.makeRoom(now)
 		i = &incident{
@@ -42,16 +33,4 @@ func (c *Correlator) fileChanged(e *model.Event, now time.Time) {
 	c.tell(i, model.StoryLine{Time: e.Time, Code: "file.changed", Event: e.ID,
 		Params: map[string]string{"device": string(e.Device), "path": e.Subject},
 		Text:   fmt.Sprintf("%s changed on %s.", e.Subject, e.Device)})
-}
-
-func (c *Correlator) tickTamper(i *incident, now time.Time) {
-	if i.Kind != model.IncidentFileTamper || !goesOn(i) {
-		return
-	}
-	for _, src := range i.sources {
-		if now.Sub(src.last) < tamperQuiet {
-			return
-		}
-	}
-	c.endIncident(i, now)
 }

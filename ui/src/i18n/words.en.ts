@@ -247,11 +247,15 @@ export const words = {
   'story.action.undone': '{user} took the action back.',
   'story.file.changed': '{path} was changed on {device}.',
   'story.incident.ended': 'The attack is over.',
+  'story.reputation.blocked': '{device} was kept from {object}, which is of bad reputation.',
+  'story.reputation.seen': '{device} spoke with {object}, which is of bad reputation.',
+  'story.incident.quiet': 'Nothing more has happened for some time.',
   'story.incident.closed': '{user} closed the incident.',
   'story.event': 'see event',
 
   // incidents
   'incident.title.ddos': '{vector} against {target}',
+  'incident.title.contact': 'Contact with what is of bad reputation: {target}',
   'incident.title.tamper': 'Tampered files: {target}',
   'incident.unknown_target': 'several targets',
   'incident.lasted': 'lasted {span}',

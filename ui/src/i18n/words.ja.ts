@@ -249,11 +249,15 @@ export const words: Record<keyof typeof english, string> = {
   'story.action.undone': '{user} が対処を取り消しました。',
   'story.file.changed': '{device} の {path} が変更されました。',
   'story.incident.ended': '攻撃は終わりました。',
+  'story.reputation.blocked': '{device} と評判の悪い {object} との通信を止めました。',
+  'story.reputation.seen': '{device} が評判の悪い {object} と通信しました。',
+  'story.incident.quiet': 'しばらく新しい動きはありません。',
   'story.incident.closed': '{user} がインシデントを完了にしました。',
   'story.event': 'イベントを見る',
 
   // incidents
   'incident.title.ddos': '{target} への {vector}',
+  'incident.title.contact': '評判の悪い相手との通信: {target}',
   'incident.title.tamper': 'ファイルの改ざん: {target}',
   'incident.unknown_target': '複数の標的',
   'incident.lasted': '継続 {span}',

@@ -83,6 +83,7 @@ export function incidentTitle(i: Incident, lang: Lang): string {
     const target = i.target || translate(lang, 'incident.unknown_target')
     return translate(lang, 'incident.title.ddos', { vector: vectorWords(i.vector, lang), target })
   }
+  if (i.kind === 'reputation.contact') return translate(lang, 'incident.title.contact', { target: i.target })
   if (i.kind === 'file.tamper') return translate(lang, 'incident.title.tamper', { target: i.target })
   return i.title
 }
