@@ -278,12 +278,14 @@ func (d *demo) enter(ctx context.Context, m Mode) error {
 // the control plane it is started again: the parts then hand over what they
 // kept.
 func (d *demo) leave(ctx context.Context, m Mode, staged []*stagedAttack) error {
+	patience := 15 * time.Second
 	if m == ControlDown {
 		if err := d.product.StartControl(ctx); err != nil {
 			return err
 		}
+		patience = time.Minute // parts try again after up to 45 s
 	}
-	if err := d.await(ctx, staged, 15*time.Second); err != nil {
+	if err := d.await(ctx, staged, patience); err != nil {
 		return err
 	}
 	if err := d.retire(ctx, staged); err != nil {
