@@ -75,5 +75,8 @@ test('an incident has a title in both languages', () => {
   const i = { kind: 'ddos.outbound', vector: 'syn', target: '203.0.113.10', title: 'x' } as Incident
   expect(incidentTitle(i, 'en')).toBe('SYN flood against 203.0.113.10')
   expect(incidentTitle(i, 'ja')).toBe('203.0.113.10 への SYN フラッド')
+  const contact = { ...i, kind: 'reputation.contact', target: 'c2.example' }
+  expect(incidentTitle(contact, 'en')).toBe('Contact with what is of bad reputation: c2.example')
+  expect(incidentTitle(contact, 'ja')).toBe('評判の悪い相手との通信: c2.example')
   expect(incidentTitle({ ...i, kind: 'else' }, 'ja')).toBe('x')
 })
