@@ -32,25 +32,35 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{Config: c, sessions: newSessions(&c), throttle: newThrottle(), strangers: allowance{most: strangersPerMinute}}
+	mux, err := s.mount(c.Live, s.registerAll)
+	if err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("/api/", s.noSuchPath)
+	mux.Handle("/", c.Dashboard)
+	return s.outer(mux), nil
+}
+
+// mount makes the paths that the whole API and that of the reputation service alone
+// have in common, with the operations that register adds.
+func (s *server) mount(live *Live, register func()) (*http.ServeMux, error) {
 	var err error
-	if s.metrics, err = newMetrics(c.Metrics, c.Live); err != nil {
+	if s.metrics, err = newMetrics(s.Metrics, live); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, apiConfig())
 	s.api.UseMiddleware(s.guard)
-	s.registerAll()
+	register()
 	finishSchemas(s.api.OpenAPI())
 
 	s.mountReputationCalls(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
-	if c.Sharing != nil {
+	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})))
+	if s.Sharing != nil {
 		mux.HandleFunc(taxiiDiscovery, s.serveTAXII)
 	}
-	mux.HandleFunc("/api/", s.noSuchPath)
-	mux.Handle("/", c.Dashboard)
-	return s.outer(mux), nil
+	return mux, nil
 }
 
 // outer is what every request passes first.

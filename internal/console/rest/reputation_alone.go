@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/masugata/masugata/internal/model"
 )
@@ -44,20 +42,9 @@ func NewReputation(c ReputationConfig) (http.Handler, error) {
 	if s.Effect = c.Effect; s.Effect == nil {
 		s.Effect = noEffect{}
 	}
-	var err error
-	if s.metrics, err = newMetrics(c.Metrics, NewLive()); err != nil {
+	mux, err := s.mount(NewLive(), s.registerReputation)
+	if err != nil {
 		return nil, err
-	}
-	mux := http.NewServeMux()
-	s.api = humago.New(mux, apiConfig())
-	s.api.UseMiddleware(s.guard)
-	s.registerReputation()
-	finishSchemas(s.api.OpenAPI())
-	s.mountReputationCalls(mux)
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.Handle("GET /metrics", s.signedIn(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})))
-	if c.Sharing != nil {
-		mux.HandleFunc(taxiiDiscovery, s.serveTAXII)
 	}
 	mux.HandleFunc("/", s.noSuchPath)
 	return s.secured(withAddress(http.NewCrossOriginProtection().Handler(mux))), nil
