@@ -200,23 +200,30 @@ func (s *session) send(cmd *cobra.Command, file string, f *importFlags) error {
 		name = feedName(file)
 	}
 	query := url.Values{"format": {f.format}, "owner": {f.owner}, "licence": {f.licence}, "kind": {f.kind}, "trust": {fmt.Sprint(f.trust)}}
-	for k, v := range query {
-		if v[0] == "" {
-			delete(query, k)
-		}
-	}
-	if err := s.check(); err != nil {
-		return err
-	}
-	c, err := s.connect()
+	v, err := s.sendList(cmd, http.MethodPut, "/reputation/feeds/"+url.PathEscape(name), query, b)
 	if err != nil {
 		return err
 	}
-	var v map[string]any
-	if err := c.send(cmd.Context(), http.MethodPut, "/reputation/feeds/"+url.PathEscape(name), query, "application/octet-stream", bytes.NewReader(b), &v); err != nil {
-		return err
-	}
 	return print(cmd.OutOrStdout(), s.output, v, "", feedColumns())
+}
+
+// sendList sends a list with what is known of it, of which empty values are left
+// out, and gives the answer.
+func (s *session) sendList(cmd *cobra.Command, method, path string, about url.Values, list []byte) (answer map[string]any, err error) {
+	for k, v := range about {
+		if v[0] == "" {
+			delete(about, k)
+		}
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	c, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	err = c.send(cmd.Context(), method, path, about, "application/octet-stream", bytes.NewReader(list), &answer)
+	return answer, err
 }
 
 // feedName makes a feed's name of a file's.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -82,20 +81,8 @@ func (s *session) askWhatIf(cmd *cobra.Command, f *whatIfFlags, list []byte) err
 		query.Set("kind", f.kind)
 		query.Set("trust", strconv.Itoa(f.trust))
 	}
-	for k, v := range query {
-		if v[0] == "" {
-			delete(query, k)
-		}
-	}
-	if err := s.check(); err != nil {
-		return err
-	}
-	c, err := s.connect()
+	v, err := s.sendList(cmd, http.MethodPost, "/reputation/what-if", query, list)
 	if err != nil {
-		return err
-	}
-	var v map[string]any
-	if err := c.send(cmd.Context(), http.MethodPost, "/reputation/what-if", query, "application/octet-stream", bytes.NewReader(list), &v); err != nil {
 		return err
 	}
 	w, top := cmd.OutOrStdout(), cols("remote", "address", "object", "kind", "now=score_now", "then=score_then", "blocked", "devices", "flows", "ports", "last")
