@@ -20,26 +20,16 @@ func (c *Correlator) badContact(e *model.Event, now time.Time) {
 	if e.Severity < model.SeverityHigh || e.Device == "" || len(e.Observables) == 0 {
 		return
 	}
-	i := c.of(model.IncidentBadContact, e.Device)
-	if i == nil {
+	i := c.about(model.IncidentBadContact, e, now, func() *model.Incident {
 		if c.going(model.IncidentBadContact) >= max(c.cfg.MaxOpen/badContactShare, 1) {
-			return
+			return nil
 		}
-		c.makeRoom(now)
-		i = &incident{
-			Incident: model.Incident{
-				ID: model.NewID(now), Kind: model.IncidentBadContact, State: model.IncidentOpen,
-				Title: fmt.Sprintf("%s has contact with things of bad reputation", e.Device), Severity: e.Severity,
-				Devices: []model.DeviceID{e.Device}, Target: e.Observables[0].Value, Opened: now, Technique: e.Technique,
-			},
-			sources: map[model.DeviceID]*source{e.Device: {}},
-		}
-		c.incidents[i.ID] = i
+		return &model.Incident{Title: fmt.Sprintf("%s has contact with things of bad reputation", e.Device),
+			Target: e.Observables[0].Value, Technique: e.Technique}
+	})
+	if i != nil {
+		c.tellContact(i, e)
 	}
-	i.Severity = max(i.Severity, e.Severity)
-	i.sources[e.Device].last = now
-	c.note(i, e, now)
-	c.tellContact(i, e)
 }
 
 // tellContact tells each thing once, and once more when it passed after it was stopped.

@@ -35,6 +35,27 @@ func (c *Correlator) of(k model.IncidentKind, d model.DeviceID) *incident {
 	return nil
 }
 
+// about notes an event with the incident of a kind about its device; when none goes
+// on, the one that fresh gives begins. It is nil when fresh gives none.
+func (c *Correlator) about(k model.IncidentKind, e *model.Event, now time.Time, fresh func() *model.Incident) *incident {
+	i := c.of(k, e.Device)
+	if i == nil {
+		begun := fresh()
+		if begun == nil {
+			return nil
+		}
+		c.makeRoom(now)
+		i = &incident{Incident: *begun, sources: map[model.DeviceID]*source{e.Device: {}}}
+		i.ID, i.Kind, i.State = model.NewID(now), k, model.IncidentOpen
+		i.Severity, i.Devices, i.Opened = e.Severity, []model.DeviceID{e.Device}, now
+		c.incidents[i.ID] = i
+	}
+	i.Severity = max(i.Severity, e.Severity)
+	i.sources[e.Device].last = now
+	c.note(i, e, now)
+	return i
+}
+
 // tickQuiet ends an incident whose devices have been quiet for long enough.
 func (c *Correlator) tickQuiet(i *incident, now time.Time) {
 	s, ok := silenceOf(i.Kind)

@@ -14,22 +14,9 @@ func (c *Correlator) fileChanged(e *model.Event, now time.Time) {
 	if e.Severity < model.SeverityHigh || e.Device == "" {
 		return
 	}
-	i := c.of(model.IncidentFileTamper, e.Device)
-	if i == nil {
-		c.makeRoom(now)
-		i = &incident{
-			Incident: model.Incident{
-				ID: model.NewID(now), Kind: model.IncidentFileTamper, State: model.IncidentOpen,
-				Title: fmt.Sprintf("Watched files changed on %s", e.Device), Severity: e.Severity,
-				Devices: []model.DeviceID{e.Device}, Target: e.Subject, Opened: now, Technique: "T1565.001",
-			},
-			sources: map[model.DeviceID]*source{e.Device: {}},
-		}
-		c.incidents[i.ID] = i
-	}
-	i.Severity = max(i.Severity, e.Severity)
-	i.sources[e.Device].last = now
-	c.note(i, e, now)
+	i := c.about(model.IncidentFileTamper, e, now, func() *model.Incident {
+		return &model.Incident{Title: fmt.Sprintf("Watched files changed on %s", e.Device), Target: e.Subject, Technique: "T1565.001"}
+	})
 	c.tell(i, model.StoryLine{Time: e.Time, Code: "file.changed", Event: e.ID,
 		Params: map[string]string{"device": string(e.Device), "path": e.Subject},
 		Text:   fmt.Sprintf("%s changed on %s.", e.Subject, e.Device)})
