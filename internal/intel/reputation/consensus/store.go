@@ -113,16 +113,7 @@ func (s *store) drop(v int32) {
 	if x.entryNext != none {
 		s.votes[x.entryNext].entryPrev = x.entryPrev
 	}
-	if x.ownerPrev != none {
-		s.votes[x.ownerPrev].ownerNext = x.ownerNext
-	} else {
-		ow.oldest = x.ownerNext
-	}
-	if x.ownerNext != none {
-		s.votes[x.ownerNext].ownerPrev = x.ownerPrev
-	} else {
-		ow.newest = x.ownerPrev
-	}
+	s.unchain(&x)
 	c := s.cost(x.entry)
 	ow.cost -= c
 	s.bytes -= c
@@ -147,6 +138,21 @@ func (s *store) dropUnseen(entries []int32) {
 	}
 }
 
+// unchain takes a vote out of its owner's list.
+func (s *store) unchain(x *vote) {
+	ow := &s.owners[x.owner]
+	if x.ownerPrev != none {
+		s.votes[x.ownerPrev].ownerNext = x.ownerNext
+	} else {
+		ow.oldest = x.ownerNext
+	}
+	if x.ownerNext != none {
+		s.votes[x.ownerNext].ownerPrev = x.ownerPrev
+	} else {
+		ow.newest = x.ownerPrev
+	}
+}
+
 // fresh moves a vote to the young end of its owner's list.
 func (s *store) fresh(v int32) {
 	x := &s.votes[v]
@@ -154,12 +160,7 @@ func (s *store) fresh(v int32) {
 	if ow.newest == v {
 		return
 	}
-	if x.ownerPrev != none {
-		s.votes[x.ownerPrev].ownerNext = x.ownerNext
-	} else {
-		ow.oldest = x.ownerNext
-	}
-	s.votes[x.ownerNext].ownerPrev = x.ownerPrev
+	s.unchain(x)
 	s.votes[ow.newest].ownerNext = v
 	x.ownerPrev, x.ownerNext = ow.newest, none
 	ow.newest = v
